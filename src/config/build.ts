@@ -1,0 +1,102 @@
+/** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
+import { assertLimits, type Limits } from "../core/limits.ts";
+import { PLAIN_LISTENER } from "./clash.ts";
+import type { AuthConfig, Config, ConnectionConfig, ListenerConfig, ProtocolConfig, ScramUser } from "./config.ts";
+import type { Lists, Values } from "./schema.ts";
+import type { Address } from "./text_type.ts";
+
+/** Expects values without problems and clashes.
+ * @throws {RangeError} when the core's own check of its limits disagrees with the schema, which is our fault. */
+export function buildConfig(values: Values, lists: Lists): Config {
+  const limits = buildLimits(values);
+  assertLimits(limits);
+  return {
+    listeners: buildListeners(values, lists["server.listeners"]),
+    connection: buildConnection(values),
+    limits,
+    protocol: buildProtocol(values),
+    sys: { intervalMs: values["broker.sys_interval"] },
+    auth: buildAuth(values, lists["auth.scram.users"]),
+    log: { level: values["log.level"], format: values["log.format"] },
+    storage: { type: values["storage.type"] },
+    shutdownTimeoutMs: values["server.shutdown_timeout"],
+  };
+}
+
+function buildListeners(values: Values, entries: Lists["server.listeners"]): ListenerConfig[] {
+  const plain = values["server.tcp_addr"];
+  const listeners = plain === null ? [] : [buildListener(values, { name: PLAIN_LISTENER, addr: plain })];
+  return [...listeners, ...entries.map((entry) => buildListener(values, entry))];
+}
+
+function buildListener(values: Values, entry: Partial<Lists["server.listeners"][number]>): ListenerConfig {
+  const { hostname, port } = entry.addr as Address;
+  return {
+    name: entry.name as string,
+    hostname,
+    port,
+    connectionsMax: entry.max_connections ?? values["server.tcp_max_connections"],
+    strictReceiveMaximum: entry.strict_receive_maximum ?? values["server.strict_receive_maximum"],
+    strictKeepAlive: entry.strict_keep_alive ?? values["server.strict_keep_alive"],
+    protocol: entry.protocol ?? "auto",
+  };
+}
+
+function buildConnection(values: Values): ConnectionConfig {
+  return {
+    connectionsPerAddressMax: values["server.max_connections_per_address"] || Infinity,
+    connectTimeoutMs: values["server.connect_timeout"],
+    connectBytesMax: Math.min(values["server.connect_max_bytes"], values["broker.max_message_size"]),
+    writeTimeoutMs: values["server.tcp_write_timeout"],
+    outboxBytesMax: values["server.outbox_max_bytes"],
+    tcpNoDelay: values["server.tcp_nodelay"],
+  };
+}
+
+function buildLimits(values: Values): Limits {
+  const sessionExpirySecondsMax = values["session.max_expiry_interval"];
+  return {
+    qosMax: values["broker.max_qos"],
+    retainAvailable: values["broker.retain_available"],
+    wildcardAvailable: values["broker.wildcard_available"],
+    sharedAvailable: values["broker.shared_available"],
+    subscriptionIdsAvailable: values["broker.subscription_ids_available"],
+    topicBytesMax: values["broker.max_topic_length"],
+    topicLevelsMax: values["broker.max_topic_levels"],
+    sessionsMax: values["session.max_sessions"],
+    subscriptionsPerSessionMax: values["session.max_subscriptions"],
+    inflightMax: values["session.max_inflight_messages"],
+    receiveMaximum: values["session.receive_maximum"],
+    queuedMessagesMax: values["session.max_offline_queue_size"],
+    queuedBytesMax: values["session.max_offline_queue_bytes"],
+    queueOverflow: values["session.offline_queue_policy"] === "evict" ? "drop-oldest" : "drop-newest",
+    queueQos0: values["session.queue_qos0"],
+    retainedMessagesMax: values["broker.max_retained_messages"],
+    retainedBytesMax: values["broker.max_retained_bytes"],
+    sessionExpirySecondsMax,
+    sessionExpirySecondsV3: Math.min(values["session.default_expiry_interval"], sessionExpirySecondsMax),
+    messageExpirySecondsMax: values["broker.max_message_expiry"],
+  };
+}
+
+function buildProtocol(values: Values): ProtocolConfig {
+  return {
+    packetBytesMax: values["broker.max_message_size"],
+    topicAliasMaximum: values["broker.topic_alias_maximum"],
+    topicAliasMaximumOutbound: values["broker.topic_alias_maximum_outbound"],
+    keepAliveSecondsMax: values["broker.max_keep_alive"],
+    validatePayloadFormat: values["broker.validate_payload_format"],
+    responseInformation: values["broker.response_information"],
+    allowZeroLengthClientId: values["broker.allow_zero_length_client_id"],
+  };
+}
+
+function buildAuth(values: Values, users: Lists["auth.scram.users"]): AuthConfig {
+  return {
+    allowAnonymous: values["auth.allow_anonymous"] ?? users.length === 0,
+    scramUsers: users.map((user) => {
+      const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;
+      return { username, salt, iterations, storedKey, serverKey } as ScramUser; // all are required, and were read well
+    }),
+  };
+}

@@ -1,0 +1,152 @@
+/** Values that are right by themselves and wrong together. */
+import { formatPlace, type Place, type Problem } from "./problem.ts";
+import type { Reading } from "./reading.ts";
+import { type Address, formatAddress, isLoopback } from "./text_type.ts";
+
+/** An address with the key that asks for it. */
+interface Door {
+  readonly path: string;
+  readonly name: string;
+  readonly address: Address;
+}
+
+/** The listener of `server.tcp_addr`. */
+export const PLAIN_LISTENER = "tcp";
+
+/** Every clash between keys that were read well; a key with a problem of its own clashes with nothing. */
+export function findClashes(reading: Reading): Problem[] {
+  const wrong = new Set(reading.problems.map((problem) => problem.path));
+  const doors = findDoors(reading).filter((door) => !wrong.has(door.path));
+  const clashes = [...sameNames(reading), ...sameAddresses(doors), ...sameUsers(reading), ...tooLongExpiry(reading)];
+  if (!isWrong(wrong, "server")) clashes.push(...noDoor(doors));
+  if (!isWrong(wrong, "auth")) clashes.push(...openDoors(reading, doors), ...nobody(reading));
+  return clashes.filter(({ path }) => !wrong.has(path)).map(({ path, message }) => {
+    return { place: placeOf(reading, path), path, message: message(reading) };
+  });
+}
+
+/** The message may name other places. */
+interface Clash {
+  readonly path: string;
+  message(reading: Reading): string;
+}
+
+function findDoors({ values, lists }: Reading): Door[] {
+  const plain = values["server.tcp_addr"];
+  const doors = plain === null ? [] : [{ path: "server.tcp_addr", name: PLAIN_LISTENER, address: plain }];
+  for (const [index, { name, addr }] of lists["server.listeners"].entries()) {
+    if (addr !== undefined) doors.push({ path: `server.listeners[${index}].addr`, name: name ?? "", address: addr });
+  }
+  return doors;
+}
+
+function* noDoor(doors: readonly Door[]): Iterable<Clash> {
+  if (doors.length > 0) return;
+  yield {
+    path: "server.tcp_addr",
+    message: () => "nobody could connect: it is switched off and server.listeners has none",
+  };
+}
+
+function* sameNames({ lists, values }: Reading): Iterable<Clash> {
+  const seen = new Map<string, string>();
+  if (values["server.tcp_addr"] !== null) seen.set(PLAIN_LISTENER, "server.tcp_addr");
+  for (const [index, { name }] of lists["server.listeners"].entries()) {
+    if (name === undefined) continue;
+    const path = `server.listeners[${index}].name`;
+    const first = seen.get(name);
+    if (first === undefined) seen.set(name, path);
+    else yield { path, message: (reading) => `"${name}" is taken by ${first} (${whereOf(reading, first)})` };
+  }
+}
+
+function* sameAddresses(doors: readonly Door[]): Iterable<Clash> {
+  for (const [index, door] of doors.entries()) {
+    const first = doors.slice(0, index).find((other) => overlaps(other.address, door.address));
+    if (first === undefined) continue;
+    const address = formatAddress(door.address);
+    yield {
+      path: door.path,
+      message: (reading) => {
+        return `${address} is taken by ${first.path}, ${formatAddress(first.address)} (${
+          whereOf(reading, first.path)
+        })`;
+      },
+    };
+  }
+}
+
+function* sameUsers({ lists }: Reading): Iterable<Clash> {
+  const seen = new Map<string, string>();
+  for (const [index, { username }] of lists["auth.scram.users"].entries()) {
+    if (username === undefined) continue;
+    const path = `auth.scram.users[${index}].username`;
+    const first = seen.get(username);
+    if (first === undefined) seen.set(username, path);
+    else yield { path, message: (reading) => `"${username}" is already there (${whereOf(reading, first)})` };
+  }
+}
+
+function* openDoors({ values, lists }: Reading, doors: readonly Door[]): Iterable<Clash> {
+  if (values["auth.allow_anonymous"] !== null || lists["auth.scram.users"].length > 0) return;
+  for (const { path, address } of doors) {
+    if (isLoopback(address.hostname)) continue;
+    yield {
+      path,
+      message: () =>
+        `${
+          formatAddress(address)
+        } can be reached from other machines and nobody would have to log in: list users under ` +
+        "auth.scram.users (weir user scram NAME makes an entry), or write auth.allow_anonymous: true if anybody may connect, " +
+        `or stay on this machine with 127.0.0.1:${address.port}`,
+    };
+  }
+}
+
+function* nobody({ values, lists }: Reading): Iterable<Clash> {
+  if (values["auth.allow_anonymous"] !== false || lists["auth.scram.users"].length > 0) return;
+  yield {
+    path: "auth.allow_anonymous",
+    message: () =>
+      "nobody could connect: it is false and auth.scram.users has nobody (weir user scram NAME makes an entry)",
+  };
+}
+
+/** A default that nobody wrote is cut silently instead. */
+function* tooLongExpiry({ values, places }: Reading): Iterable<Clash> {
+  const path = "session.default_expiry_interval";
+  if (!places.has(path) || values[path] <= values["session.max_expiry_interval"]) return;
+  yield {
+    path,
+    message: (reading) => {
+      const maximum = "session.max_expiry_interval";
+      return `it is longer than ${maximum} (${whereOf(reading, maximum)})`;
+    },
+  };
+}
+
+function isWrong(wrong: ReadonlySet<string>, section: string): boolean {
+  return wrong.values().some((path) => path.startsWith(section));
+}
+
+/** Whether the second bind would fail. The system chooses another port for each 0. */
+function overlaps(one: Address, other: Address): boolean {
+  if (one.port !== other.port || one.port === 0) return false;
+  return hostOf(one) === hostOf(other) || coversHost(one, other) || coversHost(other, one);
+}
+
+function coversHost(wide: Address, narrow: Address): boolean {
+  return wide.hostname === "::" || (wide.hostname === "0.0.0.0" && !narrow.hostname.includes(":"));
+}
+
+function hostOf({ hostname }: Address): string {
+  return hostname === "localhost" ? "127.0.0.1" : hostname;
+}
+
+function placeOf(reading: Reading, path: string): Place {
+  return reading.places.get(path) ?? { variable: "default" };
+}
+
+function whereOf(reading: Reading, path: string): string {
+  return formatPlace(placeOf(reading, path));
+}

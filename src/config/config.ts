@@ -1,0 +1,106 @@
+/** The configuration as the running broker sees it: every key decided, every unit in the name, nothing optional but what may be absent.
+ * `load.ts` makes it from YAML and the environment; nothing else reads either. */
+import type { Limits } from "../core/limits.ts";
+
+/** Everything that a start of the broker needs to know. */
+export interface Config {
+  /** Where clients connect, in the order in which they are opened; at least one. */
+  readonly listeners: readonly ListenerConfig[];
+  readonly connection: ConnectionConfig;
+  /** The limits of the core, already checked against each other. */
+  readonly limits: Limits;
+  readonly protocol: ProtocolConfig;
+  readonly sys: SysConfig;
+  readonly auth: AuthConfig;
+  readonly log: LogConfig;
+  readonly storage: StorageConfig;
+  /** How long a stop waits for connections to end before it cuts them. */
+  readonly shutdownTimeoutMs: number;
+}
+
+/** One MQTT listener over TCP. */
+export interface ListenerConfig {
+  /** Unique; `tcp` is the one of `server.tcp_addr`. */
+  readonly name: string;
+  /** An address or a name; `::` is every address, IPv4 and IPv6. */
+  readonly hostname: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly strictReceiveMaximum: boolean;
+  readonly strictKeepAlive: boolean;
+  /** `v3` is 3.1 and 3.1.1. */
+  readonly protocol: ListenerProtocol;
+}
+
+/** The MQTT versions that a listener accepts. */
+export type ListenerProtocol = "auto" | "v3" | "v5";
+
+/** What holds for every connection, whichever listener it came through. */
+export interface ConnectionConfig {
+  /** Connections from one IP address; Infinity when unlimited. */
+  readonly connectionsPerAddressMax: number;
+  /** From accept until a whole CONNECT has arrived. */
+  readonly connectTimeoutMs: number;
+  /** Largest CONNECT packet. */
+  readonly connectBytesMax: number;
+  /** A peer that takes no byte for this long is cut. */
+  readonly writeTimeoutMs: number;
+  /** Unsent bytes of one connection above which QoS 0 to it is dropped and counted. */
+  readonly outboxBytesMax: number;
+  readonly tcpNoDelay: boolean;
+}
+
+/** What the MQTT edge decides and announces before the core is asked. */
+export interface ProtocolConfig {
+  /** Largest packet accepted, announced as Maximum Packet Size (0x95 above it). */
+  readonly packetBytesMax: number;
+  /** Aliases a client may set, announced as Topic Alias Maximum; 0 is none. */
+  readonly topicAliasMaximum: number;
+  /** Aliases set towards a client at most, however many it allows; 0 is none. */
+  readonly topicAliasMaximumOutbound: number;
+  /** A longer (or no) keep alive is cut to this and announced as Server Keep Alive; 0 leaves the client's own. */
+  readonly keepAliveSecondsMax: number;
+  /** Whether a payload that claims to be UTF-8 is checked (0x99 otherwise). */
+  readonly validatePayloadFormat: boolean;
+  /** Handed to clients that request Response Information; empty is none. */
+  readonly responseInformation: string;
+  /** Whether a client may leave its id to the broker (0x85, 0x02 in 3.1.1 otherwise). */
+  readonly allowZeroLengthClientId: boolean;
+}
+
+/** The `$SYS` topics. */
+export interface SysConfig {
+  /** How often they are published; 0 is never. */
+  readonly intervalMs: number;
+}
+
+/** Who may connect. */
+export interface AuthConfig {
+  readonly allowAnonymous: boolean;
+  readonly scramUsers: readonly ScramUser[];
+}
+
+/** A SCRAM-SHA-256 credential (RFC 5802, RFC 7677): enough to verify a password, not enough to know it. */
+export interface ScramUser {
+  readonly username: string;
+  readonly salt: Uint8Array<ArrayBuffer>;
+  readonly iterations: number;
+  /** 32 bytes: H(HMAC(SaltedPassword, "Client Key")). */
+  readonly storedKey: Uint8Array<ArrayBuffer>;
+  /** 32 bytes: HMAC(SaltedPassword, "Server Key"). */
+  readonly serverKey: Uint8Array<ArrayBuffer>;
+}
+
+/** What is logged and how. */
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Where sessions, queues and retained messages live. */
+export interface StorageConfig {
+  readonly type: "memory";
+}

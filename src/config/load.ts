@@ -1,0 +1,64 @@
+/** Loading the configuration: file, environment, options of the command line, in this order; the later ones win. */
+import { buildConfig } from "./build.ts";
+import { findClashes } from "./clash.ts";
+import type { Config } from "./config.ts";
+import { readEnvironment } from "./environment.ts";
+import { ConfigError, type Problem } from "./problem.ts";
+import { type Override, readSettings } from "./reading.ts";
+import { parseYaml, type YamlTree } from "./yaml_tree.ts";
+
+export interface LoadConfigOptions {
+  /** The YAML file; without one the defaults hold. A file that is named must be there. */
+  readonly path?: string;
+  /** Variables other than `WEIR_...` are not looked at. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the command line says; wins over file and environment. */
+  readonly options?: readonly Override[];
+  /** `Deno.readFileSync`, or a test's own. */
+  readFile?(path: string): Uint8Array;
+}
+
+/** The configuration that everything together makes.
+ * @throws {ConfigError} with every problem of file, environment and options at once. */
+export function loadConfig(
+  { path, env = {}, options = [], readFile = Deno.readFileSync }: LoadConfigOptions = {},
+): Config {
+  const file = path === undefined ? NO_FILE : readYamlFile(path, readFile);
+  const environment = readEnvironment(env);
+  const reading = readSettings(file.root, [...environment.overrides, ...options]);
+  const before = [...file.problems, ...environment.problems];
+  const problems = [...before, ...reading.problems, ...(file.problems.length > 0 ? [] : findClashes(reading))];
+  if (problems.length > 0) throw new ConfigError(problems.sort(byPlace));
+  return buildConfig(reading.values, reading.lists);
+}
+
+/** The file from top to bottom, then variables and options. */
+function byPlace({ place: one }: Problem, { place: other }: Problem): number {
+  if ("variable" in one || "variable" in other) return Number("variable" in one) - Number("variable" in other);
+  return (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0);
+}
+
+const NO_FILE: YamlTree = { root: undefined, problems: [] };
+
+function readYamlFile(path: string, readFile: (path: string) => Uint8Array): YamlTree {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFile(path);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { root: undefined, problems: [unreadable(path, error)] };
+  }
+  return parseYaml(bytes, path);
+}
+
+function unreadable(file: string, error: Error): Problem {
+  return { place: { file }, path: "", message: `cannot read it: ${whyUnreadable(file, error)}` };
+}
+
+function whyUnreadable(file: string, error: Error): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.IsADirectory || /os error 21/.test(error.message)) return "it is a directory";
+  if (error instanceof Deno.errors.NotCapable) return `Deno was not allowed to; add --allow-read=${file} to "deno run"`;
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  return error.message;
+}

@@ -1,0 +1,149 @@
+/** From what was written to typed values: each key is looked up in the schema, each value read by its type. */
+import { didYouMean } from "./near.ts";
+import type { NamedPlace, Place, Problem } from "./problem.ts";
+import { keysUnder, listAt, type ListPath, LISTS, type Lists, settingAt, SETTINGS, type Values } from "./schema.ts";
+import type { Fields } from "./setting.ts";
+import { type Branch, describe, type Entry, type Leaf, type Tree } from "./tree.ts";
+import { unsupported, unsupportedInList } from "./unsupported.ts";
+import type { ValueType } from "./value_type.ts";
+
+/** A value from outside the file, such as a variable or an option; it wins over the file. */
+export interface Override {
+  readonly place: NamedPlace;
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What was read, with what was wrong: a key with a problem has its default. */
+export interface Reading {
+  readonly values: Values;
+  readonly lists: Lists;
+  /** Where each key was written, `server.listeners[0].addr` too; a key that nobody wrote is absent. */
+  readonly places: ReadonlyMap<string, Place>;
+  readonly problems: readonly Problem[];
+}
+
+/** Reads the file's tree, if any, and then the overrides over it. */
+export function readSettings(root: Tree | undefined, overrides: readonly Override[]): Reading {
+  const reader = new Reader();
+  if (root !== undefined) reader.readRoot(root);
+  for (const override of overrides) reader.readOverride(override);
+  return reader.reading();
+}
+
+class Reader {
+  readonly #problems: Problem[] = [];
+  readonly #places = new Map<string, Place>();
+  readonly #values: Record<string, unknown> = {};
+  readonly #lists: Record<string, unknown[]> = {};
+
+  readRoot(root: Tree): void {
+    if (root.kind === "map") return this.#readBranch(root, "");
+    if (root.kind === "value" && root.value === null) return;
+    this.#report(root.place, "", `expected sections such as "server:" and "log:", found ${describe(root)}`);
+  }
+
+  readOverride({ place, path, text }: Override): void {
+    const type = settingAt(path)!.type;
+    this.#readValue(type, { kind: "value", value: type.textual ? text : untyped(text), place }, path);
+  }
+
+  reading(): Reading {
+    const initial = Object.entries(SETTINGS).map(([path, { initial }]) => [path, initial]);
+    const lists = Object.keys(LISTS).map((path) => [path, this.#lists[path] ?? []]);
+    return {
+      values: { ...Object.fromEntries(initial), ...this.#values } as Values,
+      lists: Object.fromEntries(lists) as Lists,
+      places: this.#places,
+      problems: this.#problems,
+    };
+  }
+
+  #readBranch(branch: Branch, prefix: string): void {
+    for (const entry of branch.entries) {
+      const path = prefix === "" ? entry.key : `${prefix}.${entry.key}`;
+      const setting = settingAt(path);
+      if (setting !== undefined) this.#readSetting(setting.type, entry.value, path);
+      else if (listAt(path) !== undefined) this.#readList(path as ListPath, entry.value);
+      else if (keysUnder(path).size > 0) this.#readSection(entry.value, path);
+      else this.#refuseKey(entry, { path, why: unsupported(path), known: keysUnder(prefix) });
+    }
+  }
+
+  /** A section with nothing under it but comments is an empty one. */
+  #readSection(tree: Tree, path: string): void {
+    if (tree.kind === "map") return this.#readBranch(tree, path);
+    if (tree.kind === "value" && tree.value === null) return;
+    this.#report(tree.place, path, `expected keys such as "${[...keysUnder(path)][0]}:", found ${describe(tree)}`);
+  }
+
+  #readSetting(type: ValueType<unknown>, tree: Tree, path: string): void {
+    if (tree.kind === "value") this.#readValue(type, tree, path);
+    else this.#report(tree.place, path, `expected ${type.expected}, found ${describe(tree)}`);
+  }
+
+  #readValue(type: ValueType<unknown>, leaf: Leaf, path: string): void {
+    const value = this.#parse(type, leaf, path);
+    if (value !== undefined) this.#values[path] = value;
+  }
+
+  #parse(type: ValueType<unknown>, leaf: Leaf, path: string): unknown {
+    this.#places.set(path, leaf.place);
+    const value = type.parse(leaf.value);
+    if (value !== undefined) return value;
+    const hint = type.hint?.(leaf.value);
+    const message = `expected ${type.expected}, found ${describe(leaf)}`;
+    this.#report(leaf.place, path, hint === undefined ? message : `${message}; ${hint}`);
+  }
+
+  #readList(path: ListPath, tree: Tree): void {
+    this.#places.set(path, tree.place);
+    if (tree.kind === "value" && tree.value === null) return;
+    if (tree.kind !== "list") return this.#report(tree.place, path, `expected a list, found ${describe(tree)}`);
+    this.#lists[path] = tree.items.map((item, index) => this.#readItem(path, item, index));
+  }
+
+  #readItem(list: ListPath, tree: Tree, index: number): Record<string, unknown> {
+    const path = `${list}[${index}]`;
+    const fields: Fields = LISTS[list].fields;
+    const item: Record<string, unknown> = {};
+    if (tree.kind !== "map") {
+      const first = Object.keys(fields)[0];
+      this.#report(tree.place, path, `expected keys such as "${first}:", found ${describe(tree)}`);
+      return item;
+    }
+    this.#places.set(path, tree.place);
+    for (const entry of tree.entries) item[entry.key] = this.#readField(list, entry, path);
+    for (const [key, field] of Object.entries(fields)) {
+      if (!field.required || Object.hasOwn(item, key)) continue;
+      this.#report(tree.place, path, `expected the key "${key}": ${field.type.expected}`);
+    }
+    return item;
+  }
+
+  #readField(list: ListPath, entry: Entry, itemPath: string): unknown {
+    const path = `${itemPath}.${entry.key}`;
+    const fields: Fields = LISTS[list].fields;
+    if (!Object.hasOwn(fields, entry.key)) {
+      this.#refuseKey(entry, { path, why: unsupportedInList(list, entry.key), known: Object.keys(fields) });
+      return undefined;
+    }
+    const { type } = fields[entry.key];
+    if (entry.value.kind === "value") return this.#parse(type, entry.value, path);
+    this.#report(entry.value.place, path, `expected ${type.expected}, found ${describe(entry.value)}`);
+  }
+
+  #refuseKey(entry: Entry, { path, why, known }: { path: string; why?: string; known: Iterable<string> }): void {
+    this.#report(entry.place, path, why ?? `unknown key${didYouMean(entry.key, known)}`);
+  }
+
+  #report(place: Place, path: string, message: string): void {
+    this.#problems.push({ place, path, message });
+  }
+}
+
+/** A variable has no quotes to tell `5` from `"5"`; YAML's own rule for plain words decides. */
+function untyped(text: string): string | number | boolean {
+  if (text === "true" || text === "false") return text === "true";
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}

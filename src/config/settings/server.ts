@@ -1,0 +1,92 @@
+import type { ListenerProtocol } from "../config.ts";
+import { optional, required, setting } from "../setting.ts";
+import { address, addressOrNone, label } from "../text_type.ts";
+import { choice, count, duration, flag, size } from "../value_type.ts";
+
+const CONNECTIONS_MAX = 1_000_000;
+const PACKET_BYTES_MAX = 256 * 1024 ** 2; // MQTT itself ends there
+
+/** `server`: the doors, and what holds for a connection whatever it says. */
+export const SERVER_SETTINGS = {
+  "server.tcp_addr": setting({
+    type: addressOrNone(),
+    initial: { hostname: "127.0.0.1", port: 1883 },
+    about:
+      'Where MQTT clients connect over TCP; this listener is called `tcp`. `":1883"` is every address, IPv4 and IPv6; ' +
+      '`""` switches it off when `listeners` has others.',
+  }),
+  "server.tcp_max_connections": setting({
+    type: count({ from: 1, to: CONNECTIONS_MAX }),
+    initial: 10_000,
+    about: "Connections of one listener, those that have not sent CONNECT yet included.",
+    atLimit: "A further connection is closed as soon as it is accepted, before anything of it is read, and counted.",
+  }),
+  "server.max_connections_per_address": setting({
+    type: count({ from: 0, to: CONNECTIONS_MAX }),
+    initial: 0,
+    about: "Connections from one IP address over all listeners. 0 is unlimited.",
+    atLimit: "A further connection from that address is closed as soon as it is accepted, and counted.",
+  }),
+  "server.connect_timeout": setting({
+    type: duration({ from: "100ms", to: "5m" }),
+    initial: 10_000,
+    about: "A whole CONNECT must have arrived this long after the connection was opened.",
+    atLimit: "The connection is closed without a packet ([MQTT-3.1.4-1]).",
+  }),
+  "server.connect_max_bytes": setting({
+    type: size({ from: 128, to: PACKET_BYTES_MAX }),
+    initial: 64 * 1024,
+    about: "Largest CONNECT packet, will and password included. Never more than `broker.max_message_size`.",
+    atLimit: "The connection is closed without a packet: nobody has said who is there.",
+  }),
+  "server.tcp_write_timeout": setting({
+    type: duration({ from: "1s", to: "1h" }),
+    initial: 60_000,
+    about: "How long a client may take no byte while the broker has something for it.",
+    atLimit: "The connection is cut; the will is published and the session is kept as after any lost connection.",
+  }),
+  "server.outbox_max_bytes": setting({
+    type: size({ from: 4096, to: 1024 ** 3 }),
+    initial: 1024 ** 2,
+    about: "Bytes that may wait in memory for one client that reads slowly.",
+    atLimit: "QoS 0 messages for that client are dropped and counted; QoS 1 and 2 wait in its session's queue.",
+  }),
+  "server.tcp_nodelay": setting({
+    type: flag(),
+    initial: true,
+    about: "Send small packets at once (TCP_NODELAY) instead of gathering them in the kernel.",
+  }),
+  "server.strict_receive_maximum": setting({
+    type: flag(),
+    initial: true,
+    about:
+      "Whether a client that has more QoS 2 messages under way than `session.receive_maximum` is cut ([MQTT-3.3.4-9]).",
+    atLimit: "MQTT 5: DISCONNECT 0x93 (Receive Maximum exceeded). 3.1.1: the connection is closed.",
+  }),
+  "server.strict_keep_alive": setting({
+    type: flag(),
+    initial: true,
+    about: "Whether a client that is silent for one and a half keep alives is cut ([MQTT-3.1.2-22]).",
+    atLimit: "MQTT 5: DISCONNECT 0x8D (Keep Alive timeout). 3.1.1: the connection is closed. The will is published.",
+  }),
+  "server.shutdown_timeout": setting({
+    type: duration({ from: "0s", to: "10m" }),
+    initial: 30_000,
+    about: "How long a stop waits for connections to take what is on its way to them.",
+    atLimit: "What is still connected is cut. MQTT 5 clients were sent DISCONNECT 0x8B (Server shutting down) first.",
+  }),
+};
+
+/** `server.listeners[]`. */
+export const LISTENER_FIELDS = {
+  name: required(label(), "Unique; `tcp` is taken while `server.tcp_addr` is on. Names it in logs and metrics."),
+  addr: required(address(), "As `server.tcp_addr`."),
+  max_connections: optional(count({ from: 1, to: CONNECTIONS_MAX }), "In place of `server.tcp_max_connections`."),
+  strict_receive_maximum: optional(flag(), "In place of `server.strict_receive_maximum`."),
+  strict_keep_alive: optional(flag(), "In place of `server.strict_keep_alive`."),
+  protocol: optional(
+    choice<ListenerProtocol>(["auto", "v3", "v5"]),
+    "MQTT versions: `v3` is 3.1 and 3.1.1, `v5` is 5.0, `auto` (the default) is both. Others are refused in CONNACK " +
+      "(3.1.1: 0x01, MQTT 5: 0x84).",
+  ),
+};

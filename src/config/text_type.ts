@@ -1,0 +1,107 @@
+/** Values that are text: names, addresses, base64. Numbers and words are in `value_type.ts`. */
+import type { Scalar, ValueType } from "./value_type.ts";
+
+/** Where to listen. */
+export interface Address {
+  /** `::` is every address; IPv6 without brackets. */
+  readonly hostname: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface TextOptions {
+  /** UTF-8 bytes. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Text without control characters. */
+export function text(options: TextOptions): ValueType<string> {
+  return {
+    expected: `text of ${options.from} to ${options.to} bytes without control characters`,
+    textual: true,
+    parse: (found) => {
+      if (typeof found !== "string" || /\p{Cc}/u.test(found) || !found.isWellFormed()) return undefined;
+      const length = new TextEncoder().encode(found).length;
+      return length >= options.from && length <= options.to ? found : undefined;
+    },
+    format: (value) => JSON.stringify(value),
+    hint: (found) => typeof found === "string" || found === null ? undefined : "put it in quotes to make it text",
+  };
+}
+
+/** A name for logs and labels. */
+export function label(): ValueType<string> {
+  return {
+    expected: "a name of 1 to 64 letters, digits, - and _",
+    textual: true,
+    parse: (found) => typeof found === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(found) ? found : undefined,
+    format: (value) => value,
+  };
+}
+
+const ADDRESS_EXPECTED = "host:port such as 127.0.0.1:1883, [::1]:1883, or :1883 for every address";
+
+/** A host and a port. */
+export function address(): ValueType<Address> {
+  return {
+    expected: ADDRESS_EXPECTED,
+    textual: true,
+    parse: (found) => typeof found === "string" ? parseAddress(found) : undefined,
+    format: (value) => JSON.stringify(formatAddress(value)),
+  };
+}
+
+/** A host and a port, or empty text (null once read) for none. */
+export function addressOrNone(): ValueType<Address | null> {
+  return {
+    expected: `${ADDRESS_EXPECTED}; "" for none`,
+    textual: true,
+    parse: (found) => found === "" ? null : address().parse(found),
+    format: (value) => value === null ? '""' : address().format(value),
+  };
+}
+
+/** Bytes in base64 with padding. */
+export function base64(options: TextOptions): ValueType<Uint8Array<ArrayBuffer>> {
+  const length = options.from === options.to ? `${options.from}` : `${options.from} to ${options.to}`;
+  return {
+    expected: `base64 of ${length} bytes`,
+    textual: true,
+    parse: (found) => {
+      const value = fromBase64(found);
+      return value !== undefined && value.length >= options.from && value.length <= options.to ? value : undefined;
+    },
+    format: (value) => value.toBase64(),
+  };
+}
+
+/** `127.0.0.1:1883`, `[::1]:1883`; every address is `:1883`. */
+export function formatAddress(value: Address): string {
+  if (value.hostname === "::") return `:${value.port}`;
+  return `${value.hostname.includes(":") ? `[${value.hostname}]` : value.hostname}:${value.port}`;
+}
+
+/** Whether only this machine reaches it. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" || /^127\.|^::ffff:7f..:/.test(hostname);
+}
+
+/** Undefined when it is none. The host comes back in its shortest form: `[0:0::1]` is `::1`. */
+export function parseAddress(found: string): Address | undefined {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]*):(\d{1,5})$/.exec(found);
+  if (match === null || Number(match[2]) > 65_535) return undefined;
+  if (match[1] === "") return { hostname: "::", port: Number(match[2]) };
+  const url = URL.parse(`http://${match[1]}/`);
+  if (url === null) return undefined;
+  return { hostname: url.hostname.replace(/^\[|\]$/g, ""), port: Number(match[2]) };
+}
+
+function fromBase64(found: Scalar): Uint8Array<ArrayBuffer> | undefined {
+  if (typeof found !== "string") return undefined;
+  try {
+    return Uint8Array.fromBase64(found, { lastChunkHandling: "strict" });
+  } catch {
+    return undefined; // the caller tells what was expected
+  }
+}

@@ -1,0 +1,79 @@
+/** Keys of the broker whose configuration Weir follows, and of Weir to come, that this version has no part for. They are refused by
+ * name: a broker that silently ignored `tls_cert_file` would serve in clear text. */
+
+/** A pattern is a path; `*` at its end stands for any rest, and a section stands for all that is under it. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  "server.tls_*": "TLS",
+  "server.ws_*": "MQTT over WebSocket",
+  "server.http*": "the HTTP bridge",
+  "server.coap*": "the CoAP bridge",
+  "server.amqp*": "AMQP",
+  "server.health_*": "the health endpoint",
+  "server.metrics_*": "metrics",
+  "server.otel_*": "OpenTelemetry",
+  "server.admin_api_addr": "the admin API",
+  "broker.async_fan_out": "fan-out workers",
+  "broker.fan_out_workers": "fan-out workers",
+  "storage.badger_*": "storage on disk",
+  "storage.path": "storage on disk",
+  "storage.queue_*": "storage on disk",
+  "storage.recover_on_startup": "storage on disk",
+  "auth.external": "the authentication callout",
+  "auth.local_principals": "certificate identities",
+  "auth.jwt": "JWT",
+  "auth.acl": "access rules",
+  acl: "access rules",
+  admin: "the admin API",
+  bridge: "bridges",
+  cluster: "clustering",
+  hooks: "blocking hooks",
+  metrics: "metrics",
+  otel: "OpenTelemetry",
+  queue: "durable queues",
+  queue_manager: "durable queues",
+  queues: "durable queues",
+  ratelimit: "rate limits",
+  tls: "TLS",
+  webhook: "webhooks",
+};
+
+/** Keys that have become another one or none, each with what to do. */
+const REPLACED: Readonly<Record<string, string>> = {
+  "server.mqtt": "list each address under server.listeners; its protocol is v3, v5 or auto",
+  "server.tcp_read_timeout": "the client's keep alive decides (server.strict_keep_alive, broker.max_keep_alive), and " +
+    "server.connect_timeout until CONNECT",
+  "broker.retry_interval":
+    "MQTT 5 allows no resending on a live connection; messages are sent again when the client reconnects",
+  "broker.max_retries":
+    "MQTT 5 allows no resending on a live connection; messages are sent again when the client reconnects",
+  "session.max_send_queue_size": "see server.outbox_max_bytes",
+  "session.disconnect_on_full": "see server.tcp_write_timeout",
+  "session.inflight_overflow": "messages beyond session.max_inflight_messages always wait in the session's queue",
+  "session.pending_queue_size": "see session.max_offline_queue_size",
+};
+
+const LISTENER_UNSUPPORTED =
+  /^(tls|cert_file|key_file|ca_file|server_ca_file|client_auth|min_version|cipher_suites|ocsp|crl)$/;
+
+/** Why the key at `path` is refused although it is a known one; undefined for a key that is merely unknown. */
+export function unsupported(path: string): string | undefined {
+  if (Object.hasOwn(REPLACED, path)) return `there is no such key in Weir: ${REPLACED[path]}`;
+  const pattern = Object.keys(UNSUPPORTED).find((known) => covers(known, path));
+  return pattern === undefined ? undefined : notSupported(UNSUPPORTED[pattern]);
+}
+
+/** As {@link unsupported}, for a key of an entry in a list. */
+export function unsupportedInList(list: string, key: string): string | undefined {
+  if (list !== "server.listeners") return undefined;
+  if (LISTENER_UNSUPPORTED.test(key)) return notSupported("TLS");
+  return key === "path" || key === "allowed_origins" ? notSupported("MQTT over WebSocket") : undefined;
+}
+
+function notSupported(part: string): string {
+  return `this version of Weir does not support ${part}; remove it`;
+}
+
+function covers(pattern: string, path: string): boolean {
+  if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1));
+  return path === pattern || path.startsWith(`${pattern}.`);
+}

@@ -1,0 +1,306 @@
+import { Deadlines } from "./deadlines.ts";
+import type { Delivery } from "./delivery.ts";
+import type { DisconnectCause } from "./happening.ts";
+import { assertLimits, type Limits } from "./limits.ts";
+import type { Message } from "./message.ts";
+import type { Identity, Peer } from "./ports.ts";
+import { type Outcome, Refusal } from "./refusal.ts";
+import { Retained } from "./retained.ts";
+import { routeEntry } from "./route.ts";
+import { Session } from "./session.ts";
+import { NEVER_SECONDS, SessionTable } from "./session_table.ts";
+import type { SubscriptionOptions } from "./subscription.ts";
+import { type SubscribeRequest, Subscriptions } from "./subscriptions.ts";
+import type { Turn } from "./turn.ts";
+import { storedWill, type Will, willMessage } from "./will.ts";
+
+/** What a CONNECT asks for, once it is authenticated. */
+export interface AttachRequest extends Identity {
+  readonly peer: Peer;
+  /** Clean start: an existing session ends first ([MQTT-3.1.2-4]). */
+  readonly clean: boolean;
+  /** Already cut to what the limits allow. */
+  readonly expirySeconds: number;
+  readonly receiveMaximum: number;
+  readonly will: Will | undefined;
+}
+
+/** How a connection ended, as far as the session cares. */
+export interface DetachOptions {
+  readonly peer: Peer;
+  readonly cause: DisconnectCause;
+  /** From a DISCONNECT that carries one; undefined keeps the session's. */
+  readonly expirySeconds?: number;
+}
+
+/** The broker's decisions: who is attached, who gets which message, what is kept. Pure and synchronous: every method works on the
+ * `turn` it is handed, whose effects say what to persist and what to send, and never waits. */
+export class Broker {
+  readonly limits: Limits;
+  readonly sessions = new SessionTable();
+  readonly retained = new Retained();
+  readonly subscriptions: Subscriptions;
+  readonly #retainedExpiry = new Deadlines<Message>();
+
+  /** @throws {RangeError} when limits contradict each other. */
+  constructor(limits: Limits) {
+    assertLimits(limits);
+    this.limits = limits;
+    this.subscriptions = new Subscriptions(limits, this.retained);
+  }
+
+  /** Connects a client to its session, a new one or the one it left; a connection that holds it is told to go ([MQTT-3.1.4-3]).
+   * CONNACK is the first thing said, then what the session still owes.
+   * @throws {Refusal} quota-exceeded when a new session is one too many. */
+  attach(request: AttachRequest, turn: Turn): Session {
+    const before = this.sessions.get(request.clientId);
+    if (before === undefined && this.sessions.size >= this.limits.sessionsMax) {
+      throw new Refusal("quota-exceeded", `Cannot open a session for "${request.clientId}": ${this.limits.sessionsMax} exist`);
+    }
+    const present = before === undefined ? undefined : this.#reclaim(before, request.clean, turn);
+    const session = present ?? new Session(request.clientId, request.username);
+    const wasDurable = session.isDurable;
+    session.username = request.username;
+    session.peer = request.peer;
+    session.expirySeconds = request.expirySeconds;
+    session.window = Math.min(request.receiveMaximum, this.limits.inflightMax);
+    this.#connected(session, present !== undefined, turn);
+    if (wasDurable && !session.isDurable) turn.effects.writes.push({ kind: "session-ended", clientId: session.clientId });
+    this.#save(session, 0, turn);
+    this.#setWill(session, request.will, turn);
+    turn.effects.connack(request.peer, present !== undefined);
+    if (present !== undefined) session.resume(turn);
+    return session;
+  }
+
+  /** The connection `peer` of a session ended. Nothing happens when another connection has taken the session over since. */
+  detach(session: Session, options: DetachOptions, turn: Turn): void {
+    if (session.peer !== options.peer) return;
+    turn.statistics.clientsConnected--;
+    turn.effects.happenings.push({ kind: "client-disconnected", clientId: session.clientId, cause: options.cause });
+    const wasDurable = session.isDurable;
+    session.pause();
+    if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
+    if (options.cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
+    if (!session.isDurable) return this.#end(session, { cause: "disconnected", wasDurable }, turn);
+    this.#handOn(session, turn);
+    this.#save(session, turn.now, turn);
+    this.scheduleOffline(session, turn.now);
+    this.#runDue(turn);
+  }
+
+  /** Publishes to every session that the topic reaches, `sender`'s own included unless it is no-local, and keeps the message when it
+   * is retained. Answers whether anybody was reached (MQTT 5 3.4.2.1, 0x10). `sender` is null for the broker's own messages. */
+  publish(message: Message, sender: Session | null, turn: Turn): Outcome {
+    turn.statistics.messagesPublished++;
+    if (turn.watchesMessages) {
+      turn.effects.happenings.push({ kind: "message-published", clientId: sender?.clientId, message: message.own() });
+    }
+    if (message.retain) this.#retain(message, turn);
+    return this.#distribute(message, sender, turn);
+  }
+
+  /** As {@link publish}, for `$SYS` and the like: what is retained is not stored. */
+  announce(message: Message, turn: Turn): void {
+    if (message.retain) this.retained.set(message.own());
+    this.#distribute(message, null, turn);
+  }
+
+  /** Subscribes, says SUBACK, and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). */
+  subscribe(session: Session, packet: { packetId: number; requests: readonly SubscribeRequest[] }, turn: Turn): void {
+    const toReplay: SubscriptionOptions[] = [];
+    const answers = packet.requests.map((request) => {
+      const isNew = typeof request === "string" || !session.subscriptions?.has(request.filter);
+      const answer = this.subscriptions.subscribe(session, request, turn);
+      if (typeof request === "string" || typeof answer === "string") return answer;
+      if (request.retainHandling === 0 || (request.retainHandling === 1 && isNew)) toReplay.push(request);
+      return answer;
+    });
+    if (session.peer !== null) turn.effects.suback(session.peer, packet.packetId, answers);
+    for (const options of toReplay) this.subscriptions.replay(session, options, turn);
+    session.pump(turn);
+  }
+
+  /** Unsubscribes and says UNSUBACK; what is under way already is still delivered ([MQTT-3.10.4-3]). */
+  unsubscribe(session: Session, packet: { packetId: number; filters: readonly string[] }, turn: Turn): void {
+    const answers = packet.filters.map((filter) => this.subscriptions.unsubscribe(session, filter, turn));
+    if (session.peer !== null) turn.effects.unsuback(session.peer, packet.packetId, answers);
+  }
+
+  /** What has fallen due by `turn.now`: wills that were delayed, sessions and retained messages that expired. */
+  tick(turn: Turn): void {
+    this.#runDue(turn);
+    for (let due = this.#retainedExpiry.take(turn.now); due !== undefined; due = this.#retainedExpiry.take(turn.now)) {
+      if (this.retained.get(due.topic.name) === due) this.#clearRetained(due.topic.name, turn);
+    }
+  }
+
+  /** When {@link tick} is wanted next, in milliseconds; Infinity when nothing waits. */
+  get nextDeadline(): number {
+    return Math.min(this.sessions.nextDeadline, this.#retainedExpiry.next);
+  }
+
+  /** Publishes the will that a crash left behind and whose session is gone. */
+  publishOrphanedWill(clientId: string, will: Will, turn: Turn): void {
+    turn.effects.writes.push({ kind: "will-cleared", clientId });
+    const message = willMessage(will, turn.now);
+    turn.effects.happenings.push({ kind: "will-published", clientId, message });
+    this.publish(message, null, turn);
+  }
+
+  /** Puts a retained message in its place without storing it: it is stored already. */
+  restoreRetained(message: Message): void {
+    this.retained.set(message);
+    if (message.expiresAt !== Infinity) this.#retainedExpiry.add(message.expiresAt, message);
+  }
+
+  /** Ends the session of a client, connected or not, as an administrator's act or after its last connection. */
+  endSession(session: Session, turn: Turn): void {
+    if (session.peer !== null) turn.effects.disconnect(session.peer, "administrative-action");
+    this.#end(session, { cause: "disconnected", wasDurable: session.isDurable }, turn);
+  }
+
+  #distribute(message: Message, sender: Session | null, turn: Turn): Outcome {
+    const route = this.subscriptions.match(message.topic);
+    let reached = 0;
+    const entries = route.entries;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry.noLocalAmong !== null && entry.session === sender) {
+        const others = entry.noLocalAmong.filter((subscription) => !subscription.options.noLocal);
+        if (others.length === 0) continue; // [MQTT-3.8.3-3]
+        sender.offer(message, routeEntry(sender, others), turn);
+      } else {
+        entry.session.offer(message, entry, turn);
+      }
+      reached++;
+    }
+    for (let i = 0; i < route.groups.length; i++) {
+      const member = route.groups[i].choose();
+      if (member === undefined) continue;
+      member.session.offer(message, member, turn);
+      reached++;
+    }
+    return reached === 0 ? "no-matching-subscribers" : "success";
+  }
+
+  #retain(message: Message, turn: Turn): void {
+    const topic = message.topic.name;
+    if (message.payloadEnd === message.payloadStart) { // [MQTT-3.3.1-6]
+      return this.#clearRetained(topic, turn);
+    }
+    const { retainedMessagesMax, retainedBytesMax } = this.limits;
+    const replaced = this.retained.get(topic);
+    const count = this.retained.count + (replaced === undefined ? 1 : 0);
+    if (count > retainedMessagesMax || this.retained.bytes - (replaced?.size ?? 0) + message.size > retainedBytesMax) {
+      return turn.drop("", message, "retained-limit");
+    }
+    this.restoreRetained(message.own());
+    turn.effects.writes.push({ kind: "retained-set", topic, bodyId: turn.storedBody(message) });
+    turn.effects.happenings.push({ kind: "message-retained", message });
+  }
+
+  #clearRetained(topic: string, turn: Turn): void {
+    if (this.retained.delete(topic) === undefined) return;
+    turn.effects.writes.push({ kind: "retained-cleared", topic });
+    turn.effects.happenings.push({ kind: "retained-cleared", topic });
+  }
+
+  /** What becomes of the session that a CONNECT finds; undefined when it has ended. */
+  #reclaim(before: Session, clean: boolean, turn: Turn): Session | undefined {
+    const { peer } = before;
+    if (peer !== null) {
+      turn.effects.disconnect(peer, "session-taken-over");
+      turn.effects.happenings.push({ kind: "session-taken-over", clientId: before.clientId });
+      turn.statistics.clientsConnected--;
+      before.pause();
+      const { will } = before;
+      if (will !== null && will.delaySeconds === 0) this.#publishWill(before, turn); // its connection has closed without DISCONNECT
+    }
+    if (clean || !before.isDurable) {
+      this.#end(before, { cause: clean ? "clean-start" : "disconnected", wasDurable: before.isDurable }, turn);
+      return undefined;
+    }
+    this.sessions.cancel(before); // a delayed will is not published any more ([MQTT-3.1.3-9])
+    return before;
+  }
+
+  #connected(session: Session, isPresent: boolean, turn: Turn): void {
+    const { statistics, effects } = turn;
+    if (!isPresent) {
+      this.sessions.add(session);
+      effects.happenings.push({ kind: "session-created", clientId: session.clientId });
+    }
+    statistics.clientsConnected++;
+    statistics.clientsConnectedMax = Math.max(statistics.clientsConnectedMax, statistics.clientsConnected);
+    const { clientId, username } = session;
+    effects.happenings.push({ kind: "client-connected", clientId, username, sessionPresent: isPresent });
+  }
+
+  #save(session: Session, offlineSince: number, turn: Turn): void {
+    const { clientId, username, expirySeconds } = session;
+    if (!session.isDurable) return;
+    turn.effects.writes.push({ kind: "session-saved", clientId, username, expirySeconds, offlineSince });
+  }
+
+  #setWill(session: Session, will: Will | undefined, turn: Turn): void {
+    const { clientId } = session;
+    // Stored for every session: that of a client without expiry ends with the broker's crash, and its will is due then.
+    if (will !== undefined) turn.effects.writes.push({ kind: "will-saved", ...storedWill(clientId, will) });
+    else if (session.will !== null) turn.effects.writes.push({ kind: "will-cleared", clientId });
+    session.will = will ?? null;
+  }
+
+  #publishWill(session: Session, turn: Turn): void {
+    const { will } = session;
+    if (will === null) return;
+    this.#setWill(session, undefined, turn);
+    const message = willMessage(will, turn.now);
+    turn.effects.happenings.push({ kind: "will-published", clientId: session.clientId, message });
+    this.publish(message, session, turn);
+  }
+
+  /** The session is over: its will is due at the latest now, then everything of it goes. */
+  #end(session: Session, end: { cause: "clean-start" | "disconnected" | "expired"; wasDurable: boolean }, turn: Turn): void {
+    session.pause();
+    this.sessions.cancel(session);
+    this.#publishWill(session, turn);
+    this.subscriptions.deleteAll(session, turn);
+    this.#handOn(session, turn);
+    this.sessions.delete(session);
+    if (end.cause === "expired") turn.statistics.sessionsExpired++;
+    const { clientId } = session;
+    if (end.wasDurable) turn.effects.writes.push({ kind: "session-ended", clientId });
+    turn.effects.happenings.push({ kind: "session-ended", clientId, cause: end.cause });
+  }
+
+  /** Gives what a shared group had given to this session, and it did not acknowledge, to members that are connected. */
+  #handOn(session: Session, turn: Turn): void {
+    const taken = session.takeShared((delivery) => delivery.group!.hasConnected(session));
+    for (const delivery of taken) this.#handOver(session, delivery, turn);
+  }
+
+  #handOver(from: Session, delivery: Delivery, turn: Turn): void {
+    const member = delivery.group!.chooseConnected(from)!;
+    // Stored for the new owner before the old one gives it up, or else the body would go in between.
+    member.session.offer(delivery.sequence > 0 ? delivery.message : delivery.message.copy(), member, turn);
+    from.abandon(delivery, turn);
+  }
+
+  /** Sets the clocks of a session that nobody is connected to since `since`: its will and its end. */
+  scheduleOffline(session: Session, since: number): void {
+    const expiresAt = session.expirySeconds === NEVER_SECONDS ? Infinity : since + session.expirySeconds * 1000;
+    if (session.will !== null) {
+      const at = Math.min(since + session.will.delaySeconds * 1000, expiresAt);
+      this.sessions.schedule({ session, what: "will" }, at);
+    }
+    if (expiresAt !== Infinity) this.sessions.schedule({ session, what: "expiry" }, expiresAt);
+  }
+
+  #runDue(turn: Turn): void {
+    for (let due = this.sessions.takeDue(turn.now); due !== undefined; due = this.sessions.takeDue(turn.now)) {
+      if (due.what === "will") this.#publishWill(due.session, turn);
+      else this.#end(due.session, { cause: "expired", wasDurable: true }, turn);
+    }
+  }
+}

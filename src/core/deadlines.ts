@@ -1,0 +1,79 @@
+/** Things that fall due, as a binary heap by time. What was cancelled stays until its time comes or until most of the heap is
+ * such, so that a storm of reconnects does not fill it. */
+export class Deadlines<T> {
+  #heap: Deadline<T>[] = [];
+  #cancelled = 0;
+
+  /** When the next one is due in milliseconds; Infinity when there is none. */
+  get next(): number {
+    return this.#heap.length === 0 ? Infinity : this.#heap[0].at;
+  }
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  add(at: number, item: T): Deadline<T> {
+    const deadline = { at, item, isOver: false };
+    const heap = this.#heap;
+    let index = heap.push(deadline) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (heap[parent].at <= at) break;
+      heap[index] = heap[parent];
+      index = parent;
+    }
+    heap[index] = deadline;
+    return deadline;
+  }
+
+  /** Calls `deadline` off; a second time or too late does nothing. */
+  cancel(deadline: Deadline<T>): void {
+    if (deadline.isOver) return;
+    deadline.isOver = true;
+    this.#cancelled++;
+    if (this.#cancelled < 64 || this.#cancelled * 2 < this.#heap.length) return;
+    const live = this.#heap.filter((each) => !each.isOver);
+    this.#heap = live.sort((a, b) => a.at - b.at); // a sorted array is a heap
+    this.#cancelled = 0;
+  }
+
+  /** Takes out the earliest one that is due at `now` and not cancelled; undefined when there is none. */
+  take(now: number): T | undefined {
+    while (this.#heap.length > 0 && this.#heap[0].at <= now) {
+      const deadline = this.#pop();
+      if (!deadline.isOver) {
+        deadline.isOver = true;
+        return deadline.item;
+      }
+      this.#cancelled--;
+    }
+    return undefined;
+  }
+
+  #pop(): Deadline<T> {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop()!;
+    if (heap.length === 0) return top;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++;
+      if (heap[child].at >= last.at) break;
+      heap[index] = heap[child];
+      index = child;
+    }
+    heap[index] = last;
+    return top;
+  }
+}
+
+/** Handed out by {@link Deadlines.add}. */
+export interface Deadline<T> {
+  readonly at: number;
+  readonly item: T;
+  /** True once it was taken or cancelled. */
+  isOver: boolean;
+}

@@ -1,0 +1,34 @@
+import type { Message, QoS } from "./message.ts";
+import type { RefusalCause } from "./refusal.ts";
+
+/** Why a message did not reach a session, or not all of it. */
+export type DropCause =
+  | "queue-full"
+  | "expired"
+  | "client-congested"
+  | "packet-too-large"
+  | "retained-limit"
+  | "not-authorized"
+  | "session-ended";
+
+/** How a connection ended: by DISCONNECT, by the client without one, or by the broker for a cause. */
+export type DisconnectCause = "normal" | "with-will" | "connection-lost" | RefusalCause;
+
+/** What came to pass, for metrics, logs, webhooks and `$SYS`. A union: a reader that switches over `kind` is told by the compiler
+ * when one is added. Those marked (message) are only made when somebody asked for them. */
+export type Happening =
+  | { readonly kind: "client-connected"; readonly clientId: string; readonly username: string | undefined; readonly sessionPresent: boolean }
+  | { readonly kind: "client-disconnected"; readonly clientId: string; readonly cause: DisconnectCause }
+  | { readonly kind: "session-taken-over"; readonly clientId: string }
+  | { readonly kind: "session-created"; readonly clientId: string }
+  | { readonly kind: "session-ended"; readonly clientId: string; readonly cause: "clean-start" | "disconnected" | "expired" }
+  | { readonly kind: "subscribed"; readonly clientId: string; readonly filter: string; readonly qos: QoS }
+  | { readonly kind: "unsubscribed"; readonly clientId: string; readonly filter: string }
+  | { readonly kind: "message-retained"; readonly message: Message }
+  | { readonly kind: "retained-cleared"; readonly topic: string }
+  | { readonly kind: "will-published"; readonly clientId: string; readonly message: Message }
+  | { readonly kind: "message-dropped"; readonly clientId: string; readonly topic: string; readonly cause: DropCause }
+  /** (message) */
+  | { readonly kind: "message-published"; readonly clientId: string | undefined; readonly message: Message }
+  /** (message) */
+  | { readonly kind: "message-delivered"; readonly clientId: string; readonly message: Message; readonly qos: QoS };

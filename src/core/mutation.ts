@@ -1,0 +1,85 @@
+import type { QoS } from "./message.ts";
+import type { SubscriptionOptions } from "./subscription.ts";
+
+/** A message body as it is stored: once, however many sessions and retained topics refer to it.
+ * Bodies nobody refers to any more are the store's to remove. */
+export interface StoredBody {
+  readonly bodyId: number;
+  readonly topic: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly properties: Uint8Array;
+  readonly payload: Uint8Array;
+  /** Milliseconds; Infinity when it does not expire. */
+  readonly expiresAt: number;
+}
+
+/** A session without what hangs on it. */
+export interface StoredSession {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  /** 0xFFFFFFFF is never. */
+  readonly expirySeconds: number;
+  /** Milliseconds since when nobody is connected; 0 while somebody is. */
+  readonly offlineSince: number;
+}
+
+/** One message on its way to one session. */
+export interface StoredDelivery {
+  readonly clientId: string;
+  /** Grows with every delivery of the session; orders them. */
+  readonly sequence: number;
+  readonly bodyId: number;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly subscriptionIds: readonly number[] | null;
+  /** The shared filter it came by, or empty. */
+  readonly shared: string;
+  /** 0 while it waits. */
+  readonly packetId: number;
+  /** True after PUBREC: only PUBREL is sent again. */
+  readonly released: boolean;
+}
+
+export interface StoredWill {
+  readonly clientId: string;
+  readonly topic: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly properties: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly delaySeconds: number;
+  /** Undefined when the will message does not expire. */
+  readonly expirySeconds: number | undefined;
+}
+
+/** What a decision changes on disk: plain data, applied in order and all or nothing. */
+export type Mutation =
+  | ({ readonly kind: "session-saved" } & StoredSession)
+  /** Takes subscriptions, deliveries, received ids and the will with it. */
+  | { readonly kind: "session-ended"; readonly clientId: string }
+  | ({ readonly kind: "subscribed"; readonly clientId: string } & SubscriptionOptions)
+  | { readonly kind: "unsubscribed"; readonly clientId: string; readonly filter: string }
+  | ({ readonly kind: "body-stored" } & StoredBody)
+  | ({ readonly kind: "delivery-stored" } & StoredDelivery)
+  | { readonly kind: "delivery-sent"; readonly clientId: string; readonly sequence: number; readonly packetId: number }
+  | { readonly kind: "delivery-released"; readonly clientId: string; readonly sequence: number }
+  | { readonly kind: "delivery-done"; readonly clientId: string; readonly sequence: number }
+  /** A QoS 2 message from the client was taken; its id waits for PUBREL. */
+  | { readonly kind: "packet-id-received"; readonly clientId: string; readonly packetId: number }
+  | { readonly kind: "packet-id-released"; readonly clientId: string; readonly packetId: number }
+  | { readonly kind: "retained-set"; readonly topic: string; readonly bodyId: number }
+  | { readonly kind: "retained-cleared"; readonly topic: string }
+  | ({ readonly kind: "will-saved" } & StoredWill)
+  | { readonly kind: "will-cleared"; readonly clientId: string };
+
+/** Everything that a start gets back. Lists are in the order in which they were written. */
+export interface StoredState {
+  readonly sessions: readonly StoredSession[];
+  readonly subscriptions: readonly ({ readonly clientId: string } & SubscriptionOptions)[];
+  readonly bodies: readonly StoredBody[];
+  readonly deliveries: readonly StoredDelivery[];
+  readonly receivedPacketIds: readonly { readonly clientId: string; readonly packetId: number }[];
+  readonly retained: readonly { readonly topic: string; readonly bodyId: number }[];
+  readonly wills: readonly StoredWill[];
+}

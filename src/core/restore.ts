@@ -1,0 +1,82 @@
+import type { Broker } from "./broker.ts";
+import { Delivery } from "./delivery.ts";
+import { Message, messageSource } from "./message.ts";
+import type { StoredBody, StoredState } from "./mutation.ts";
+import { Session } from "./session.ts";
+import type { Topic } from "./topic.ts";
+import type { Turn } from "./turn.ts";
+
+/** What a restart needs beside the stored state: topics come with their UTF-8 bytes, which the core cannot make. */
+export interface RestoreOptions {
+  readonly state: StoredState;
+  topicOf(name: string): Topic;
+}
+
+/** Fills an empty broker with what was stored: sessions are active at once, deadlines go on, wills of sessions that ended with the
+ * broker are published. To be called once, before the first connection. */
+export function restore(broker: Broker, options: RestoreOptions, turn: Turn): void {
+  const { state } = options;
+  const messages = new Map<number, Message>();
+  for (const body of state.bodies) {
+    messages.set(body.bodyId, messageOf(body, options.topicOf(body.topic)));
+    turn.skipBodyIds(body.bodyId);
+  }
+  for (const { clientId, username, expirySeconds } of state.sessions) {
+    const session = new Session(clientId, username);
+    session.expirySeconds = expirySeconds;
+    broker.sessions.add(session);
+  }
+  for (const { clientId, ...subscription } of state.subscriptions) {
+    const session = broker.sessions.get(clientId);
+    if (session !== undefined) broker.subscriptions.restore(session, subscription, turn);
+  }
+  for (const { topic, bodyId } of state.retained) {
+    const message = messages.get(bodyId);
+    if (message !== undefined && message.topic.name === topic) broker.restoreRetained(message);
+  }
+  restoreDeliveries(broker, { state, messages });
+  restoreWills(broker, options, turn);
+  for (const { clientId, offlineSince } of state.sessions) {
+    // Who was connected when the broker went down counts as gone since now.
+    broker.scheduleOffline(broker.sessions.get(clientId)!, offlineSince === 0 ? turn.now : offlineSince);
+  }
+  broker.tick(turn);
+}
+
+function restoreDeliveries(broker: Broker, from: { state: StoredState; messages: Map<number, Message> }): void {
+  for (const stored of from.state.deliveries) {
+    const session = broker.sessions.get(stored.clientId);
+    const message = from.messages.get(stored.bodyId);
+    if (session === undefined || message === undefined) continue;
+    const { qos, retain, subscriptionIds, sequence, packetId } = stored;
+    const group = stored.shared === "" ? null : broker.subscriptions.group(stored.shared);
+    const delivery = new Delivery(message, { qos, retain, subscriptionIds, group });
+    delivery.sequence = sequence;
+    delivery.packetId = packetId;
+    delivery.state = stored.released ? "released" : packetId > 0 ? "sent" : "waiting";
+    session.restore(delivery);
+  }
+  for (const { clientId, packetId } of from.state.receivedPacketIds) {
+    const session = broker.sessions.get(clientId);
+    if (session !== undefined) (session.received ??= new Set()).add(packetId);
+  }
+}
+
+/** A will belongs to its session; where that is gone, it is due. */
+function restoreWills(broker: Broker, options: RestoreOptions, turn: Turn): void {
+  for (const stored of options.state.wills) {
+    const { clientId, delaySeconds, expirySeconds, qos, retain, properties } = stored;
+    const source = messageSource(stored.payload, { qos, retain, properties });
+    const will = { topic: options.topicOf(stored.topic), source, delaySeconds, expirySeconds };
+    const session = broker.sessions.get(clientId);
+    if (session !== undefined) session.will = will;
+    else broker.publishOrphanedWill(clientId, will, turn);
+  }
+}
+
+function messageOf(body: StoredBody, topic: Topic): Message {
+  const { qos, retain, properties } = body;
+  const message = new Message(topic, messageSource(body.payload, { qos, retain, properties }), body.expiresAt).own();
+  message.bodyId = body.bodyId;
+  return message;
+}

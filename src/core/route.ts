@@ -1,0 +1,51 @@
+import type { QoS } from "./message.ts";
+import type { Session } from "./session.ts";
+import type { SharedGroup } from "./shared.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** What one session gets of a message, over all of its subscriptions that match ([MQTT-3.3.4-2], [MQTT-3.3.4-3]). */
+export interface RouteEntry {
+  readonly session: Session;
+  /** The highest granted QoS. */
+  readonly qos: QoS;
+  readonly retainAsPublished: boolean;
+  /** All identifiers of the matching subscriptions; null for none. */
+  readonly subscriptionIds: readonly number[] | null;
+  /** The matching subscriptions, when one of them is no-local: the publisher's own copy depends on them. */
+  readonly noLocalAmong: readonly Subscription[] | null;
+  /** The shared group that chose the session, or null. */
+  readonly group: SharedGroup | null;
+}
+
+/** Everyone that a message on one topic reaches, resolved once and kept until a subscription changes. */
+export class Route {
+  readonly entries: RouteEntry[] = [];
+  readonly groups: SharedGroup[] = [];
+  /** Equal to the trie's version while it holds. */
+  version: number;
+
+  constructor(version: number) {
+    this.version = version;
+  }
+}
+
+/** Merges the subscriptions of one session that match one topic. */
+export function routeEntry(session: Session, subscriptions: readonly Subscription[]): RouteEntry {
+  let qos: QoS = 0;
+  let retainAsPublished = false;
+  let hasNoLocal = false;
+  let subscriptionIds: readonly number[] | null = null;
+  for (const subscription of subscriptions) {
+    const options = subscription.options;
+    if (options.qos > qos) qos = options.qos;
+    retainAsPublished ||= options.retainAsPublished;
+    hasNoLocal ||= options.noLocal;
+    if (subscription.subscriptionIds !== null) {
+      subscriptionIds = subscriptionIds === null
+        ? subscription.subscriptionIds
+        : [...subscriptionIds, ...subscription.subscriptionIds];
+    }
+  }
+  const noLocalAmong = hasNoLocal ? [...subscriptions] : null;
+  return { session, qos, retainAsPublished, subscriptionIds, noLocalAmong, group: null };
+}

@@ -1,0 +1,297 @@
+import { Delivery } from "./delivery.ts";
+import { DeliveryQueue } from "./delivery_queue.ts";
+import { Inflight } from "./inflight.ts";
+import type { Message, QoS } from "./message.ts";
+import type { Identity, Peer } from "./ports.ts";
+import type { RouteEntry } from "./route.ts";
+import type { Subscription } from "./subscription.ts";
+import type { Turn } from "./turn.ts";
+import type { Will } from "./will.ts";
+
+/** Messages that leave the queue in one go before others get their turn. */
+const PUMP_MAX = 256;
+
+/** How a delivery goes out: for the first time, or again after a reconnect. */
+const FIRST = false;
+const AGAIN = true;
+
+/** What the broker keeps of a client, whether it is connected or not: subscriptions, deliveries under way both ways, the queue.
+ * It outlives the connection when its expiry is not 0; only then is it stored. */
+export class Session implements Identity {
+  readonly clientId: string;
+  username: string | undefined;
+  /** The live connection, or null. */
+  peer: Peer | null = null;
+  /** 0 ends with the connection, 0xFFFFFFFF never. */
+  expirySeconds = 0;
+  /** Deliveries that may be unacknowledged at a time: the smaller of the client's Receive Maximum and the broker's limit. */
+  window = 0;
+  will: Will | null = null;
+  /** The sequence of the newest stored delivery. */
+  lastSequence = 0;
+  /** By filter as the client wrote it; made with the first subscription. */
+  subscriptions: Map<string, Subscription> | null = null;
+  /** Ids of QoS 2 messages that the client has sent and not released ([MQTT-4.3.3-10]). */
+  received: Set<number> | null = null;
+  /** Sent, not settled. Made with the first delivery. */
+  inflight: Inflight | null = null;
+  /** Waiting. Made when something has to wait. */
+  queue: DeliveryQueue | null = null;
+  /** Of those in flight, the ones that still have to be sent again on this connection, oldest first. */
+  #toResend: Delivery[] = [];
+
+  constructor(clientId: string, username: string | undefined) {
+    this.clientId = clientId;
+    this.username = username;
+  }
+
+  /** Whether it outlives the connection and is stored. */
+  get isDurable(): boolean {
+    return this.expirySeconds !== 0;
+  }
+
+  /** Whether something waits for {@link pump}. */
+  get isWaiting(): boolean {
+    return this.queue !== null || this.#toResend.length > 0;
+  }
+
+  /** Whether a QoS 1 or 2 message would be sent at once. */
+  get hasRoom(): boolean {
+    if (this.peer === null || this.peer.congested || this.#toResend.length > 0) return false;
+    return (this.queue === null || this.queue.length === 0) && (this.inflight === null || this.inflight.size < this.window);
+  }
+
+  /** Sends the message if there is room, else queues it, else drops one and says so. */
+  offer(message: Message, entry: RouteEntry, turn: Turn): void {
+    const qos = message.qos < entry.qos ? message.qos : entry.qos;
+    if (qos === 0) return this.#offerQos0(message, entry, turn);
+    const delivery = deliveryOf(message, entry, qos);
+    if (this.isDurable || entry.group !== null) message.own(); // it may be sent again, or by another member
+    if (this.hasRoom) {
+      this.#send(delivery, FIRST, turn);
+      this.#store(delivery, turn);
+    } else if (this.#enqueue(delivery, turn)) {
+      this.#store(delivery, turn);
+    }
+  }
+
+  /** Offers a retained message to a new subscription; it waits for room however long the queue is. */
+  replay(message: Message, entry: RouteEntry, turn: Turn): void {
+    const qos = message.qos < entry.qos ? message.qos : entry.qos;
+    const delivery = deliveryOf(message, entry, qos);
+    delivery.isReplay = true;
+    (this.queue ??= new DeliveryQueue()).push(delivery);
+    if (qos > 0) this.#store(delivery, turn);
+  }
+
+  /** Sends what waits, as far as the window and the connection allow. */
+  pump(turn: Turn): void {
+    this.#resend(turn);
+    const queue = this.queue;
+    if (queue === null || this.peer === null) return;
+    for (let sent = 0; queue.length > 0; sent++) {
+      if (this.peer.congested || this.#toResend.length > 0) return;
+      const delivery = queue.peek()!;
+      if (delivery.qos > 0 && this.inflight !== null && this.inflight.size >= this.window) return;
+      if (sent === PUMP_MAX) {
+        turn.effects.unfinished.push(this);
+        return;
+      }
+      queue.shift();
+      if (delivery.message.expiresAt <= turn.now) {
+        turn.drop(this.clientId, delivery.message, "expired"); // [MQTT-3.3.2-5]
+        this.#done(delivery, turn);
+      } else if (delivery.qos === 0) {
+        this.#sendQos0(delivery.message, delivery, turn);
+        this.#done(delivery, turn);
+      } else {
+        const packetId = this.#send(delivery, FIRST, turn);
+        const { sequence } = delivery;
+        if (sequence > 0) turn.effects.writes.push({ kind: "delivery-sent", clientId: this.clientId, sequence, packetId });
+      }
+    }
+    this.queue = null;
+  }
+
+  /** Gets everything unacknowledged ready to be sent again, in its order, with its packet ids ([MQTT-4.4.0-1], [MQTT-4.6.0-1]). */
+  resume(turn: Turn): void {
+    this.#toResend = this.inflight === null ? [] : [...this.inflight.values()];
+    this.pump(turn);
+  }
+
+  /** The connection is gone; nothing is being sent again. */
+  pause(): void {
+    this.peer = null;
+    this.#toResend = [];
+  }
+
+  /** Ends a delivery: acknowledged, refused by the client or given up. False when the id is not in use. */
+  settle(packetId: number, turn: Turn): boolean {
+    const delivery = this.inflight?.get(packetId);
+    if (delivery === undefined) return false;
+    this.inflight!.delete(packetId);
+    this.#done(delivery, turn);
+    this.pump(turn);
+    return true;
+  }
+
+  /** QoS 2: the client has the message; from here on only PUBREL is sent. False when the id is not in use. */
+  release(packetId: number, turn: Turn): boolean {
+    const delivery = this.inflight?.get(packetId);
+    if (delivery === undefined) return false;
+    if (delivery.state === "released") return true;
+    delivery.state = "released";
+    const { sequence } = delivery;
+    if (sequence > 0) turn.effects.writes.push({ kind: "delivery-released", clientId: this.clientId, sequence });
+    return true;
+  }
+
+  /** Notes that a QoS 2 message with this id was taken. False when it was before ([MQTT-4.3.3-10]). */
+  receive(packetId: number, turn: Turn): boolean {
+    const received = this.received ??= new Set();
+    if (received.has(packetId)) return false;
+    received.add(packetId);
+    if (this.isDurable) turn.effects.writes.push({ kind: "packet-id-received", clientId: this.clientId, packetId });
+    return true;
+  }
+
+  /** PUBREL: the id is free again. False when it was not in use. */
+  forget(packetId: number, turn: Turn): boolean {
+    if (this.received?.delete(packetId) !== true) return false;
+    if (this.isDurable) turn.effects.writes.push({ kind: "packet-id-released", clientId: this.clientId, packetId });
+    return true;
+  }
+
+  /** Takes out what another member of its shared group may deliver instead: what waits, and QoS 1 that is unacknowledged. QoS 2 that
+   * was sent stays, it must be completed here ([MQTT-4.8.2-4]). Oldest first; the caller ends each with {@link abandon}. */
+  takeShared(wanted: (delivery: Delivery) => boolean): Delivery[] {
+    const taken: Delivery[] = [];
+    for (const delivery of this.inflight?.values() ?? []) {
+      if (delivery.group !== null && delivery.qos === 1 && wanted(delivery)) taken.push(delivery);
+    }
+    for (const delivery of taken) this.inflight!.delete(delivery.packetId);
+    if (this.queue !== null) taken.push(...this.queue.take((each) => each.group !== null && wanted(each)));
+    return taken;
+  }
+
+  /** Ends a delivery that was taken out. */
+  abandon(delivery: Delivery, turn: Turn): void {
+    this.#done(delivery, turn);
+  }
+
+  /** Puts back what a restart found. */
+  restore(delivery: Delivery): void {
+    if (delivery.sequence > this.lastSequence) this.lastSequence = delivery.sequence;
+    if (delivery.state === "waiting") (this.queue ??= new DeliveryQueue()).push(delivery);
+    else (this.inflight ??= new Inflight()).restore(delivery);
+  }
+
+  #offerQos0(message: Message, entry: RouteEntry, turn: Turn): void {
+    const { peer, queue } = this;
+    if (peer !== null && !peer.congested && (queue === null || !queue.holdsQos0)) {
+      const send = turn.effects.publish(peer, message);
+      send.session = this;
+      send.qos = 0;
+      send.dup = false;
+      send.packetId = 0;
+      send.retain = message.retain && entry.retainAsPublished;
+      send.subscriptionIds = entry.subscriptionIds;
+      this.#delivered(message, turn);
+      return;
+    }
+    if (peer === null && !(this.isDurable && turn.limits.queueQos0)) return;
+    if (peer !== null && peer.congested) return turn.drop(this.clientId, message, "client-congested");
+    const delivery = deliveryOf(message, entry, 0);
+    message.own();
+    if (this.#enqueue(delivery, turn) && peer === null) this.#store(delivery, turn);
+  }
+
+  #sendQos0(message: Message, delivery: Delivery, turn: Turn): void {
+    const send = turn.effects.publish(this.peer!, message);
+    send.session = this;
+    send.qos = 0;
+    send.dup = false;
+    send.packetId = 0;
+    send.retain = delivery.retain;
+    send.subscriptionIds = delivery.subscriptionIds;
+    this.#delivered(message, turn);
+  }
+
+  #send(delivery: Delivery, isAgain: boolean, turn: Turn): number {
+    const packetId = isAgain ? delivery.packetId : (this.inflight ??= new Inflight()).add(delivery);
+    delivery.state = "sent";
+    const send = turn.effects.publish(this.peer!, delivery.message);
+    send.session = this;
+    send.qos = delivery.qos;
+    send.dup = isAgain; // [MQTT-3.3.1-1], [MQTT-3.3.1-3]
+    send.packetId = packetId;
+    send.retain = delivery.retain;
+    send.subscriptionIds = delivery.subscriptionIds;
+    this.#delivered(delivery.message, turn);
+    return packetId;
+  }
+
+  #resend(turn: Turn): void {
+    let index = 0;
+    const toResend = this.#toResend;
+    while (index < toResend.length && this.peer !== null && !this.peer.congested) {
+      const outstanding = this.inflight!.size - (toResend.length - index);
+      if (outstanding >= this.window) break;
+      const delivery = toResend[index++];
+      if (this.inflight!.get(delivery.packetId) !== delivery) continue; // settled meanwhile
+      if (delivery.state === "released") turn.effects.acknowledge(3, this.peer, delivery.packetId);
+      else this.#send(delivery, AGAIN, turn);
+    }
+    if (index > 0) this.#toResend = toResend.slice(index);
+  }
+
+  /** Queues the delivery, within the limits; what has to give way is dropped. False when it was this one. */
+  #enqueue(delivery: Delivery, turn: Turn): boolean {
+    const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
+    const queue = this.queue ??= new DeliveryQueue();
+    const size = delivery.message.size;
+    while (queue.count >= queuedMessagesMax || queue.bytes + size > queuedBytesMax) {
+      const evicted = queueOverflow === "drop-newest" ? undefined : queue.evictOldest();
+      turn.drop(this.clientId, (evicted ?? delivery).message, "queue-full");
+      if (evicted === undefined) return false;
+      this.#done(evicted, turn);
+    }
+    delivery.message.own();
+    queue.push(delivery);
+    return true;
+  }
+
+  #store(delivery: Delivery, turn: Turn): void {
+    if (!this.isDurable) return;
+    delivery.sequence = ++this.lastSequence;
+    const bodyId = turn.storedBody(delivery.message);
+    turn.effects.writes.push({
+      kind: "delivery-stored",
+      clientId: this.clientId,
+      sequence: delivery.sequence,
+      bodyId,
+      qos: delivery.qos,
+      retain: delivery.retain,
+      subscriptionIds: delivery.subscriptionIds,
+      shared: delivery.group === null ? "" : delivery.group.filter,
+      packetId: delivery.packetId,
+      released: false,
+    });
+  }
+
+  #done(delivery: Delivery, turn: Turn): void {
+    if (delivery.sequence === 0) return;
+    turn.effects.writes.push({ kind: "delivery-done", clientId: this.clientId, sequence: delivery.sequence });
+  }
+
+  #delivered(message: Message, turn: Turn): void {
+    turn.statistics.messagesDelivered++;
+    if (!turn.watchesMessages) return;
+    turn.effects.happenings.push({ kind: "message-delivered", clientId: this.clientId, message, qos: message.qos });
+  }
+}
+
+function deliveryOf(message: Message, entry: RouteEntry, qos: QoS): Delivery {
+  const { subscriptionIds, group } = entry;
+  return new Delivery(message, { qos, retain: message.retain && entry.retainAsPublished, subscriptionIds, group });
+}

@@ -1,0 +1,105 @@
+import type { Limits } from "./limits.ts";
+import type { QoS } from "./message.ts";
+import type { Outcome, RefusalCause } from "./refusal.ts";
+import type { Retained } from "./retained.ts";
+import { type Route, type RouteEntry, routeEntry } from "./route.ts";
+import type { Session } from "./session.ts";
+import { parseFilter, Subscription, type SubscriptionOptions } from "./subscription.ts";
+import { hasWildcard, type Topic } from "./topic.ts";
+import { TopicTrie } from "./topic_trie.ts";
+import type { Turn } from "./turn.ts";
+
+/** One filter of a SUBSCRIBE: its options, or why the protocol layer refused it (syntax, permission). */
+export type SubscribeRequest = SubscriptionOptions | RefusalCause;
+
+/** Who has subscribed to what, and what subscribing does. */
+export class Subscriptions {
+  readonly #limits: Limits;
+  readonly #retained: Retained;
+  readonly #trie = new TopicTrie();
+
+  constructor(limits: Limits, retained: Retained) {
+    this.#limits = limits;
+    this.#retained = retained;
+  }
+
+  match(topic: Topic): Route {
+    return this.#trie.match(topic);
+  }
+
+  /** Subscribes if the filter is well formed and within the limits; answers the granted QoS or why not. */
+  subscribe(session: Session, request: SubscribeRequest, turn: Turn): QoS | RefusalCause {
+    if (typeof request === "string") return request;
+    const refusal = this.#refusal(session, request);
+    if (refusal !== undefined) return refusal;
+    const options = request.qos > this.#limits.qosMax ? { ...request, qos: this.#limits.qosMax } : request;
+    this.#put(session, options, turn);
+    const { clientId } = session;
+    if (session.isDurable) turn.effects.writes.push({ kind: "subscribed", clientId, ...options });
+    turn.effects.happenings.push({ kind: "subscribed", clientId, filter: options.filter, qos: options.qos });
+    return options.qos;
+  }
+
+  /** Queues the retained messages that the subscription matches; none for a shared one (MQTT 5 4.8.2). */
+  replay(session: Session, options: SubscriptionOptions, turn: Turn): void {
+    const subscription = session.subscriptions?.get(options.filter);
+    if (subscription === undefined || this.#retained.count === 0 || parseFilter(options.filter)!.group !== "") return;
+    const entry: RouteEntry = { ...routeEntry(session, [subscription]), retainAsPublished: true }; // RETAIN is 1 ([MQTT-3.3.1-8])
+    for (const message of this.#retained.match(options.filter)) {
+      if (message.expiresAt <= turn.now) continue;
+      // Messages of $SYS are not stored; a session that is gets a copy with a body of its own.
+      const isUnstored = message.bodyId === 0 && session.isDurable;
+      session.replay(isUnstored ? message.copy() : message, entry, turn);
+    }
+  }
+
+  /** Unsubscribes; a subscription that was not there is an outcome, not an error ([MQTT-3.10.4-5]). */
+  unsubscribe(session: Session, filter: string, turn: Turn): Outcome {
+    if (session.subscriptions?.delete(filter) !== true) return "no-subscription-existed";
+    const { clientId } = session;
+    turn.statistics.subscriptions--;
+    this.#trie.delete(parseFilter(filter)!, session);
+    if (session.isDurable) turn.effects.writes.push({ kind: "unsubscribed", clientId, filter });
+    turn.effects.happenings.push({ kind: "unsubscribed", clientId, filter });
+    return "success";
+  }
+
+  /** Takes every subscription of a session that ends. */
+  deleteAll(session: Session, turn: Turn): void {
+    const { subscriptions } = session;
+    if (subscriptions === null) return;
+    session.subscriptions = null;
+    turn.statistics.subscriptions -= subscriptions.size;
+    for (const filter of subscriptions.keys()) this.#trie.delete(parseFilter(filter)!, session);
+  }
+
+  /** Puts back a subscription that a restart found. */
+  restore(session: Session, options: SubscriptionOptions, turn: Turn): void {
+    this.#put(session, options, turn);
+  }
+
+  /** The shared group of `filter` as it was subscribed to, or null. */
+  group(filter: string): RouteEntry["group"] {
+    const parsed = parseFilter(filter);
+    return parsed === undefined || parsed.group === "" ? null : this.#trie.group(parsed) ?? null;
+  }
+
+  #put(session: Session, options: SubscriptionOptions, turn: Turn): void {
+    const subscriptions = session.subscriptions ??= new Map<string, Subscription>();
+    const subscription = new Subscription(session, options);
+    if (!subscriptions.has(options.filter)) turn.statistics.subscriptions++;
+    subscriptions.set(options.filter, subscription); // replaces the former one ([MQTT-3.8.4-3])
+    this.#trie.add(parseFilter(options.filter)!, subscription);
+  }
+
+  #refusal(session: Session, request: SubscriptionOptions): RefusalCause | undefined {
+    const limits = this.#limits;
+    const parsed = parseFilter(request.filter);
+    if (parsed === undefined) return "topic-filter-invalid";
+    if (parsed.group !== "" && !limits.sharedAvailable) return "shared-subscriptions-not-supported";
+    if (!limits.wildcardAvailable && hasWildcard(parsed.filter)) return "wildcard-subscriptions-not-supported";
+    const count = session.subscriptions?.size ?? 0;
+    if (count < limits.subscriptionsPerSessionMax || session.subscriptions!.has(request.filter)) return undefined;
+    return "quota-exceeded";
+  }
+}

@@ -1,0 +1,52 @@
+import { Effects } from "./effects.ts";
+import type { DropCause } from "./happening.ts";
+import type { Limits } from "./limits.ts";
+import type { Message } from "./message.ts";
+import { Statistics } from "./statistics.ts";
+
+/** What every decision is handed: the time, the limits, and the buffer that takes its effects.
+ * One is used again and again; the shell sets `now` and swaps `effects`. */
+export class Turn {
+  /** Milliseconds, handed in. */
+  now = 0;
+  effects: Effects = new Effects();
+  /** Whether happenings of every single message are wanted; those of connections and sessions are always kept. */
+  watchesMessages = false;
+  readonly limits: Limits;
+  readonly statistics: Statistics = new Statistics();
+  #lastBodyId = 0;
+
+  constructor(limits: Limits) {
+    this.limits = limits;
+  }
+
+  /** Writes the body of `message` unless it is stored already, and answers its id. */
+  storedBody(message: Message): number {
+    if (message.bodyId !== 0) return message.bodyId;
+    message.own();
+    message.bodyId = ++this.#lastBodyId;
+    this.effects.writes.push({
+      kind: "body-stored",
+      bodyId: message.bodyId,
+      topic: message.topic.name,
+      qos: message.qos,
+      retain: message.retain,
+      properties: message.properties,
+      payload: message.payload,
+      expiresAt: message.expiresAt,
+    });
+    return message.bodyId;
+  }
+
+  /** Bodies that a restart brought back keep their ids; new ones come after them. */
+  skipBodyIds(upTo: number): void {
+    if (upTo > this.#lastBodyId) this.#lastBodyId = upTo;
+  }
+
+  /** Counts and tells that a message went nowhere. */
+  drop(clientId: string, message: Message, cause: DropCause): void {
+    this.statistics.messagesDropped++;
+    this.statistics.droppedByCause[cause]++;
+    this.effects.happenings.push({ kind: "message-dropped", clientId, topic: message.topic.name, cause });
+  }
+}

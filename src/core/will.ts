@@ -1,0 +1,35 @@
+import { Message, type MessageSource } from "./message.ts";
+import type { StoredWill } from "./mutation.ts";
+import type { Topic } from "./topic.ts";
+
+/** What is published when a client goes without saying so; an intention, not yet a message: its expiry starts when it is published. */
+export interface Will {
+  readonly topic: Topic;
+  /** Owned bytes. */
+  readonly source: MessageSource;
+  /** Seconds after the end of the connection; the end of the session comes first if it is earlier ([MQTT-3.1.3-9], MQTT 5 3.1.3.2.2). */
+  readonly delaySeconds: number;
+  /** Seconds, undefined when the message does not expire. */
+  readonly expirySeconds: number | undefined;
+}
+
+/** The will as a message published at `now`. */
+export function willMessage(will: Will, now: number): Message {
+  const expiresAt = will.expirySeconds === undefined ? Infinity : now + will.expirySeconds * 1000;
+  return new Message(will.topic, will.source, expiresAt).own();
+}
+
+/** The will as it is stored. */
+export function storedWill(clientId: string, will: Will): StoredWill {
+  const { source } = will;
+  return {
+    clientId,
+    topic: will.topic.name,
+    qos: source.qos,
+    retain: source.retain,
+    properties: source.bytes.subarray(source.propertiesStart, source.propertiesEnd),
+    payload: source.bytes.subarray(source.payloadStart, source.payloadEnd),
+    delaySeconds: will.delaySeconds,
+    expirySeconds: will.expirySeconds,
+  };
+}

@@ -1,0 +1,100 @@
+import type { Broker } from "../core/broker.ts";
+import { messageSource } from "../core/message.ts";
+import type { Identity, Policy } from "../core/ports.ts";
+import { Refusal } from "../core/refusal.ts";
+import { quoted } from "../core/topic.ts";
+import type { Turn } from "../core/turn.ts";
+import type { Will } from "../core/will.ts";
+import type { ConnectPacket, WillPacket } from "../wire/packet.ts";
+import { assertCapabilities, assertMayPublish, assertUtf8Payload } from "./admission.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { AliasesOut } from "./topic_alias.ts";
+import type { TopicTable } from "./topic_table.ts";
+
+/** A CONNECT that may be authenticated: the client has its id. */
+export interface Applicant {
+  readonly connect: ConnectPacket;
+  readonly clientId: string;
+}
+
+/** Turns a CONNECT into an attached session, in two steps: what can be told from the packet alone, then, once authentication has
+ * answered, the rest. */
+export class ConnectHandler {
+  readonly #broker: Broker;
+  readonly #topics: TopicTable;
+  readonly #turn: Turn;
+
+  constructor(broker: Broker, topics: TopicTable, turn: Turn) {
+    this.#broker = broker;
+    this.#topics = topics;
+    this.#turn = turn;
+  }
+
+  /** Takes note of what the client can do and refuses what no authentication could change. `randomId` makes the id of a client that
+   * leaves it to the broker.
+   * @throws {Refusal} unsupported-protocol-version or client-identifier-not-valid */
+  admit(endpoint: Endpoint, connect: ConnectPacket, randomId: () => string): Applicant {
+    const { settings } = endpoint;
+    endpoint.version = connect.version;
+    endpoint.packetBytesMax = connect.maximumPacketBytes;
+    endpoint.wantsProblemInformation = connect.requestProblemInformation;
+    endpoint.wantsResponseInformation = connect.requestResponseInformation;
+    endpoint.requestedKeepAliveSeconds = connect.keepAliveSeconds;
+    endpoint.keepAliveSeconds = keepAlive(connect.keepAliveSeconds, endpoint);
+    endpoint.authenticationMethod = connect.authenticationMethod;
+    const aliases = Math.min(connect.topicAliasMaximum, settings.topicAliasMaximumOutbound);
+    if (aliases > 0) endpoint.aliasesOut = new AliasesOut(aliases);
+    if (!settings.versions.includes(connect.version)) {
+      throw new Refusal("unsupported-protocol-version", `This listener does not speak protocol level ${connect.version}`);
+    }
+    if (connect.clientId !== "") return { connect, clientId: connect.clientId };
+    const isRefused = !settings.allowZeroLengthClientId || (connect.version !== 5 && !connect.clean); // 3.1.1: [MQTT-3.1.3-8]
+    if (isRefused || connect.version === 3) { // 3.1 asks for 1 to 23 characters
+      throw new Refusal("client-identifier-not-valid", "Cannot connect without a client identifier");
+    }
+    endpoint.assignedClientId = randomId();
+    return { connect, clientId: endpoint.assignedClientId };
+  }
+
+  /** Attaches the client to its session; CONNACK is among the effects.
+   * @throws {Refusal} for a will that may not be published or a session too many */
+  attach(endpoint: Endpoint, applicant: Applicant, as: { username: string | undefined; policy: Policy }): void {
+    const { connect, clientId } = applicant;
+    const { limits } = endpoint.settings;
+    const identity: Identity = { clientId, username: as.username };
+    const will = connect.will && this.#will(endpoint, connect.will, { policy: as.policy, identity });
+    const wished = connect.version === 5
+      ? connect.sessionExpirySeconds
+      : connect.clean
+      ? 0
+      : limits.sessionExpirySecondsV3;
+    endpoint.requestedExpirySeconds = wished;
+    endpoint.policy = as.policy;
+    endpoint.session = this.#broker.attach({
+      ...identity,
+      peer: endpoint,
+      clean: connect.clean,
+      expirySeconds: Math.min(wished, limits.sessionExpirySecondsMax),
+      receiveMaximum: connect.receiveMaximum,
+      will,
+    }, this.#turn);
+  }
+
+  #will(endpoint: Endpoint, packet: WillPacket, who: { policy: Policy; identity: Identity }): Will {
+    assertCapabilities(endpoint, packet); // [MQTT-3.2.2-12], [MQTT-3.2.2-13]
+    const { payload, properties, qos, retain, delaySeconds, expirySeconds } = packet;
+    if (/[+#]/.test(packet.topic)) {
+      throw new Refusal("topic-name-invalid", `Cannot accept the will topic ${quoted(packet.topic)}: it holds a wildcard`);
+    }
+    const topic = this.#topics.of(packet.topic);
+    assertMayPublish(who, topic);
+    if (endpoint.settings.validatePayloadFormat && packet.payloadIsUtf8) assertUtf8Payload(payload, 0, payload.length);
+    return { topic, source: messageSource(payload, { qos, retain, properties }), delaySeconds, expirySeconds };
+  }
+}
+
+/** The client's keep-alive, cut to the broker's maximum when there is one ([MQTT-3.1.2-21]). */
+function keepAlive(seconds: number, endpoint: Endpoint): number {
+  const maximum = endpoint.settings.keepAliveSecondsMax;
+  return maximum > 0 && (seconds === 0 || seconds > maximum) ? maximum : seconds;
+}

@@ -1,0 +1,138 @@
+import type { Peer, Policy } from "../core/ports.ts";
+import { type Send, SendKind } from "../core/effects.ts";
+import type { Session } from "../core/session.ts";
+import type { Topic } from "../core/topic.ts";
+import type { Turn } from "../core/turn.ts";
+import { AckHeader, writeAck } from "../wire/acknowledgement.ts";
+import type { Outbox } from "../wire/outbox.ts";
+import { PACKET_BYTES_MAX, type ProtocolVersion } from "../wire/packet.ts";
+import type { Dialect } from "./dialect.ts";
+import type { PublishWriter } from "./publish_writer.ts";
+import type { EndpointSettings } from "./settings.ts";
+import { AliasesOut } from "./topic_alias.ts";
+import { v3 } from "./v3.ts";
+import { v5 } from "./v5.ts";
+
+/** What an endpoint is given to work with; shared by the endpoints of a listener. */
+export interface EndpointParts {
+  readonly settings: EndpointSettings;
+  readonly outbox: Outbox;
+  readonly writer: PublishWriter;
+  /** Called when the outbox should be emptied, and when the connection is to end after that. */
+  readonly transmit: () => void;
+}
+
+/** The MQTT side of one connection: what was negotiated, and how things are said to this client. It dies with the socket;
+ * what outlives it is the session. */
+export class Endpoint implements Peer {
+  readonly settings: EndpointSettings;
+  readonly outbox: Outbox;
+  /** Empties the outbox; the owner decides when. */
+  readonly transmit: () => void;
+  readonly #writer: PublishWriter;
+
+  version: ProtocolVersion = 4;
+  session: Session | null = null;
+  policy: Policy | null = null;
+  /** Too many bytes wait; set while packets are written, taken back by whoever empties the outbox. */
+  congested = false;
+  /** Bytes that were taken out of the outbox and are not written yet; kept by whoever takes them. */
+  unwrittenBytes = 0;
+  /** CONNACK has been said; before it nothing else may be ([MQTT-3.2.0-1]). */
+  isOpen = false;
+  /** The last packet has been written: what comes now is not said any more. */
+  isClosing = false;
+  /** Waits to be emptied in this turn. */
+  isDirty = false;
+
+  /** The client's Maximum Packet Size. */
+  packetBytesMax = PACKET_BYTES_MAX;
+  wantsProblemInformation = true;
+  wantsResponseInformation = false;
+  /** After the broker's own limit; 0 is off. */
+  keepAliveSeconds = 0;
+  /** As asked for in CONNECT, to tell the client what it did not get. */
+  requestedKeepAliveSeconds = 0;
+  requestedExpirySeconds = 0;
+  /** The id that the broker made up; empty when the client brought one. */
+  assignedClientId = "";
+  /** What enhanced authentication agreed on; undefined without it. */
+  authenticationMethod: string | undefined = undefined;
+  /** The last word of enhanced authentication, sent with CONNACK. */
+  authenticationData: Uint8Array | undefined = undefined;
+  /** Topics by the alias that the client gave them; made with the first. */
+  aliasesIn: (Topic | undefined)[] | null = null;
+  /** Aliases given to the client; null when it wants none. */
+  aliasesOut: AliasesOut | null = null;
+  /** The topic of the client's last PUBLISH: mostly the next one's too. */
+  lastTopic: Topic | null = null;
+
+  constructor(parts: EndpointParts) {
+    this.settings = parts.settings;
+    this.outbox = parts.outbox;
+    this.transmit = parts.transmit;
+    this.#writer = parts.writer;
+  }
+
+  get dialect(): Dialect {
+    return this.version === 5 ? v5 : v3;
+  }
+
+  /** Says one thing, in this client's version. A message that is larger than the client accepts is given up, as if it had been
+   * delivered ([MQTT-3.1.2-25]). */
+  speak(send: Send, turn: Turn): void {
+    if (this.isClosing || (!this.isOpen && send.kind !== SendKind.connack && send.kind !== SendKind.disconnect)) return;
+    switch (send.kind) {
+      case SendKind.publish:
+        if (!this.#writer.write(this, send, turn.now)) this.#giveUp(send, turn);
+        this.congested ||= this.outbox.length + this.unwrittenBytes > this.settings.outboxBytesMax;
+        break;
+      case SendKind.puback:
+        return this.#acknowledge(AckHeader.puback, send);
+      case SendKind.pubrec:
+        return this.#acknowledge(AckHeader.pubrec, send);
+      case SendKind.pubrel:
+        return this.#acknowledge(AckHeader.pubrel, send);
+      case SendKind.pubcomp:
+        return this.#acknowledge(AckHeader.pubcomp, send);
+      case SendKind.connack:
+        this.dialect.connack(this, send.sessionPresent);
+        this.isOpen = true;
+        break;
+      case SendKind.suback:
+        this.dialect.suback(this, send);
+        break;
+      case SendKind.unsuback:
+        this.dialect.unsuback(this, send);
+        break;
+      case SendKind.disconnect:
+        this.close(send);
+        break;
+      default:
+        unreachable(send.kind);
+    }
+  }
+
+  /** Says why, where the version can, and ends the connection once that is written. */
+  close(reason: Pick<Send, "outcome" | "reason">): void {
+    if (this.isClosing) return;
+    if (this.isOpen) this.dialect.disconnect(this, reason);
+    this.isClosing = true;
+  }
+
+  #acknowledge(header: number, send: Send): void {
+    if (send.outcome === "success") writeAck(this.outbox, header, send.packetId);
+    else this.dialect.acknowledge(this, header, send);
+  }
+
+  #giveUp(send: Send, turn: Turn): void {
+    const session = send.session!;
+    turn.drop(session.clientId, send.message!, "packet-too-large");
+    if (send.packetId !== 0) session.settle(send.packetId, turn);
+  }
+}
+
+/** For the `default` of a switch that covers a union: a new member does not compile until it is handled. */
+export function unreachable(value: never): never {
+  throw new Error(`Cannot handle ${JSON.stringify(value)}: nothing else exists`);
+}

@@ -1,0 +1,212 @@
+import type { Broker } from "../core/broker.ts";
+import { SendKind } from "../core/effects.ts";
+import { type Outcome, Refusal } from "../core/refusal.ts";
+import type { Session } from "../core/session.ts";
+import type { SubscribeRequest } from "../core/subscriptions.ts";
+import { parseFilter } from "../core/subscription.ts";
+import { assertTopicFilter } from "../core/topic.ts";
+import type { Turn } from "../core/turn.ts";
+import { AckView, readAcknowledgement, writePingresp } from "../wire/acknowledgement.ts";
+import { readDisconnect, readPingreq } from "../wire/disconnect.ts";
+import type { FrameReader } from "../wire/frame_reader.ts";
+import { packetName, PacketType, type SubscribePacket, type SubscriptionRequest } from "../wire/packet.ts";
+import { PublishView, readPublish } from "../wire/publish.ts";
+import { readSubscribe, readUnsubscribe } from "../wire/subscribe.ts";
+import { encodeUtf8 } from "../wire/utf8.ts";
+import { assertCapabilities, assertPublishable, messageOf, resolveTopic } from "./admission.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { TopicTable } from "./topic_table.ts";
+
+/** Turns the packets of connected clients into decisions of the core. One serves every connection: it keeps nothing of any. */
+export class PacketHandler {
+  readonly #broker: Broker;
+  readonly #topics: TopicTable;
+  readonly #turn: Turn;
+  readonly #publish = new PublishView();
+  readonly #ack = new AckView();
+
+  constructor(broker: Broker, topics: TopicTable, turn: Turn) {
+    this.#broker = broker;
+    this.#topics = topics;
+    this.#turn = turn;
+  }
+
+  /** Handles the packet that `frame` stands at.
+   * @throws {WireFault | Refusal} what ends the connection, with the reason to be told. */
+  handle(endpoint: Endpoint, frame: FrameReader): void {
+    const type = frame.first >> 4;
+    switch (type) {
+      case PacketType.publish:
+        return this.#onPublish(endpoint, frame);
+      case PacketType.puback:
+      case PacketType.pubrec:
+      case PacketType.pubrel:
+      case PacketType.pubcomp:
+        return this.#onAcknowledgement(endpoint, frame);
+      case PacketType.subscribe:
+        return this.#onSubscribe(endpoint, readSubscribe(frame, endpoint.version));
+      case PacketType.unsubscribe:
+        return this.#onUnsubscribe(endpoint, frame);
+      case PacketType.pingreq:
+        readPingreq(frame);
+        writePingresp(endpoint.outbox); // [MQTT-3.12.4-1]
+        return endpoint.transmit();
+      case PacketType.disconnect:
+        return this.#onDisconnect(endpoint, frame);
+      default: // a second CONNECT ([MQTT-3.1.0-2]) or what only a server sends
+        throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} from a client that is connected`);
+    }
+  }
+
+  #onPublish(endpoint: Endpoint, frame: FrameReader): void {
+    const view = this.#publish;
+    readPublish(view, frame, endpoint.version);
+    assertCapabilities(endpoint, view);
+    const session = endpoint.session!;
+    if (view.qos === 2 && !this.#admitQos2(endpoint, session)) return;
+    let outcome: Outcome = "success";
+    let reason = "";
+    try {
+      const topic = resolveTopic(endpoint, view, this.#topics);
+      assertPublishable(endpoint, view, topic);
+      const message = messageOf(endpoint, { view, topic }, this.#turn.now);
+      if (view.qos === 2 && !session.receive(view.packetId, this.#turn)) return this.#acknowledge(endpoint, "success", "");
+      outcome = this.#broker.publish(message, session, this.#turn);
+    } catch (error) {
+      if (!(error instanceof Refusal) || !isSayable(error, view.qos)) throw error;
+      outcome = error.refusal;
+      reason = error.message;
+      this.#turn.statistics.droppedByCause["not-authorized"]++;
+    }
+    if (view.qos > 0) this.#acknowledge(endpoint, outcome, reason);
+  }
+
+  /** Answers PUBREC at once for a message that came before ([MQTT-4.3.3-10]); refuses one too many ([MQTT-3.3.4-9]). */
+  #admitQos2(endpoint: Endpoint, session: Session): boolean {
+    const { received } = session;
+    if (received === null) return true;
+    if (received.has(this.#publish.packetId)) {
+      this.#acknowledge(endpoint, "success", "");
+      return false;
+    }
+    const { receiveMaximum } = endpoint.settings.limits;
+    if (received.size < receiveMaximum || !endpoint.settings.strictReceiveMaximum || endpoint.version !== 5) return true;
+    const reason = `Cannot accept another QoS 2 message: ${received.size} wait for PUBREL, the maximum is ${receiveMaximum}`;
+    throw new Refusal("receive-maximum-exceeded", reason);
+  }
+
+  /** PUBACK or PUBREC for the PUBLISH in hand. */
+  #acknowledge(endpoint: Endpoint, outcome: Outcome, reason: string): void {
+    const { qos, packetId } = this.#publish;
+    const kind = qos === 1 ? SendKind.puback : SendKind.pubrec;
+    const send = this.#turn.effects.acknowledge(kind, endpoint, packetId);
+    send.outcome = outcome;
+    send.reason = reason;
+  }
+
+  #onAcknowledgement(endpoint: Endpoint, frame: FrameReader): void {
+    const ack = this.#ack;
+    readAcknowledgement(ack, frame, endpoint.version);
+    const session = endpoint.session!;
+    const { packetId } = ack;
+    const isRefused = ack.reasonCode >= 0x80;
+    const turn = this.#turn;
+    switch (frame.first >> 4) {
+      case PacketType.puback:
+        this.#assertAwaited(session, packetId, 1);
+        session.settle(packetId, turn);
+        return;
+      case PacketType.pubrec:
+        this.#assertAwaited(session, packetId, 2);
+        if (isRefused) session.settle(packetId, turn); // [MQTT-4.8.2-6], and the id is free again
+        else {
+          const isKnown = session.release(packetId, turn);
+          const send = turn.effects.acknowledge(SendKind.pubrel, endpoint, packetId);
+          if (!isKnown) send.outcome = "packet-identifier-not-found";
+        }
+        return;
+      case PacketType.pubrel: {
+        const isKnown = session.forget(packetId, turn);
+        const send = turn.effects.acknowledge(SendKind.pubcomp, endpoint, packetId);
+        if (!isKnown) send.outcome = "packet-identifier-not-found";
+        return;
+      }
+      default:
+        this.#assertAwaited(session, packetId, 2);
+        session.settle(packetId, turn);
+    }
+  }
+
+  /** An acknowledgement of the other QoS's kind is out of order; one for an id nobody knows is not: its session may be gone. */
+  #assertAwaited(session: Session, packetId: number, qos: 1 | 2): void {
+    const delivery = session.inflight?.get(packetId);
+    if (delivery === undefined || delivery.qos === qos) return;
+    throw new Refusal("protocol-error", `Cannot match the acknowledgement of packet ${packetId}: it was sent with QoS ${delivery.qos}`);
+  }
+
+  #onSubscribe(endpoint: Endpoint, packet: SubscribePacket): void {
+    const session = endpoint.session!;
+    const { packetId, subscriptionId } = packet;
+    if (subscriptionId !== 0 && !endpoint.settings.limits.subscriptionIdsAvailable) {
+      throw new Refusal("subscription-identifiers-not-supported", "Cannot subscribe: subscription identifiers are switched off");
+    }
+    const isInUse = session.received?.has(packetId) === true;
+    const requests = packet.requests.map((request): SubscribeRequest => {
+      if (isInUse) return "packet-identifier-in-use";
+      return this.#admitSubscription(endpoint, request, subscriptionId);
+    });
+    this.#broker.subscribe(session, { packetId, requests }, this.#turn);
+  }
+
+  #admitSubscription(endpoint: Endpoint, request: SubscriptionRequest, subscriptionId: number): SubscribeRequest {
+    const parsed = parseFilter(request.filter);
+    if (parsed === undefined) return "topic-filter-invalid";
+    if (parsed.group !== "" && request.noLocal) { // [MQTT-3.8.3-4]
+      throw new Refusal("protocol-error", "Cannot subscribe: a shared subscription cannot be no-local");
+    }
+    try {
+      assertTopicFilter(parsed.filter, encodeUtf8(request.filter).length, endpoint.settings.limits);
+    } catch (error) {
+      if (error instanceof Refusal) return error.refusal;
+      throw error;
+    }
+    if (!endpoint.policy!.maySubscribe(endpoint.session!, parsed.filter)) return "not-authorized";
+    return { ...request, subscriptionId };
+  }
+
+  #onUnsubscribe(endpoint: Endpoint, frame: FrameReader): void {
+    const packet = readUnsubscribe(frame, endpoint.version);
+    this.#broker.unsubscribe(endpoint.session!, packet, this.#turn);
+  }
+
+  #onDisconnect(endpoint: Endpoint, frame: FrameReader): void {
+    const packet = readDisconnect(frame, endpoint.version);
+    const session = endpoint.session!;
+    const wished = packet.sessionExpirySeconds;
+    if (wished !== undefined && wished > 0 && endpoint.requestedExpirySeconds === 0) { // MQTT 5 3.14.2.2.2
+      throw new Refusal("protocol-error", "Cannot set a session expiry at DISCONNECT: CONNECT said 0");
+    }
+    const { sessionExpirySecondsMax } = endpoint.settings.limits;
+    endpoint.isClosing = true;
+    this.#broker.detach(session, {
+      peer: endpoint,
+      cause: packet.reasonCode === 0 ? "normal" : "with-will", // [MQTT-3.14.4-3]
+      expirySeconds: wished === undefined ? undefined : Math.min(wished, sessionExpirySecondsMax),
+    }, this.#turn);
+  }
+}
+
+/** Whether a refusal is said in the acknowledgement, so that the connection lives on. A QoS 0 message has none: it is dropped when it
+ * was not authorized, and ends the connection otherwise. */
+function isSayable(error: Refusal, qos: number): boolean {
+  switch (error.refusal) {
+    case "not-authorized":
+      return true;
+    case "payload-format-invalid":
+    case "topic-name-invalid":
+    case "quota-exceeded":
+      return qos > 0;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,83 @@
+import type { Send } from "../core/effects.ts";
+import type { Outcome } from "../core/refusal.ts";
+import { writeAckWithReason } from "../wire/acknowledgement.ts";
+import { type ConnackProperties, writeConnack, writeDisconnect, writeSuback, writeUnsuback } from "../wire/reply.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { v5ReasonCode } from "./reason_code.ts";
+
+/** MQTT 5.0. */
+export const v5: Dialect = {
+  connack(endpoint, sessionPresent) {
+    const properties = connackProperties(endpoint);
+    writeConnack(endpoint.outbox, { version: 5, sessionPresent, reasonCode: 0, properties });
+  },
+
+  refuse(endpoint, { cause, reason }) {
+    const reasonCode = v5ReasonCode[cause];
+    withReason(endpoint, reason, (reasonString) => {
+      return writeConnack(endpoint.outbox, { version: 5, sessionPresent: false, reasonCode, properties: { reasonString } });
+    });
+  },
+
+  suback({ outbox }, send) {
+    const reasonCodes = send.answers.map((answer) => typeof answer === "number" ? answer : v5ReasonCode[answer]);
+    writeSuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
+  },
+
+  unsuback({ outbox }, send) {
+    const reasonCodes = send.answers.map((answer) => v5ReasonCode[answer as Outcome]);
+    writeUnsuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
+  },
+
+  acknowledge(endpoint, header, send) {
+    const { packetId } = send;
+    const reasonCode = v5ReasonCode[send.outcome];
+    const reason = endpoint.wantsProblemInformation ? send.reason : ""; // [MQTT-3.1.2-29]
+    withReason(endpoint, reason, (reasonString) => {
+      return writeAckWithReason(endpoint.outbox, { header, packetId, reasonCode, reasonString });
+    });
+  },
+
+  disconnect(endpoint, send: Pick<Send, "outcome" | "reason">) {
+    const reasonCode = v5ReasonCode[send.outcome];
+    withReason(endpoint, send.reason, (reasonString) => {
+      return writeDisconnect(endpoint.outbox, { reasonCode, properties: { reasonString } });
+    });
+  },
+};
+
+/** Writes with the reason string, and again without it when that is more than the client accepts ([MQTT-3.2.2-19], [MQTT-3.4.2-2],
+ * [MQTT-3.14.2-3]). */
+function withReason(endpoint: Endpoint, reason: string, write: (reason: string | undefined) => number): void {
+  const before = endpoint.outbox.length;
+  if (write(reason === "" ? undefined : reason) <= endpoint.packetBytesMax || reason === "") return;
+  endpoint.outbox.length = before;
+  write(undefined);
+}
+
+/** What differs from the specification's defaults or from what the client asked for (MQTT 5 3.2.2.3). */
+function connackProperties(endpoint: Endpoint): ConnackProperties {
+  const { settings, session } = endpoint;
+  const { limits } = settings;
+  const isExpiryCut = session!.expirySeconds !== endpoint.requestedExpirySeconds;
+  const isKeepAliveCut = endpoint.keepAliveSeconds !== endpoint.requestedKeepAliveSeconds;
+  return {
+    sessionExpirySeconds: isExpiryCut ? session!.expirySeconds : undefined,
+    receiveMaximum: limits.receiveMaximum,
+    maximumQoS: limits.qosMax < 2 ? limits.qosMax as 0 | 1 : undefined,
+    retainAvailable: limits.retainAvailable ? undefined : false,
+    maximumPacketBytes: settings.packetBytesMax,
+    assignedClientId: endpoint.assignedClientId === "" ? undefined : endpoint.assignedClientId,
+    topicAliasMaximum: settings.topicAliasMaximum === 0 ? undefined : settings.topicAliasMaximum,
+    wildcardAvailable: limits.wildcardAvailable ? undefined : false,
+    subscriptionIdsAvailable: limits.subscriptionIdsAvailable ? undefined : false,
+    sharedAvailable: limits.sharedAvailable ? undefined : false,
+    serverKeepAliveSeconds: isKeepAliveCut ? endpoint.keepAliveSeconds : undefined,
+    responseInformation: endpoint.wantsResponseInformation && settings.responseInformation !== ""
+      ? settings.responseInformation
+      : undefined,
+    authenticationMethod: endpoint.authenticationMethod,
+    authenticationData: endpoint.authenticationData,
+  };
+}

@@ -1,0 +1,191 @@
+import { Effects, type Send, SendKind } from "../core/effects.ts";
+import type { Happening } from "../core/happening.ts";
+import type { Mutation } from "../core/mutation.ts";
+import type { Peer, Store } from "../core/ports.ts";
+import type { Turn } from "../core/turn.ts";
+
+/** Someone that the loop can speak to: an MQTT connection, or a subscription of the program itself. */
+export interface Speaker extends Peer {
+  /** Whether it has been told that it is connected, so that a message may overtake what waits for the disk. */
+  readonly isOpen: boolean;
+  /** Something was said since the last `transmit`. Set by the loop. */
+  isDirty: boolean;
+  speak(send: Send, turn: Turn): void;
+  /** Lets go what was said. */
+  transmit(): void;
+}
+
+/** What the loop is given to work with. */
+export interface CommitLoopParts {
+  readonly turn: Turn;
+  readonly store: Store;
+  /** Called for what came to pass, once it is as safe as the store makes it. */
+  readonly onHappening: (happening: Happening) => void;
+  /** Called once when a commit failed: memory is ahead of the disk, and nothing more will be said. */
+  readonly onFailure: (error: unknown) => void;
+  /** Called at the start of each round of speaking, and at its end. */
+  readonly onRoundEnd: () => void;
+}
+
+/** Sends held back for the disk above which connections stop being read. */
+const HELD_SENDS_MAX = 50_000;
+
+/** Persists, then speaks: what the core's decisions say is said when what they write is committed. Decisions that write nothing are
+ * spoken at once, unless others wait before them. All decisions of one turn of the event loop share a commit. */
+export class CommitLoop {
+  readonly #parts: CommitLoopParts;
+  readonly #spare: Effects[] = [];
+  readonly #dirty: Speaker[] = [];
+  #held: Effects[] = [];
+  #heldSends = 0;
+  #isCommitting = false;
+  #isCommitDue = false;
+  #isFlushDue = false;
+  #hasFailed = false;
+  /** Who waits for the commit under way, and for the one after it. */
+  #waiting: (() => void)[] = [];
+  #waitingNext: (() => void)[] = [];
+
+  constructor(parts: CommitLoopParts) {
+    this.#parts = parts;
+  }
+
+  /** To be called after each decision or batch of them: commits and speaks what they led to. Bytes that lie in a chunk are copied
+   * when this returns. */
+  settle(): void {
+    const { turn } = this.#parts;
+    while (!turn.effects.isEmpty) {
+      const effects = turn.effects;
+      turn.effects = this.#spare.pop() ?? new Effects();
+      if (effects.writes.length > 0 || this.#isBehind) this.#hold(effects);
+      else this.#speak(effects);
+    }
+  }
+
+  /** True while so much waits for the disk that publishers should not be read. */
+  get isOverloaded(): boolean {
+    return this.#heldSends > HELD_SENDS_MAX;
+  }
+
+  /** Resolves when everything decided so far is on disk and has been said, or never will be. */
+  settled(): Promise<void> {
+    if (!this.#isBehind || this.#hasFailed) return Promise.resolve();
+    return new Promise((resolve) => (this.#held.length > 0 ? this.#waitingNext : this.#waiting).push(resolve));
+  }
+
+  /** Lets go everything said so far, now. */
+  flush(): void {
+    this.#isFlushDue = false;
+    for (let i = 0; i < this.#dirty.length; i++) { // transmitting may add some
+      const speaker = this.#dirty[i];
+      speaker.isDirty = false;
+      speaker.transmit();
+    }
+    this.#dirty.length = 0;
+  }
+
+  get #isBehind(): boolean {
+    return this.#held.length > 0 || this.#isCommitting;
+  }
+
+  #hold(effects: Effects): void {
+    this.#passQos0(effects);
+    this.#held.push(effects);
+    this.#heldSends += effects.length;
+    if (this.#isCommitDue || this.#isCommitting) return;
+    this.#isCommitDue = true;
+    queueMicrotask(() => this.#commit());
+  }
+
+  /** Says QoS 0 messages now, since no promise hangs on them; keeps the bytes of the others. */
+  #passQos0(effects: Effects): void {
+    const { sends } = effects;
+    let kept = 0;
+    for (let i = 0; i < effects.length; i++) {
+      const send = sends[i];
+      if (send.kind === SendKind.publish && send.qos === 0 && (send.peer as Speaker).isOpen) {
+        this.#say(send);
+        continue;
+      }
+      if (send.kind === SendKind.publish) send.message!.own();
+      sends[i] = sends[kept];
+      sends[kept++] = send;
+    }
+    effects.length = kept;
+    this.#parts.onRoundEnd();
+    this.#scheduleFlush();
+  }
+
+  #commit(): void {
+    this.#isCommitDue = false;
+    const batch = this.#held;
+    this.#held = [];
+    this.#waiting = this.#waitingNext;
+    this.#waitingNext = [];
+    this.#isCommitting = true;
+    try {
+      const done = this.#parts.store.commit(writesOf(batch));
+      if (done === undefined) this.#committed(batch);
+      else done.then(() => this.#committed(batch), (error) => this.#fail(error));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #committed(batch: readonly Effects[]): void {
+    this.#isCommitting = false;
+    for (const effects of batch) {
+      this.#heldSends -= effects.length;
+      this.#speak(effects);
+    }
+    release(this.#waiting);
+    this.settle();
+    if (this.#held.length > 0 && !this.#isCommitDue) {
+      this.#isCommitDue = true;
+      queueMicrotask(() => this.#commit());
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#hasFailed = true;
+    this.#isCommitting = true; // for ever: nothing is said any more
+    release(this.#waiting);
+    release(this.#waitingNext);
+    this.#parts.onFailure(error);
+  }
+
+  #speak(effects: Effects): void {
+    for (let i = 0; i < effects.length; i++) this.#say(effects.sends[i]);
+    this.#parts.onRoundEnd();
+    for (const happening of effects.happenings) this.#parts.onHappening(happening);
+    for (const session of effects.unfinished) {
+      // Whoever has something to transmit goes on when that is written; the others have nothing to wait for.
+      if (session.peer !== null && !(session.peer as Speaker).isDirty) session.pump(this.#parts.turn);
+    }
+    effects.clear();
+    this.#spare.push(effects);
+    this.#scheduleFlush();
+  }
+
+  #say(send: Send): void {
+    const speaker = send.peer as Speaker;
+    speaker.speak(send, this.#parts.turn);
+    if (speaker.isDirty) return;
+    speaker.isDirty = true;
+    this.#dirty.push(speaker);
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushDue || this.#dirty.length === 0) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => this.flush());
+  }
+}
+
+function writesOf(batch: readonly Effects[]): readonly Mutation[] {
+  return batch.length === 1 ? batch[0].writes : batch.flatMap((effects) => effects.writes);
+}
+
+function release(waiting: (() => void)[]): void {
+  for (const resolve of waiting.splice(0)) resolve();
+}

@@ -1,0 +1,334 @@
+import type { AuthenticationMethod, Authenticator, Credentials, ExchangeStep } from "../auth/authenticator.ts";
+import type { Broker } from "../core/broker.ts";
+import type { DisconnectCause } from "../core/happening.ts";
+import { Refusal, type RefusalCause } from "../core/refusal.ts";
+import type { Turn } from "../core/turn.ts";
+import type { ConnectHandler } from "../protocol/connect_handler.ts";
+import { Endpoint } from "../protocol/endpoint.ts";
+import type { PacketHandler } from "../protocol/packet_handler.ts";
+import type { PublishWriter } from "../protocol/publish_writer.ts";
+import { refusalOfFault } from "../protocol/reason_code.ts";
+import type { EndpointSettings } from "../protocol/settings.ts";
+import type { ByteChannel } from "../transport/byte_channel.ts";
+import type { BufferPool } from "../wire/buffer_pool.ts";
+import { readConnect } from "../wire/connect.ts";
+import { WireFault } from "../wire/fault.ts";
+import { FrameReader } from "../wire/frame_reader.ts";
+import { Outbox } from "../wire/outbox.ts";
+import { packetName, PacketType } from "../wire/packet.ts";
+import { Authentication } from "./authentication.ts";
+import type { Alarm, Clock } from "./clock.ts";
+import type { CommitLoop } from "./commit_loop.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** What the connections of a broker share. */
+export interface ConnectionParts {
+  readonly broker: Broker;
+  readonly turn: Turn;
+  readonly loop: CommitLoop;
+  readonly clock: Clock;
+  readonly connects: ConnectHandler;
+  readonly packets: PacketHandler;
+  readonly writer: PublishWriter;
+  readonly buffers: BufferPool;
+  readonly traffic: Traffic;
+  readonly authenticator: Authenticator;
+  readonly methods: ReadonlyMap<string, AuthenticationMethod>;
+  readonly connectTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly onError: (error: unknown, context: string) => void;
+}
+
+/** One connection as a transport hands it over, with what its listener asks of it. */
+export interface ConnectionSource {
+  readonly channel: ByteChannel;
+  readonly remoteAddress: string;
+  readonly settings: EndpointSettings;
+}
+
+/** How long a peer may take to read our last words, and how much it may still send meanwhile. */
+const LINGER_MS = 2_000;
+const LINGER_BYTES_MAX = 1024 * 1024;
+
+/** One client's connection from accept to close: feeds the frame reader, hands packets on, writes what the outbox holds.
+ * It dies with the socket; the session does not. */
+export class Connection implements Alarm {
+  readonly endpoint: Endpoint;
+  readonly remoteAddress: string;
+  readonly #parts: ConnectionParts;
+  readonly #channel: ByteChannel;
+  readonly #frames: FrameReader;
+  readonly #authentication: Authentication;
+  #lastReceivedAt: number;
+  #writingSince = 0;
+  #written: Uint8Array | null = null;
+  #hasConnect = false;
+  #isShutDown = false;
+  #isClosed = false;
+  #lingerBytes = 0;
+
+  constructor(parts: ConnectionParts, source: ConnectionSource) {
+    this.#parts = parts;
+    this.#channel = source.channel;
+    this.remoteAddress = source.remoteAddress;
+    this.#frames = new FrameReader(source.settings.connectBytesMax);
+    const { writer, buffers } = parts;
+    const outbox = new Outbox(buffers);
+    this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, transmit: () => this.#transmit() });
+    this.#authentication = new Authentication(parts.authenticator, parts.methods);
+    this.#lastReceivedAt = parts.clock.now();
+  }
+
+  /** Serves the client until the connection has ended; never rejects. */
+  async run(): Promise<void> {
+    const { clock, loop, turn, traffic } = this.#parts;
+    const deadline = clock.set(this.#lastReceivedAt + this.#parts.connectTimeoutMs, this);
+    try {
+      for (;;) {
+        const chunk = await this.#channel.read();
+        if (chunk === undefined) break;
+        turn.now = this.#lastReceivedAt = clock.now();
+        traffic.bytesReceived += chunk.length;
+        if (this.endpoint.isClosing) {
+          this.#lingerBytes += chunk.length;
+          if (this.#lingerBytes > LINGER_BYTES_MAX) break;
+          continue;
+        }
+        this.#frames.push(chunk);
+        const pending = this.#process();
+        if (pending !== undefined) await pending;
+        if (loop.isOverloaded) await loop.settled();
+      }
+    } catch {
+      // The connection broke: for the session that is the same as its end without DISCONNECT.
+    }
+    clock.cancel(deadline);
+    this.#detach("connection-lost");
+    this.#close();
+  }
+
+  /** Tells the client why and ends the connection once that has been written. */
+  end(cause: RefusalCause, reason = ""): void {
+    this.endpoint.close({ outcome: cause, reason });
+    this.#detach(cause);
+    this.#transmit();
+  }
+
+  /** Looks after deadlines: CONNECT, keep-alive ([MQTT-3.1.2-22]), a peer that takes nothing. */
+  ring(now: number): number {
+    const { endpoint } = this;
+    const { writeTimeoutMs } = this.#parts;
+    if (this.#isClosed) return Infinity;
+    if (this.#written !== null && now - this.#writingSince >= writeTimeoutMs) {
+      this.#detach("connection-lost");
+      this.#close();
+      return Infinity;
+    }
+    if (endpoint.isClosing) return now + LINGER_MS;
+    this.#parts.turn.now = now;
+    if (!endpoint.isOpen) {
+      this.#refuse(new Refusal("maximum-connect-time", "No CONNECT has been completed in time"));
+      return now + LINGER_MS;
+    }
+    const patience = endpoint.settings.strictKeepAlive ? 1.5 : 3;
+    const silentUntil = endpoint.keepAliveSeconds === 0
+      ? Infinity
+      : this.#lastReceivedAt + endpoint.keepAliveSeconds * 1000 * patience;
+    if (silentUntil <= now) {
+      this.#refuse(new Refusal("keep-alive-timeout", `Nothing was heard for ${patience} keep-alive intervals`));
+      return now + LINGER_MS;
+    }
+    return Math.min(silentUntil, now + writeTimeoutMs);
+  }
+
+  /** Ends the connection at once, without a word. */
+  abort(): void {
+    this.#detach("connection-lost");
+    this.#close();
+  }
+
+  /** Handles the packets that have arrived. Answers a promise when one of them has to wait for authentication; the chunk stays
+   * valid, since nothing is read meanwhile. */
+  #process(): Promise<void> | undefined {
+    const { endpoint } = this;
+    try {
+      while (!endpoint.isClosing && this.#frames.next()) {
+        this.#parts.traffic.packetsReceived++;
+        if (endpoint.isOpen && this.#frames.first >> 4 !== PacketType.auth) {
+          this.#parts.packets.handle(endpoint, this.#frames);
+          continue;
+        }
+        const pending = this.#handleOpening();
+        if (pending !== undefined) return this.#processAfter(pending);
+      }
+    } catch (error) {
+      this.#parts.loop.settle(); // what earlier packets led to is said before the refusal
+      this.#refuse(error);
+    }
+    this.#parts.loop.settle();
+    if (endpoint.isClosing) this.#transmit();
+    return undefined;
+  }
+
+  async #processAfter(pending: Promise<void>): Promise<void> {
+    try {
+      await pending;
+    } catch (error) {
+      this.#refuse(error);
+    }
+    this.#parts.turn.now = this.#parts.clock.now();
+    await this.#process();
+  }
+
+  /** CONNECT, the AUTH packets that may follow, and AUTH of a client that is connected. */
+  #handleOpening(): Promise<void> | undefined {
+    const { endpoint } = this;
+    const type = this.#frames.first >> 4;
+    const session = endpoint.session;
+    if (type === PacketType.auth && endpoint.version === 5 && this.#authentication.isExpected) {
+      return this.#authentication.onAuth(this.#frames).then((step) => this.#onStep(step));
+    }
+    if (type === PacketType.connect && !this.#hasConnect) return this.#onConnect();
+    if (session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
+      return this.#parts.loop.settled().then(() => this.#parts.packets.handle(endpoint, this.#frames));
+    }
+    throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} now`); // [MQTT-3.1.0-1], [MQTT-4.12.0-6]
+  }
+
+  #onConnect(): Promise<void> | undefined {
+    const { endpoint } = this;
+    const connect = readConnect(this.#frames);
+    this.#hasConnect = true;
+    this.#frames.packetBytesMax = endpoint.settings.packetBytesMax;
+    const applicant = this.#parts.connects.admit(endpoint, connect, () => `weir-${crypto.randomUUID()}`);
+    const { username, password, version } = connect;
+    const credentials: Credentials = {
+      clientId: applicant.clientId,
+      username,
+      password,
+      remoteAddress: this.remoteAddress,
+      protocolVersion: version,
+    };
+    const step = this.#authentication.begin(applicant, credentials);
+    if (step instanceof Promise) return step.then((step) => this.#onStep(step));
+    this.#onStep(step);
+    return undefined;
+  }
+
+  #onStep(step: ExchangeStep): void {
+    const { endpoint } = this;
+    if (this.#isClosed || endpoint.isClosing) return;
+    if (step.kind === "refused") throw new Refusal(step.refusal, step.reason);
+    if (step.kind === "continue") {
+      this.#authentication.writeAuth(endpoint, 0x18, step.data);
+      return this.#transmit();
+    }
+    this.#parts.turn.now = this.#parts.clock.now();
+    if (endpoint.isOpen) { // re-authentication
+      endpoint.policy = step.policy;
+      this.#authentication.writeAuth(endpoint, 0, step.data);
+      return this.#transmit();
+    }
+    endpoint.authenticationData = step.data;
+    this.#parts.connects.attach(endpoint, this.#authentication.applicant, step);
+    this.#parts.loop.settle();
+  }
+
+  /** What the peer did ends the connection: it is told why where the version can, and the will is due. */
+  #refuse(error: unknown): void {
+    const { endpoint } = this;
+    const [cause, reason] = this.#explain(error);
+    if (endpoint.isClosing) return;
+    this.#parts.traffic.countRefusal(cause);
+    if (endpoint.isOpen) {
+      endpoint.close({ outcome: cause, reason });
+    } else {
+      if (this.#maySayConnack(error)) endpoint.dialect.refuse(endpoint, { cause, reason });
+      endpoint.isClosing = true;
+    }
+    this.#detach(cause);
+    this.#transmit();
+  }
+
+  #explain(error: unknown): [RefusalCause, string] {
+    if (error instanceof WireFault) return [refusalOfFault[error.fault], error.message];
+    if (error instanceof Refusal) return [error.refusal, error.message];
+    this.#parts.onError(error, `connection of "${this.endpoint.session?.clientId ?? ""}" from ${this.remoteAddress}`);
+    return ["unspecified-error", ""];
+  }
+
+  /** Only a CONNECT is answered by CONNACK; one that could not be read, when its version could. */
+  #maySayConnack(error: unknown): boolean {
+    if (this.#hasConnect) return true;
+    if (!(error instanceof WireFault) || error.version === undefined) return false;
+    this.endpoint.version = error.version >= 5 ? 5 : 4;
+    return true;
+  }
+
+  #detach(cause: DisconnectCause): void {
+    const { broker, turn, loop } = this.#parts;
+    const { endpoint } = this;
+    endpoint.isClosing = true;
+    if (endpoint.session === null || endpoint.session.peer !== endpoint) return;
+    turn.now = this.#parts.clock.now();
+    broker.detach(endpoint.session, { peer: endpoint, cause }, turn);
+    loop.settle();
+  }
+
+  /** Writes what the outbox holds, one write at a time; what comes meanwhile goes out together after it. */
+  #transmit(): void {
+    const { outbox } = this.endpoint;
+    if (this.#written !== null || this.#isClosed) return;
+    if (outbox.length === 0) {
+      if (this.endpoint.isClosing) this.#shutdown();
+      return;
+    }
+    const bytes = this.#written = outbox.take();
+    this.endpoint.unwrittenBytes = bytes.length;
+    this.#writingSince = this.#parts.clock.now();
+    this.#channel.write(bytes).then(this.#onWritten, this.#onWriteFailed);
+  }
+
+  readonly #onWritten = (): void => {
+    const { endpoint } = this;
+    const { turn, loop, traffic, clock } = this.#parts;
+    traffic.bytesSent += endpoint.unwrittenBytes;
+    endpoint.outbox.recycle(this.#written!);
+    this.#written = null;
+    endpoint.unwrittenBytes = 0;
+    if (endpoint.outbox.length > 0 || endpoint.isClosing) this.#transmit();
+    if (endpoint.outbox.length > endpoint.settings.outboxBytesMax / 2) return;
+    endpoint.congested = false;
+    const session = endpoint.session;
+    if (session === null || session.peer !== endpoint || !session.isWaiting) return;
+    turn.now = clock.now();
+    session.pump(turn);
+    loop.settle();
+  };
+
+  readonly #onWriteFailed = (): void => {
+    this.#detach("connection-lost");
+    this.#close();
+  };
+
+  /** The last word is written: ends the sending side and gives the peer a moment to read it, since closing with unread input
+   * would reset the connection and take our DISCONNECT with it. */
+  #shutdown(): void {
+    if (this.#isShutDown) return;
+    this.#isShutDown = true;
+    this.#channel.shutdown().catch(() => this.#close());
+    this.#parts.clock.set(this.#parts.clock.now() + LINGER_MS, {
+      ring: () => {
+        this.#close();
+        return Infinity;
+      },
+    });
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.endpoint.isClosing = true;
+    this.#channel.close();
+  }
+}

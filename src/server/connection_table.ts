@@ -1,0 +1,50 @@
+import type { RefusalCause } from "../core/refusal.ts";
+import type { Connection } from "./connection.ts";
+
+/** The open connections, and how many come from each address. */
+export class ConnectionTable {
+  readonly #perAddressMax: number;
+  readonly #connections = new Set<Connection>();
+  readonly #perAddress = new Map<string, number>();
+  #onEmpty: (() => void) | undefined;
+
+  constructor(perAddressMax: number) {
+    this.#perAddressMax = perAddressMax;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Whether one more may come from this address. */
+  hasRoomFor(address: string): boolean {
+    return (this.#perAddress.get(address) ?? 0) < this.#perAddressMax;
+  }
+
+  /** Runs the connection and keeps it until it has ended. */
+  async track(connection: Connection): Promise<void> {
+    const { remoteAddress } = connection;
+    this.#connections.add(connection);
+    this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1);
+    await connection.run();
+    this.#connections.delete(connection);
+    const left = this.#perAddress.get(remoteAddress)! - 1;
+    if (left === 0) this.#perAddress.delete(remoteAddress);
+    else this.#perAddress.set(remoteAddress, left);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  /** Tells every client why, and resolves when all have gone or were cut after `timeoutMs`. */
+  async endAll(cause: RefusalCause, timeoutMs: number): Promise<void> {
+    if (this.#connections.size === 0) return;
+    const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    for (const connection of this.#connections) connection.end(cause);
+    const cut = setTimeout(() => this.abortAll(), timeoutMs);
+    await empty;
+    clearTimeout(cut);
+  }
+
+  abortAll(): void {
+    for (const connection of this.#connections) connection.abort();
+  }
+}

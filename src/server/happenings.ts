@@ -1,0 +1,37 @@
+import type { Happening } from "../core/happening.ts";
+import type { Turn } from "../core/turn.ts";
+
+/** A reader of what comes to pass. */
+export interface Watcher {
+  readonly onHappening: (happening: Happening) => void;
+  /** Whether it wants those of every single message too, which costs something for each. */
+  readonly watchesMessages: boolean;
+}
+
+/** Hands each happening to everyone who watches: logs, metrics, the program. */
+export class Happenings {
+  readonly #watchers = new Set<Watcher>();
+  readonly #turn: Turn;
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /** Adds a watcher; call the answer to take it out again. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    this.#update();
+    return () => {
+      this.#watchers.delete(watcher);
+      this.#update();
+    };
+  }
+
+  tell(happening: Happening): void {
+    for (const watcher of this.#watchers) watcher.onHappening(happening);
+  }
+
+  #update(): void {
+    this.#turn.watchesMessages = [...this.#watchers].some((watcher) => watcher.watchesMessages);
+  }
+}

@@ -1,0 +1,122 @@
+import { anonymous, type AuthenticationMethod, type Authenticator } from "../auth/authenticator.ts";
+import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import type { Store } from "../core/ports.ts";
+import type { EndpointSettings } from "../protocol/settings.ts";
+import { MemoryStore } from "../store/memory.ts";
+
+/** What the MQTT edge announces and checks, beyond the limits; each has a sensible default. */
+export interface ProtocolOptions {
+  /** Largest packet accepted from a connected client, announced as Maximum Packet Size; 1 MiB. */
+  readonly packetBytesMax?: number;
+  /** Topic aliases that a client may set; 64. */
+  readonly topicAliasMaximum?: number;
+  /** Topic aliases set towards a client that allows them; 64. */
+  readonly topicAliasMaximumOutbound?: number;
+  /** Longer keep-alives are cut to this and announced; 0, the default, leaves the client's own. */
+  readonly keepAliveSecondsMax?: number;
+  /** Checks payloads that claim to be UTF-8; false. */
+  readonly validatePayloadFormat?: boolean;
+  /** Handed to clients that ask for Response Information; none. */
+  readonly responseInformation?: string;
+  /** Whether a client may leave its id to the broker; true. */
+  readonly allowZeroLengthClientId?: boolean;
+}
+
+/** What holds for every connection. */
+export interface ConnectionOptions {
+  /** Largest CONNECT; 64 KiB. */
+  readonly connectBytesMax?: number;
+  /** From accept until CONNECT has been accepted; 10,000 ms. */
+  readonly connectTimeoutMs?: number;
+  /** A peer that takes no byte for this long is cut; 60,000 ms. */
+  readonly writeTimeoutMs?: number;
+  /** Unsent bytes of a connection above which QoS 0 is dropped; 1 MiB. */
+  readonly outboxBytesMax?: number;
+  /** Connections from one address; unlimited. */
+  readonly connectionsPerAddressMax?: number;
+}
+
+/** How a broker is made. Everything has a default: `{}` is a broker in memory that lets everybody do everything. */
+export interface BrokerOptions {
+  readonly limits?: Partial<Limits>;
+  readonly protocol?: ProtocolOptions;
+  readonly connection?: ConnectionOptions;
+  /** Where sessions, queues and retained messages are kept; in memory. */
+  readonly store?: Store;
+  /** Says who may connect; everybody may. */
+  readonly authenticator?: Authenticator;
+  /** Methods of enhanced authentication; none. */
+  readonly authenticationMethods?: readonly AuthenticationMethod[];
+  /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
+  readonly sysIntervalMs?: number;
+  /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 5,000. */
+  readonly shutdownTimeoutMs?: number;
+}
+
+/** What differs from listener to listener. */
+export interface ListenerPolicy {
+  /** Connections at a time; 10,000. */
+  readonly connectionsMax?: number;
+  /** Disconnects clients that exceed the Receive Maximum (0x93); true. */
+  readonly strictReceiveMaximum?: boolean;
+  /** Cuts clients after 1.5 keep-alive intervals rather than 3; true. */
+  readonly strictKeepAlive?: boolean;
+  /** The MQTT versions spoken; all. */
+  readonly protocol?: "auto" | "v3" | "v5";
+}
+
+/** {@link BrokerOptions} with every default filled in. */
+export interface ResolvedOptions {
+  readonly limits: Limits;
+  readonly protocol: Required<ProtocolOptions>;
+  readonly connection: Required<ConnectionOptions>;
+  readonly store: Store;
+  readonly authenticator: Authenticator;
+  readonly methods: ReadonlyMap<string, AuthenticationMethod>;
+  readonly sysIntervalMs: number;
+  readonly shutdownTimeoutMs: number;
+}
+
+/** Fills in the defaults. */
+export function resolveOptions(options: BrokerOptions): ResolvedOptions {
+  return {
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    protocol: {
+      packetBytesMax: 1024 * 1024,
+      topicAliasMaximum: 64,
+      topicAliasMaximumOutbound: 64,
+      keepAliveSecondsMax: 0,
+      validatePayloadFormat: false,
+      responseInformation: "",
+      allowZeroLengthClientId: true,
+      ...options.protocol,
+    },
+    connection: {
+      connectBytesMax: 64 * 1024,
+      connectTimeoutMs: 10_000,
+      writeTimeoutMs: 60_000,
+      outboxBytesMax: 1024 * 1024,
+      connectionsPerAddressMax: Infinity,
+      ...options.connection,
+    },
+    store: options.store ?? new MemoryStore(),
+    authenticator: options.authenticator ?? anonymous,
+    methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
+    sysIntervalMs: options.sysIntervalMs ?? 10_000,
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 5_000,
+  };
+}
+
+/** What the endpoints of a listener go by. */
+export function endpointSettings(options: ResolvedOptions, policy: ListenerPolicy): EndpointSettings {
+  const { protocol = "auto", strictReceiveMaximum = true, strictKeepAlive = true } = policy;
+  return {
+    ...options.protocol,
+    limits: options.limits,
+    connectBytesMax: Math.min(options.connection.connectBytesMax, options.protocol.packetBytesMax),
+    outboxBytesMax: options.connection.outboxBytesMax,
+    versions: protocol === "v3" ? [3, 4] : protocol === "v5" ? [5] : [3, 4, 5],
+    strictReceiveMaximum,
+    strictKeepAlive,
+  };
+}

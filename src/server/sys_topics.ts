@@ -1,0 +1,53 @@
+import type { Broker } from "../core/broker.ts";
+import { Message, messageSource } from "../core/message.ts";
+import { Topic } from "../core/topic.ts";
+import type { Turn } from "../core/turn.ts";
+import { encodeUtf8 } from "../wire/utf8.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** What the `$SYS` topics tell about. */
+export interface SysSources {
+  readonly broker: Broker;
+  readonly turn: Turn;
+  readonly traffic: Traffic;
+  readonly version: string;
+  readonly startedAt: number;
+}
+
+/** Publishes the state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in
+ * seconds, the names are those of mosquitto where it has them. */
+export function publishSysTopics(sources: SysSources): void {
+  const { broker, turn } = sources;
+  for (const [name, value] of Object.entries(sysValues(sources))) {
+    const path = `$SYS/broker/${name}`;
+    const source = messageSource(encodeUtf8(String(value)), { qos: 0, retain: true });
+    broker.announce(new Message(new Topic(path, encodeUtf8(path)), source, Infinity), turn);
+  }
+}
+
+function sysValues({ broker, turn, traffic, version, startedAt }: SysSources): Record<string, string | number> {
+  const { statistics } = turn;
+  const refusals = (...causes: Parameters<Traffic["countRefusal"]>[0][]) =>
+    causes.reduce((sum, cause) => sum + (traffic.refusals.get(cause) ?? 0), 0);
+  return {
+    "version": `weir ${version}`,
+    "uptime": Math.floor((turn.now - startedAt) / 1000),
+    "clients/connected": statistics.clientsConnected,
+    "clients/maximum": statistics.clientsConnectedMax,
+    "clients/total": broker.sessions.size,
+    "clients/disconnected": broker.sessions.size - statistics.clientsConnected,
+    "clients/expired": statistics.sessionsExpired,
+    "messages/received": traffic.packetsReceived,
+    "messages/publish/received": statistics.messagesPublished,
+    "messages/publish/sent": statistics.messagesDelivered,
+    "messages/publish/dropped": statistics.messagesDropped,
+    "bytes/received": traffic.bytesReceived,
+    "bytes/sent": traffic.bytesSent,
+    "subscriptions/count": statistics.subscriptions,
+    "retained/count": broker.retained.count,
+    "errors/protocol": refusals("protocol-error", "receive-maximum-exceeded", "topic-alias-invalid"),
+    "errors/auth": refusals("bad-user-name-or-password", "bad-authentication-method"),
+    "errors/authz": statistics.droppedByCause["not-authorized"],
+    "errors/packet": refusals("malformed-packet", "packet-too-large"),
+  };
+}

@@ -1,0 +1,297 @@
+import { Broker } from "../core/broker.ts";
+import type { Happening } from "../core/happening.ts";
+import { Message, messageSource, type QoS } from "../core/message.ts";
+import { restore } from "../core/restore.ts";
+import { Session } from "../core/session.ts";
+import { assertTopicFilter, Topic } from "../core/topic.ts";
+import { Turn } from "../core/turn.ts";
+import { ConnectHandler } from "../protocol/connect_handler.ts";
+import { PacketHandler } from "../protocol/packet_handler.ts";
+import { PublishWriter } from "../protocol/publish_writer.ts";
+import { TopicTable } from "../protocol/topic_table.ts";
+import { channelOf } from "../transport/byte_channel.ts";
+import { listenTcp } from "../transport/tcp.ts";
+import type { ByteStreams, TransportListener } from "../transport/transport.ts";
+import { BufferPool } from "../wire/buffer_pool.ts";
+import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
+import { encodeUtf8 } from "../wire/utf8.ts";
+import { Clock } from "./clock.ts";
+import { CommitLoop } from "./commit_loop.ts";
+import { Connection, type ConnectionParts } from "./connection.ts";
+import { ConnectionTable } from "./connection_table.ts";
+import { Happenings } from "./happenings.ts";
+import { LocalSubscription, type ReceivedMessage } from "./local_subscription.ts";
+import { type BrokerOptions, endpointSettings, type ListenerPolicy, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { publishSysTopics } from "./sys_topics.ts";
+import { Traffic } from "./traffic.ts";
+import { VERSION } from "./version.ts";
+
+/** A message that the program publishes. Text payloads are sent as UTF-8. */
+export interface OutgoingMessage extends MessageProperties {
+  readonly topic: string;
+  readonly payload: string | Uint8Array;
+  /** 0 when absent. */
+  readonly qos?: QoS;
+  /** False when absent. An empty payload with `retain` clears the topic's retained message. */
+  readonly retain?: boolean;
+  /** Seconds after which nobody gets it any more; never when absent. */
+  readonly expirySeconds?: number;
+}
+
+/** Where to listen. */
+export interface ListenOptions extends ListenerPolicy {
+  /** In messages and logs; `tcp` when absent. */
+  readonly name?: string;
+  /** `127.0.0.1` when absent: nobody but this machine. */
+  readonly hostname?: string;
+  /** 1883 when absent; 0 lets the system choose. */
+  readonly port?: number;
+  /** Sends small packets at once; true. */
+  readonly noDelay?: boolean;
+}
+
+/** An open listener. */
+export interface ListenerAddress {
+  readonly name: string;
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** How the program subscribes. */
+export interface SubscribeOptions {
+  /** Highest QoS wanted; 0. */
+  readonly qos?: QoS;
+  /** Messages kept for a reader that is behind; 1,000. Beyond it QoS 0 is dropped, QoS 1 and 2 wait. */
+  readonly highWaterMark?: number;
+  /** Whether retained messages are sent first; true. */
+  readonly retained?: boolean;
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal;
+}
+
+/** An MQTT broker in this process. Start it, open listeners or hand it connections, publish and subscribe beside the clients;
+ * `await using` stops it. Several may live in one process. */
+export class WeirBroker {
+  readonly #options: ResolvedOptions;
+  readonly #turn: Turn;
+  readonly #broker: Broker;
+  readonly #loop: CommitLoop;
+  readonly #clock = new Clock();
+  readonly #traffic = new Traffic();
+  readonly #happenings: Happenings;
+  readonly #topics: TopicTable;
+  readonly #parts: ConnectionParts;
+  readonly #connections: ConnectionTable;
+  readonly #listeners: TransportListener[] = [];
+  readonly #subscriptions = new Set<LocalSubscription>();
+  readonly #startedAt = Date.now();
+  readonly #finished = Promise.withResolvers<void>();
+  #localSessions = 0;
+  #stopping: Promise<void> | undefined;
+
+  /** Use {@link WeirBroker.start}. */
+  private constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#turn = new Turn(options.limits);
+    this.#broker = new Broker(options.limits);
+    this.#happenings = new Happenings(this.#turn);
+    this.#topics = new TopicTable(options.limits);
+    this.#connections = new ConnectionTable(options.connection.connectionsPerAddressMax);
+    const writer = new PublishWriter();
+    this.#loop = new CommitLoop({
+      turn: this.#turn,
+      store: options.store,
+      onHappening: (happening) => this.#happenings.tell(happening),
+      onFailure: (error) => this.#fail(error),
+      onRoundEnd: () => writer.forget(),
+    });
+    this.#parts = {
+      broker: this.#broker,
+      turn: this.#turn,
+      loop: this.#loop,
+      clock: this.#clock,
+      connects: new ConnectHandler(this.#broker, this.#topics, this.#turn),
+      packets: new PacketHandler(this.#broker, this.#topics, this.#turn),
+      writer,
+      buffers: new BufferPool(),
+      traffic: this.#traffic,
+      authenticator: options.authenticator,
+      methods: options.methods,
+      connectTimeoutMs: options.connection.connectTimeoutMs,
+      writeTimeoutMs: options.connection.writeTimeoutMs,
+      onError: (error, context) => this.#onError(error, context),
+    };
+  }
+
+  /** Makes a broker and brings back what its store holds. It listens nowhere yet.
+   * @throws {RangeError} when limits contradict each other */
+  static async start(options: BrokerOptions = {}): Promise<WeirBroker> {
+    const resolved = resolveOptions(options);
+    const weir = new WeirBroker(resolved);
+    weir.#turn.now = weir.#clock.now();
+    const state = await resolved.store.load();
+    restore(weir.#broker, { state, topicOf: (name) => new Topic(name, encodeUtf8(name)) }, weir.#turn);
+    weir.#loop.settle();
+    weir.#watchCore();
+    if (resolved.sysIntervalMs > 0) weir.#startSysTopics(resolved.sysIntervalMs);
+    return weir;
+  }
+
+  /** Settles when the broker has stopped; rejects when it had to because its store failed. */
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  /** Opens a TCP listener.
+   * @throws {Deno.errors.AddrInUse} and whatever else the system says */
+  listen(options: ListenOptions = {}): ListenerAddress {
+    const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true, connectionsMax = 10_000 } = options;
+    const listener = listenTcp({ hostname, port, noDelay });
+    this.#listeners.push(listener);
+    this.#serve(listener, connectionsMax, options).catch((error) => this.#onError(error, `listener ${name}`));
+    return { name, hostname: listener.hostname, port: listener.port };
+  }
+
+  /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
+  accept(streams: ByteStreams, policy: ListenerPolicy & { remoteAddress?: string } = {}): Promise<void> {
+    const { remoteAddress = "" } = policy;
+    const settings = endpointSettings(this.#options, policy);
+    const connection = new Connection(this.#parts, { channel: channelOf(streams), remoteAddress, settings });
+    return this.#connections.track(connection);
+  }
+
+  /** Publishes a message; resolves when it is as safe as the store makes it.
+   * @throws {Refusal} topic-name-invalid */
+  async publish(message: OutgoingMessage): Promise<void> {
+    const { payload, qos = 0, retain = false, expirySeconds } = message;
+    const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
+    const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });
+    const topic = this.#topics.of(message.topic);
+    await this.#decide((turn) => {
+      const expiresAt = expirySeconds === undefined ? Infinity : turn.now + expirySeconds * 1000;
+      this.#broker.publish(new Message(topic, source, expiresAt), null, turn);
+    });
+  }
+
+  /** Subscribes; read the answer as a stream or with `for await`. Leaving the loop or cancelling the stream unsubscribes. The reader
+   * sets the pace: see {@link SubscribeOptions.highWaterMark}.
+   * @throws {Refusal} topic-filter-invalid */
+  subscribe(filter: string, options: SubscribeOptions = {}): ReadableStream<ReceivedMessage> {
+    const { qos = 0, highWaterMark = 1_000, retained = true, signal } = options;
+    assertTopicFilter(filter, encodeUtf8(filter).length, this.#options.limits);
+    const session = new Session(`\u0000local-${++this.#localSessions}`, undefined); // an id that no client can have
+    const subscription = new LocalSubscription({
+      session,
+      highWaterMark,
+      pump: (decide) => void this.#decide(decide),
+      onCancel: () => {
+        this.#subscriptions.delete(subscription);
+        void this.#decide((turn) => this.#broker.subscriptions.deleteAll(session, turn));
+      },
+    });
+    session.peer = subscription;
+    session.window = highWaterMark;
+    this.#subscriptions.add(subscription);
+    const retainHandling = retained ? 0 : 2;
+    const request = { filter, qos, noLocal: false, retainAsPublished: true, retainHandling, subscriptionId: 0 } as const;
+    void this.#decide((turn) => this.#broker.subscribe(session, { packetId: 0, requests: [request] }, turn));
+    signal?.addEventListener("abort", () => subscription.close(), { once: true });
+    if (signal?.aborted) subscription.close();
+    return subscription.stream;
+  }
+
+  /** What comes to pass from now on. With `messages`, also each message that is published and delivered, which costs something for
+   * each. A reader that is more than 10,000 behind misses the oldest. */
+  happenings(options: { messages?: boolean } = {}): ReadableStream<Happening> {
+    let unwatch: () => void;
+    return new ReadableStream<Happening>({
+      start: (controller) => {
+        const onHappening = (happening: Happening) => {
+          if (controller.desiredSize! > 0) controller.enqueue(happening);
+        };
+        unwatch = this.#happenings.watch({ onHappening, watchesMessages: options.messages ?? false });
+        this.finished.then(() => controller.close(), (error) => controller.error(error)).catch(() => {});
+      },
+      cancel: () => unwatch(),
+    }, { highWaterMark: 10_000 });
+  }
+
+  /** Stops: no new connections, clients are told (0x8B) and given a moment, the store is closed. Calling it again waits for the same
+   * stop. */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
+    await this.#loop.settled();
+    for (const subscription of [...this.#subscriptions]) subscription.close();
+    this.#clock.stop();
+    await this.#options.store.close();
+    this.#finished.resolve();
+  }
+
+  async #serve(listener: TransportListener, connectionsMax: number, policy: ListenerPolicy): Promise<void> {
+    const settings = endpointSettings(this.#options, policy);
+    let open = 0;
+    for await (const accepted of listener.connections) {
+      const channel = channelOf(accepted);
+      if (open >= connectionsMax || !this.#connections.hasRoomFor(accepted.remoteAddress)) {
+        this.#traffic.connectionsRejected++;
+        channel.close();
+        continue;
+      }
+      open++;
+      this.#traffic.connectionsAccepted++;
+      const connection = new Connection(this.#parts, { channel, remoteAddress: accepted.remoteAddress, settings });
+      this.#connections.track(connection).finally(() => open--);
+    }
+  }
+
+  /** Lets the core decide, then persists and speaks; resolves when that is done. */
+  #decide(decide: (turn: Turn) => void): Promise<void> {
+    this.#turn.now = this.#clock.now();
+    decide(this.#turn);
+    this.#loop.settle();
+    return this.#loop.settled();
+  }
+
+  /** Rings when the core has something due; looks at least once a second, since a decision may bring it forward. */
+  #watchCore(): void {
+    this.#clock.set(this.#clock.now() + 1000, {
+      ring: (now) => {
+        if (this.#broker.nextDeadline <= now) void this.#decide((turn) => this.#broker.tick(turn));
+        return Math.min(Math.max(this.#broker.nextDeadline, now + 10), now + 1000);
+      },
+    });
+  }
+
+  #startSysTopics(intervalMs: number): void {
+    const { version, startedAt } = { version: VERSION, startedAt: this.#startedAt };
+    const sources = { broker: this.#broker, turn: this.#turn, traffic: this.#traffic, version, startedAt };
+    this.#clock.set(this.#clock.now(), {
+      ring: (now) => {
+        void this.#decide(() => publishSysTopics(sources));
+        return now + intervalMs;
+      },
+    });
+  }
+
+  #onError(error: unknown, context: string): void {
+    console.error(`weir: ${context}:`, error);
+  }
+
+  /** The store failed: memory is ahead of the disk, so nothing more may be said. */
+  #fail(error: unknown): void {
+    this.#stopping ??= Promise.resolve();
+    for (const listener of this.#listeners) listener.close();
+    this.#connections.abortAll();
+    this.#clock.stop();
+    this.#finished.reject(new Error("The store failed; what was not acknowledged may be lost", { cause: error }));
+  }
+}

@@ -1,0 +1,183 @@
+import type { Mutation, StoredBody, StoredDelivery, StoredSession, StoredState, StoredWill } from "../core/mutation.ts";
+import type { Store } from "../core/ports.ts";
+import type { SubscriptionOptions } from "../core/subscription.ts";
+
+/** What belongs to one session. */
+interface SessionRows {
+  session: StoredSession;
+  readonly subscriptions: Map<string, SubscriptionOptions>;
+  /** By sequence, in the order of sequence. */
+  readonly deliveries: Map<number, StoredDelivery>;
+  readonly received: Set<number>;
+}
+
+/** Keeps everything in memory: it is gone with the process. Also the model that other stores are held against. */
+export class MemoryStore implements Store {
+  readonly #sessions = new Map<string, SessionRows>();
+  readonly #bodies = new Map<number, { readonly body: StoredBody; references: number }>();
+  readonly #retained = new Map<string, number>();
+  readonly #wills = new Map<string, StoredWill>();
+
+  load(): Promise<StoredState> {
+    const rows = [...this.#sessions.values()];
+    return Promise.resolve({
+      sessions: rows.map((row) => row.session),
+      subscriptions: rows.flatMap(({ session: { clientId }, subscriptions }) => {
+        return [...subscriptions.values()].map((options) => ({ clientId, ...options }));
+      }),
+      bodies: [...this.#bodies.values()].map(({ body }) => body),
+      deliveries: rows.flatMap((row) => [...row.deliveries.values()]),
+      receivedPacketIds: rows.flatMap(({ session: { clientId }, received }) => {
+        return [...received].map((packetId) => ({ clientId, packetId }));
+      }),
+      retained: [...this.#retained].map(([topic, bodyId]) => ({ topic, bodyId })),
+      wills: [...this.#wills.values()],
+    });
+  }
+
+  commit(mutations: readonly Mutation[]): void {
+    for (const mutation of mutations) this.#apply(mutation);
+    for (const mutation of mutations) {
+      if (mutation.kind === "body-stored") this.#dropIfUnused(mutation.bodyId);
+    }
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** How many bodies are kept, for tests of their removal. */
+  get bodyCount(): number {
+    return this.#bodies.size;
+  }
+
+  #apply(mutation: Mutation): void {
+    switch (mutation.kind) {
+      case "session-saved":
+        return this.#saveSession(mutation);
+      case "session-ended":
+        return this.#endSession(mutation.clientId);
+      case "body-stored": {
+        const { kind: _, ...body } = mutation;
+        this.#bodies.set(body.bodyId, { body, references: 0 });
+        return;
+      }
+      case "retained-set":
+        return this.#setRetained(mutation.topic, mutation.bodyId);
+      case "retained-cleared":
+        return this.#setRetained(mutation.topic, undefined);
+      case "will-saved": {
+        const { kind: _, ...will } = mutation;
+        this.#wills.set(will.clientId, will);
+        return;
+      }
+      case "will-cleared":
+        this.#wills.delete(mutation.clientId);
+        return;
+      default:
+        return this.#applyToSession(mutation);
+    }
+  }
+
+  /** Changes to a session that is not there (any more) change nothing. */
+  #applyToSession(mutation: SessionMutation): void {
+    const row = this.#sessions.get(mutation.clientId);
+    if (row === undefined) return;
+    switch (mutation.kind) {
+      case "subscribed": {
+        const { kind: _kind, clientId: _clientId, ...options } = mutation;
+        row.subscriptions.set(options.filter, options);
+        return;
+      }
+      case "unsubscribed":
+        row.subscriptions.delete(mutation.filter);
+        return;
+      case "delivery-stored": {
+        const { kind: _, ...delivery } = mutation;
+        row.deliveries.set(delivery.sequence, delivery);
+        this.#bodies.get(delivery.bodyId)!.references++;
+        return;
+      }
+      case "delivery-sent":
+        return update(row, mutation.sequence, { packetId: mutation.packetId });
+      case "delivery-released":
+        return update(row, mutation.sequence, { released: true });
+      case "delivery-done":
+        return this.#endDelivery(row, mutation.sequence);
+      case "packet-id-received":
+        row.received.add(mutation.packetId);
+        return;
+      case "packet-id-released":
+        row.received.delete(mutation.packetId);
+        return;
+      default:
+        mutation satisfies never;
+    }
+  }
+
+  #saveSession(saved: StoredSession): void {
+    const { clientId, username, expirySeconds, offlineSince } = saved;
+    const session = { clientId, username, expirySeconds, offlineSince };
+    const row = this.#sessions.get(clientId);
+    if (row === undefined) {
+      this.#sessions.set(clientId, { session, subscriptions: new Map(), deliveries: new Map(), received: new Set() });
+    } else {
+      row.session = session;
+    }
+  }
+
+  #endSession(clientId: string): void {
+    const row = this.#sessions.get(clientId);
+    if (row === undefined) return;
+    for (const sequence of [...row.deliveries.keys()]) this.#endDelivery(row, sequence);
+    this.#sessions.delete(clientId);
+  }
+
+  #endDelivery(row: SessionRows, sequence: number): void {
+    const delivery = row.deliveries.get(sequence);
+    if (delivery === undefined) return;
+    row.deliveries.delete(sequence);
+    this.#unrefer(delivery.bodyId);
+  }
+
+  #setRetained(topic: string, bodyId: number | undefined): void {
+    const before = this.#retained.get(topic);
+    if (bodyId === undefined) {
+      this.#retained.delete(topic);
+    } else {
+      this.#retained.set(topic, bodyId);
+      this.#bodies.get(bodyId)!.references++;
+    }
+    if (before !== undefined) this.#unrefer(before);
+  }
+
+  #unrefer(bodyId: number): void {
+    const entry = this.#bodies.get(bodyId);
+    if (entry === undefined) return;
+    entry.references--;
+    this.#dropIfUnused(bodyId);
+  }
+
+  #dropIfUnused(bodyId: number): void {
+    if (this.#bodies.get(bodyId)?.references === 0) this.#bodies.delete(bodyId);
+  }
+}
+
+type SessionMutation = Exclude<
+  Mutation,
+  {
+    kind:
+      | "session-saved"
+      | "session-ended"
+      | "body-stored"
+      | "retained-set"
+      | "retained-cleared"
+      | "will-saved"
+      | "will-cleared";
+  }
+>;
+
+function update(row: SessionRows, sequence: number, change: Partial<StoredDelivery>): void {
+  const delivery = row.deliveries.get(sequence);
+  if (delivery !== undefined) row.deliveries.set(sequence, { ...delivery, ...change });
+}

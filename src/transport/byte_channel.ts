@@ -1,0 +1,36 @@
+import type { ByteStreams } from "./transport.ts";
+
+/** The two ends of a connection as the shell works with them: one read and one write under way at a time. */
+export interface ByteChannel {
+  /** The next chunk, valid until the next call; undefined at the end. Rejects when the connection breaks. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Resolves when all bytes are with the system. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends the sending side; what was written still arrives. */
+  shutdown(): Promise<void>;
+  /** Ends the connection both ways; never throws, twice does no harm. */
+  close(): void;
+}
+
+/** A channel over any pair of Web Streams. */
+export function channelOf(streams: ByteStreams): ByteChannel {
+  const reader = streams.readable.getReader();
+  const writer = streams.writable.getWriter();
+  writer.closed.catch(ignore); // a broken connection shows itself at the write
+  reader.closed.catch(ignore); // and at the read
+  return {
+    async read() {
+      const { value } = await reader.read();
+      return value;
+    },
+    write: (bytes) => writer.write(bytes),
+    shutdown: () => writer.close(),
+    close() {
+      reader.cancel().catch(ignore);
+      writer.abort().catch(ignore);
+    },
+  };
+}
+
+/** The stream has failed before, and whoever reads or writes has been told. */
+function ignore(): void {}

@@ -1,0 +1,24 @@
+/** One client's bytes both ways, as Web Streams. A transport knows no MQTT.
+ * A chunk of `readable` is valid until the next one is asked for: the buffer behind it may be filled again. Closing `writable`
+ * ends the sending side only; cancelling `readable` or aborting `writable` ends the connection. */
+export interface ByteStreams {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/** A connection as a listener hands it over. */
+export interface TransportConnection extends ByteStreams {
+  /** The peer's IP address, without port. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** An open door. */
+export interface TransportListener {
+  /** What it is bound to, with the port that the system chose. */
+  readonly hostname: string;
+  readonly port: number;
+  /** Each connection once; ends when the listener is closed. */
+  readonly connections: AsyncIterable<TransportConnection>;
+  close(): void;
+}
