@@ -1,14 +1,60 @@
 /**
- * Weir, an MQTT 3.1.1 and 5.0 broker as a library.
+ * Weir, an MQTT 3.1.1 and 5.0 broker as a library: in memory or on a store of your own, over TCP or any pair of Web Streams.
  *
  * ```ts
  * import { WeirBroker } from "@weir/broker";
  *
  * await using broker = await WeirBroker.start();
- * broker.listen({ port: 0 });
+ * const { port } = broker.listen({ port: 0 });
+ * console.log(`MQTT clients connect to port ${port}`);
  * await broker.publish({ topic: "greeting", payload: "hello", retain: true });
+ * for await (const message of broker.subscribe("greeting")) {
+ *   console.log(new TextDecoder().decode(message.payload)); // hello
+ *   break;
+ * }
  * ```
  *
  * @module
  */
-export { WeirBroker } from "./src/server/weir_broker.ts";
+export type {
+  AuthenticationMethod,
+  Authenticator,
+  Credentials,
+  Exchange,
+  ExchangeStep,
+  Verdict,
+} from "./src/auth/authenticator.ts";
+export { ALLOW_ALL } from "./src/auth/authenticator.ts";
+export {
+  deriveScramCredential,
+  type ScramCredential,
+  type ScramCredentialOptions,
+} from "./src/auth/scram_credential.ts";
+export { type FindCredential, ScramSha256 } from "./src/auth/scram_sha_256.ts";
+export { PasswordUsers } from "./src/auth/password_users.ts";
+export type { DisconnectCause, DropCause, Happening, MessageFacts } from "./src/core/happening.ts";
+export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
+export type { QoS } from "./src/core/message.ts";
+export type {
+  Mutation,
+  StoredBody,
+  StoredDelivery,
+  StoredSession,
+  StoredState,
+  StoredWill,
+} from "./src/core/mutation.ts";
+export type { Identity, Policy, Store } from "./src/core/ports.ts";
+export { Refusal, type RefusalCause } from "./src/core/refusal.ts";
+export type { SubscriptionOptions } from "./src/core/subscription.ts";
+export type { ReceivedMessage } from "./src/server/local_subscription.ts";
+export type { BrokerOptions, ConnectionOptions, ListenerPolicy, ProtocolOptions } from "./src/server/options.ts";
+export {
+  type ListenerAddress,
+  type ListenOptions,
+  type OutgoingMessage,
+  type SubscribeOptions,
+  WeirBroker,
+} from "./src/server/weir_broker.ts";
+export { MemoryStore } from "./src/store/memory.ts";
+export type { ByteStreams } from "./src/transport/transport.ts";
+export type { MessageProperties } from "./src/wire/properties.ts";

@@ -3,8 +3,11 @@ import type { RefusalCause } from "../core/refusal.ts";
 
 /** What a client brings to be known by. */
 export interface Credentials {
+  /** As the client gave it, or as the broker made it up. */
   readonly clientId: string;
+  /** Undefined when the client gave none. */
   readonly username: string | undefined;
+  /** Undefined when the client gave none; binary data. */
   readonly password: Uint8Array | undefined;
   /** IP address of the peer; empty for a connection that has none. */
   readonly remoteAddress: string;
@@ -19,11 +22,13 @@ export type Verdict =
 
 /** Says who a client is. May wait: it is asked once, at CONNECT. */
 export interface Authenticator {
+  /** Decides about one client; what it throws refuses the client with 0x80. */
   authenticate(credentials: Credentials): Verdict | Promise<Verdict>;
 }
 
 /** One exchange of enhanced authentication (MQTT 5 section 4.12): data from the client in, the next step out. */
 export interface Exchange {
+  /** Takes what the client sent, undefined when it sent none, and answers what comes next. */
   step(data: Uint8Array | undefined): ExchangeStep | Promise<ExchangeStep>;
 }
 
@@ -42,6 +47,7 @@ export type ExchangeStep =
 export interface AuthenticationMethod {
   /** As clients name it, `SCRAM-SHA-256` for one. */
   readonly name: string;
+  /** Starts an exchange for one client; the first step follows at once. */
   begin(credentials: Credentials): Exchange;
 }
 

@@ -28,6 +28,7 @@ export interface ListenerConfig {
   readonly port: number;
   readonly connectionsMax: number;
   readonly strictReceiveMaximum: boolean;
+  /** Whether a client is cut after 1.5 times its keep alive, or after 3 times. */
   readonly strictKeepAlive: boolean;
   /** `v3` is 3.1 and 3.1.1. */
   readonly protocol: ListenerProtocol;
@@ -40,7 +41,7 @@ export type ListenerProtocol = "auto" | "v3" | "v5";
 export interface ConnectionConfig {
   /** Connections from one IP address; Infinity when unlimited. */
   readonly connectionsPerAddressMax: number;
-  /** From accept until a whole CONNECT has arrived. */
+  /** From accept until CONNECT has been accepted. */
   readonly connectTimeoutMs: number;
   /** Largest CONNECT packet. */
   readonly connectBytesMax: number;

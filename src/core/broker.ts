@@ -55,7 +55,10 @@ export class Broker {
   attach(request: AttachRequest, turn: Turn): Session {
     const before = this.sessions.get(request.clientId);
     if (before === undefined && this.sessions.size >= this.limits.sessionsMax) {
-      throw new Refusal("quota-exceeded", `Cannot open a session for "${request.clientId}": ${this.limits.sessionsMax} exist`);
+      throw new Refusal(
+        "quota-exceeded",
+        `Cannot open a session for "${request.clientId}": ${this.limits.sessionsMax} exist`,
+      );
     }
     const present = before === undefined ? undefined : this.#reclaim(before, request.clean, turn);
     const session = present ?? new Session(request.clientId, request.username);
@@ -65,7 +68,9 @@ export class Broker {
     session.expirySeconds = request.expirySeconds;
     session.window = Math.min(request.receiveMaximum, this.limits.inflightMax);
     this.#connected(session, present !== undefined, turn);
-    if (wasDurable && !session.isDurable) turn.effects.writes.push({ kind: "session-ended", clientId: session.clientId });
+    if (wasDurable && !session.isDurable) {
+      turn.effects.writes.push({ kind: "session-ended", clientId: session.clientId });
+    }
     this.#save(session, 0, turn);
     this.#setWill(session, request.will, turn);
     turn.effects.connack(request.peer, present !== undefined);
@@ -261,7 +266,11 @@ export class Broker {
   }
 
   /** The session is over: its will is due at the latest now, then everything of it goes. */
-  #end(session: Session, end: { cause: "clean-start" | "disconnected" | "expired"; wasDurable: boolean }, turn: Turn): void {
+  #end(
+    session: Session,
+    end: { cause: "clean-start" | "disconnected" | "expired"; wasDurable: boolean },
+    turn: Turn,
+  ): void {
     session.pause();
     this.sessions.cancel(session);
     this.#publishWill(session, turn);

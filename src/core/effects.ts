@@ -55,7 +55,8 @@ export class Effects {
   length = 0;
 
   get isEmpty(): boolean {
-    return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 && this.unfinished.length === 0;
+    return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
+      this.unfinished.length === 0;
   }
 
   /** Says a message to `peer`; `packetId` is 0 for QoS 0. */

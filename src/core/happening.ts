@@ -1,4 +1,4 @@
-import type { Message, QoS } from "./message.ts";
+import type { QoS } from "./message.ts";
 import type { RefusalCause } from "./refusal.ts";
 
 /** Why a message did not reach a session, or not all of it. */
@@ -14,21 +14,49 @@ export type DropCause =
 /** How a connection ended: by DISCONNECT, by the client without one, or by the broker for a cause. */
 export type DisconnectCause = "normal" | "with-will" | "connection-lost" | RefusalCause;
 
+/** A message as a happening tells of it: the values of a message that do not change. */
+export interface MessageFacts {
+  /** What it was published to. */
+  readonly topic: { readonly name: string };
+  /** As published. */
+  readonly qos: QoS;
+  /** As published. */
+  readonly retain: boolean;
+  /** A view; not to be changed. */
+  readonly payload: Uint8Array;
+  /** Milliseconds; Infinity when it does not expire. */
+  readonly expiresAt: number;
+}
+
 /** What came to pass, for metrics, logs, webhooks and `$SYS`. A union: a reader that switches over `kind` is told by the compiler
  * when one is added. Those marked (message) are only made when somebody asked for them. */
 export type Happening =
-  | { readonly kind: "client-connected"; readonly clientId: string; readonly username: string | undefined; readonly sessionPresent: boolean }
+  | {
+    readonly kind: "client-connected";
+    readonly clientId: string;
+    readonly username: string | undefined;
+    readonly sessionPresent: boolean;
+  }
   | { readonly kind: "client-disconnected"; readonly clientId: string; readonly cause: DisconnectCause }
   | { readonly kind: "session-taken-over"; readonly clientId: string }
   | { readonly kind: "session-created"; readonly clientId: string }
-  | { readonly kind: "session-ended"; readonly clientId: string; readonly cause: "clean-start" | "disconnected" | "expired" }
+  | {
+    readonly kind: "session-ended";
+    readonly clientId: string;
+    readonly cause: "clean-start" | "disconnected" | "expired";
+  }
   | { readonly kind: "subscribed"; readonly clientId: string; readonly filter: string; readonly qos: QoS }
   | { readonly kind: "unsubscribed"; readonly clientId: string; readonly filter: string }
-  | { readonly kind: "message-retained"; readonly message: Message }
+  | { readonly kind: "message-retained"; readonly message: MessageFacts }
   | { readonly kind: "retained-cleared"; readonly topic: string }
-  | { readonly kind: "will-published"; readonly clientId: string; readonly message: Message }
+  | { readonly kind: "will-published"; readonly clientId: string; readonly message: MessageFacts }
   | { readonly kind: "message-dropped"; readonly clientId: string; readonly topic: string; readonly cause: DropCause }
   /** (message) */
-  | { readonly kind: "message-published"; readonly clientId: string | undefined; readonly message: Message }
+  | { readonly kind: "message-published"; readonly clientId: string | undefined; readonly message: MessageFacts }
   /** (message) */
-  | { readonly kind: "message-delivered"; readonly clientId: string; readonly message: Message; readonly qos: QoS };
+  | {
+    readonly kind: "message-delivered";
+    readonly clientId: string;
+    readonly message: MessageFacts;
+    readonly qos: QoS;
+  };

@@ -7,11 +7,13 @@ export type QoS = 0 | 1 | 2;
 export interface MessageSource {
   readonly qos: QoS;
   readonly retain: boolean;
-  /** Holds properties and payload. */
-  readonly bytes: Uint8Array;
-  /** The forwarded properties, encoded as MQTT 5 does, in the order in which they came ([MQTT-3.3.2-17], [MQTT-3.3.2-18]). */
+  /** Holds the forwarded properties, encoded as MQTT 5 does, in the order in which they came ([MQTT-3.3.2-17], [MQTT-3.3.2-18]);
+   * mostly the same array as `bytes`. */
+  readonly properties: Uint8Array;
   readonly propertiesStart: number;
   readonly propertiesEnd: number;
+  /** Holds the payload. */
+  readonly bytes: Uint8Array;
   readonly payloadStart: number;
   readonly payloadEnd: number;
 }
@@ -26,9 +28,10 @@ export class Message implements MessageSource {
   readonly expiresAt: number;
   /** Identifies the body in the store; 0 until it is stored. */
   bodyId = 0;
-  bytes: Uint8Array;
+  properties: Uint8Array;
   propertiesStart: number;
   propertiesEnd: number;
+  bytes: Uint8Array;
   payloadStart: number;
   payloadEnd: number;
   #owned = false;
@@ -38,9 +41,10 @@ export class Message implements MessageSource {
     this.qos = source.qos;
     this.retain = source.retain;
     this.expiresAt = expiresAt;
-    this.bytes = source.bytes;
+    this.properties = source.properties;
     this.propertiesStart = source.propertiesStart;
     this.propertiesEnd = source.propertiesEnd;
+    this.bytes = source.bytes;
     this.payloadStart = source.payloadStart;
     this.payloadEnd = source.payloadEnd;
   }
@@ -49,13 +53,13 @@ export class Message implements MessageSource {
   own(): this {
     if (this.#owned) return this;
     this.#owned = true;
-    const { properties, payload } = this;
-    const own = new Uint8Array(properties.length + payload.length);
-    own.set(properties);
-    own.set(payload, properties.length);
-    this.bytes = own;
+    const propertiesLength = this.propertiesEnd - this.propertiesStart;
+    const own = new Uint8Array(propertiesLength + this.payloadEnd - this.payloadStart);
+    if (propertiesLength > 0) own.set(this.properties.subarray(this.propertiesStart, this.propertiesEnd));
+    own.set(this.payload, propertiesLength);
+    this.properties = this.bytes = own;
     this.propertiesStart = 0;
-    this.propertiesEnd = this.payloadStart = properties.length;
+    this.propertiesEnd = this.payloadStart = propertiesLength;
     this.payloadEnd = own.length;
     return this;
   }
@@ -63,11 +67,6 @@ export class Message implements MessageSource {
   /** The same message with a body of its own, for when it is unknown whether the stored body is still there. */
   copy(): Message {
     return new Message(this.topic, this, this.expiresAt).own();
-  }
-
-  /** A view on the forwarded properties. */
-  get properties(): Uint8Array {
-    return this.bytes.subarray(this.propertiesStart, this.propertiesEnd);
   }
 
   /** A view on the payload. */
@@ -91,5 +90,14 @@ export function messageSource(
   const bytes = new Uint8Array(propertiesEnd + payload.length);
   if (properties !== undefined) bytes.set(properties);
   bytes.set(payload, propertiesEnd);
-  return { qos, retain, bytes, propertiesStart: 0, propertiesEnd, payloadStart: propertiesEnd, payloadEnd: bytes.length };
+  return {
+    qos,
+    retain,
+    properties: bytes,
+    propertiesStart: 0,
+    propertiesEnd,
+    bytes,
+    payloadStart: propertiesEnd,
+    payloadEnd: bytes.length,
+  };
 }

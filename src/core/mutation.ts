@@ -4,11 +4,17 @@ import type { SubscriptionOptions } from "./subscription.ts";
 /** A message body as it is stored: once, however many sessions and retained topics refer to it.
  * Bodies nobody refers to any more are the store's to remove. */
 export interface StoredBody {
+  /** Chosen by the broker, grows, never used again. */
   readonly bodyId: number;
+  /** What it was published to. */
   readonly topic: string;
+  /** As published. */
   readonly qos: QoS;
+  /** As published. */
   readonly retain: boolean;
+  /** The forwarded properties, encoded as MQTT 5 does, in order. */
   readonly properties: Uint8Array;
+  /** The payload. */
   readonly payload: Uint8Array;
   /** Milliseconds; Infinity when it does not expire. */
   readonly expiresAt: number;
@@ -16,7 +22,9 @@ export interface StoredBody {
 
 /** A session without what hangs on it. */
 export interface StoredSession {
+  /** Identifies the session. */
   readonly clientId: string;
+  /** Undefined for an anonymous client. */
   readonly username: string | undefined;
   /** 0xFFFFFFFF is never. */
   readonly expirySeconds: number;
@@ -26,12 +34,17 @@ export interface StoredSession {
 
 /** One message on its way to one session. */
 export interface StoredDelivery {
+  /** Whose session. */
   readonly clientId: string;
   /** Grows with every delivery of the session; orders them. */
   readonly sequence: number;
+  /** What is delivered. */
   readonly bodyId: number;
+  /** With which QoS. */
   readonly qos: QoS;
+  /** The retain flag as the subscriber shall see it. */
   readonly retain: boolean;
+  /** Identifiers of the subscriptions that matched; null for none. */
   readonly subscriptionIds: readonly number[] | null;
   /** The shared filter it came by, or empty. */
   readonly shared: string;
@@ -41,13 +54,21 @@ export interface StoredDelivery {
   readonly released: boolean;
 }
 
+/** What is published when the client goes without saying so. */
 export interface StoredWill {
+  /** Whose will. */
   readonly clientId: string;
+  /** Where it is published. */
   readonly topic: string;
+  /** With which QoS. */
   readonly qos: QoS;
+  /** Whether it is retained. */
   readonly retain: boolean;
+  /** The forwarded properties, encoded as MQTT 5 does, in order. */
   readonly properties: Uint8Array;
+  /** The payload. */
   readonly payload: Uint8Array;
+  /** Seconds after the end of the connection. */
   readonly delaySeconds: number;
   /** Undefined when the will message does not expire. */
   readonly expirySeconds: number | undefined;
@@ -75,11 +96,18 @@ export type Mutation =
 
 /** Everything that a start gets back. Lists are in the order in which they were written. */
 export interface StoredState {
+  /** All sessions. */
   readonly sessions: readonly StoredSession[];
+  /** All subscriptions. */
   readonly subscriptions: readonly ({ readonly clientId: string } & SubscriptionOptions)[];
+  /** All bodies that something refers to. */
   readonly bodies: readonly StoredBody[];
+  /** All deliveries, those of a session by sequence. */
   readonly deliveries: readonly StoredDelivery[];
+  /** Ids of QoS 2 messages that wait for PUBREL. */
   readonly receivedPacketIds: readonly { readonly clientId: string; readonly packetId: number }[];
+  /** The retained message of each topic. */
   readonly retained: readonly { readonly topic: string; readonly bodyId: number }[];
+  /** All wills of clients that have not gone in peace. */
   readonly wills: readonly StoredWill[];
 }

@@ -1,4 +1,3 @@
-import type { Topic } from "./topic.ts";
 import type { Mutation, StoredState } from "./mutation.ts";
 
 /** A live connection as the core sees it. The shell owns it; the core names it in its sends and asks nothing but this. */
@@ -9,6 +8,7 @@ export interface Peer {
 
 /** Who a client is, as authentication found out. */
 export interface Identity {
+  /** Identifies the session. */
   readonly clientId: string;
   /** Undefined for an anonymous client. */
   readonly username: string | undefined;
@@ -16,8 +16,9 @@ export interface Identity {
 
 /** Says yes or no at once; what has to wait belongs into authentication. */
 export interface Policy {
-  mayPublish(identity: Identity, topic: Topic): boolean;
-  /** `filter` is without `$share/<group>/`. */
+  /** Also asked for the topic of a will. */
+  mayPublish(identity: Identity, topic: string): boolean;
+  /** `filter` may hold wildcards, and is without `$share/<group>/`. */
   maySubscribe(identity: Identity, filter: string): boolean;
 }
 
@@ -27,6 +28,6 @@ export interface Store {
   load(): Promise<StoredState>;
   /** All or nothing, in order. A rejected commit ends the node: memory is ahead of the disk then. */
   commit(mutations: readonly Mutation[]): void | Promise<void>;
+  /** Gives everything back to the system; nothing is committed after it. */
   close(): Promise<void>;
 }
-

@@ -42,9 +42,12 @@ export type Outcome = "success" | "no-matching-subscribers" | "no-subscription-e
 
 /** The peer's fault. The message states the action, the value and the rule; `refusal` is what the peer is told. */
 export class Refusal extends Error {
+  /** Tells it from other errors. */
   override readonly name = "Refusal";
+  /** What the peer is told, by the names of MQTT 5. */
   readonly refusal: RefusalCause;
 
+  /** `message` states the action, the value and the rule. */
   constructor(refusal: RefusalCause, message: string, options?: { cause: unknown }) {
     super(message, options);
     this.refusal = refusal;

@@ -58,7 +58,8 @@ export class Session implements Identity {
   /** Whether a QoS 1 or 2 message would be sent at once. */
   get hasRoom(): boolean {
     if (this.peer === null || this.peer.congested || this.#toResend.length > 0) return false;
-    return (this.queue === null || this.queue.length === 0) && (this.inflight === null || this.inflight.size < this.window);
+    return (this.queue === null || this.queue.length === 0) &&
+      (this.inflight === null || this.inflight.size < this.window);
   }
 
   /** Sends the message if there is room, else queues it, else drops one and says so. */
@@ -107,7 +108,9 @@ export class Session implements Identity {
       } else {
         const packetId = this.#send(delivery, FIRST, turn);
         const { sequence } = delivery;
-        if (sequence > 0) turn.effects.writes.push({ kind: "delivery-sent", clientId: this.clientId, sequence, packetId });
+        if (sequence > 0) {
+          turn.effects.writes.push({ kind: "delivery-sent", clientId: this.clientId, sequence, packetId });
+        }
       }
     }
     this.queue = null;
@@ -196,7 +199,7 @@ export class Session implements Identity {
       send.packetId = 0;
       send.retain = message.retain && entry.retainAsPublished;
       send.subscriptionIds = entry.subscriptionIds;
-      this.#delivered(message, turn);
+      this.#delivered(message, send.qos, turn);
       return;
     }
     if (peer === null && !(this.isDurable && turn.limits.queueQos0)) return;
@@ -214,7 +217,7 @@ export class Session implements Identity {
     send.packetId = 0;
     send.retain = delivery.retain;
     send.subscriptionIds = delivery.subscriptionIds;
-    this.#delivered(message, turn);
+    this.#delivered(message, send.qos, turn);
   }
 
   #send(delivery: Delivery, isAgain: boolean, turn: Turn): number {
@@ -227,7 +230,7 @@ export class Session implements Identity {
     send.packetId = packetId;
     send.retain = delivery.retain;
     send.subscriptionIds = delivery.subscriptionIds;
-    this.#delivered(delivery.message, turn);
+    this.#delivered(delivery.message, send.qos, turn);
     return packetId;
   }
 
@@ -284,10 +287,10 @@ export class Session implements Identity {
     turn.effects.writes.push({ kind: "delivery-done", clientId: this.clientId, sequence: delivery.sequence });
   }
 
-  #delivered(message: Message, turn: Turn): void {
+  #delivered(message: Message, qos: QoS, turn: Turn): void {
     turn.statistics.messagesDelivered++;
     if (!turn.watchesMessages) return;
-    turn.effects.happenings.push({ kind: "message-delivered", clientId: this.clientId, message, qos: message.qos });
+    turn.effects.happenings.push({ kind: "message-delivered", clientId: this.clientId, message: message.own(), qos });
   }
 }
 

@@ -5,9 +5,13 @@ import type { Session } from "./session.ts";
 export interface SubscriptionOptions {
   /** As the client wrote it, with `$share/<group>/` when it is shared. */
   readonly filter: string;
+  /** The highest QoS of its deliveries. */
   readonly qos: QoS;
+  /** Not for messages of the same client ([MQTT-3.8.3-3]). */
   readonly noLocal: boolean;
+  /** Keeps the retain flag as published ([MQTT-3.3.1-13]). */
   readonly retainAsPublished: boolean;
+  /** When retained messages are sent: 0 always, 1 for a new subscription, 2 never ([MQTT-3.3.1-9..11]). */
   readonly retainHandling: 0 | 1 | 2;
   /** 0 when the client gave none. */
   readonly subscriptionId: number;

@@ -22,7 +22,8 @@ export class Topic {
 /** Refuses a topic name that is empty, too long, too deep, or holds a wildcard or U+0000 ([MQTT-4.7.3-1..3], [MQTT-3.3.2-2]).
  * @throws {Refusal} topic-name-invalid */
 export function assertTopicName(name: string, byteLength: number, limits: Limits): void {
-  const fault = lengthFault(name, byteLength, limits) ?? (/[+#]/.test(name) ? 'it cannot contain "+" or "#"' : undefined);
+  const fault = lengthFault(name, byteLength, limits) ??
+    (/[+#]/.test(name) ? 'it cannot contain "+" or "#"' : undefined);
   if (fault !== undefined) throw new Refusal("topic-name-invalid", `Cannot publish to ${quoted(name)}: ${fault}`);
 }
 

@@ -31,7 +31,7 @@ export class Turn {
       topic: message.topic.name,
       qos: message.qos,
       retain: message.retain,
-      properties: message.properties,
+      properties: message.properties.subarray(message.propertiesStart, message.propertiesEnd),
       payload: message.payload,
       expiresAt: message.expiresAt,
     });

@@ -27,7 +27,7 @@ export function storedWill(clientId: string, will: Will): StoredWill {
     topic: will.topic.name,
     qos: source.qos,
     retain: source.retain,
-    properties: source.bytes.subarray(source.propertiesStart, source.propertiesEnd),
+    properties: source.properties.subarray(source.propertiesStart, source.propertiesEnd),
     payload: source.bytes.subarray(source.payloadStart, source.payloadEnd),
     delaySeconds: will.delaySeconds,
     expirySeconds: will.expirySeconds,

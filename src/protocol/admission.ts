@@ -25,7 +25,9 @@ export function resolveTopic(endpoint: Endpoint, view: PublishView, topics: Topi
  * @throws {Refusal} qos-not-supported or retain-not-supported; both end the connection */
 export function assertCapabilities(endpoint: Endpoint, view: { qos: number; retain: boolean }): void {
   const { qosMax, retainAvailable } = endpoint.settings.limits;
-  if (view.qos > qosMax) throw new Refusal("qos-not-supported", `Cannot accept QoS ${view.qos}: the maximum is ${qosMax}`);
+  if (view.qos > qosMax) {
+    throw new Refusal("qos-not-supported", `Cannot accept QoS ${view.qos}: the maximum is ${qosMax}`);
+  }
   if (view.retain && !retainAvailable) throw new Refusal("retain-not-supported", "Cannot retain: it is switched off");
 }
 
@@ -34,15 +36,23 @@ export function assertCapabilities(endpoint: Endpoint, view: { qos: number; reta
 export function assertPublishable(endpoint: Endpoint, view: PublishView, topic: Topic): void {
   const { policy, session, settings } = endpoint;
   assertMayPublish({ policy: policy!, identity: session! }, topic);
-  if (settings.validatePayloadFormat && view.payloadIsUtf8) assertUtf8Payload(view.bytes, view.payloadStart, view.payloadEnd);
+  if (settings.validatePayloadFormat && view.payloadIsUtf8) {
+    assertUtf8Payload(view.bytes, view.payloadStart, view.payloadEnd);
+  }
 }
 
 /** Whether a client may publish to a topic. `$SYS` is the broker's own.
  * @throws {Refusal} not-authorized */
-export function assertMayPublish(who: { policy: NonNullable<Endpoint["policy"]>; identity: Identity }, topic: Topic): void {
+export function assertMayPublish(
+  who: { policy: NonNullable<Endpoint["policy"]>; identity: Identity },
+  topic: Topic,
+): void {
   const isOwn = topic.isReserved && (topic.name === "$SYS" || topic.name.startsWith("$SYS/"));
-  if (!isOwn && who.policy.mayPublish(who.identity, topic)) return;
-  throw new Refusal("not-authorized", isOwn ? "Cannot publish to $SYS: it is the broker's own" : "Not allowed to publish there");
+  if (!isOwn && who.policy.mayPublish(who.identity, topic.name)) return;
+  throw new Refusal(
+    "not-authorized",
+    isOwn ? "Cannot publish to $SYS: it is the broker's own" : "Not allowed to publish there",
+  );
 }
 
 /** Refuses a payload that says it is UTF-8 and is not (MQTT 5 3.3.2.3.2).
@@ -60,6 +70,8 @@ export function assertUtf8Payload(bytes: Uint8Array, start: number, end: number)
 export function messageOf(endpoint: Endpoint, from: { view: PublishView; topic: Topic }, now: number): Message {
   const { view, topic } = from;
   const { messageExpirySecondsMax } = endpoint.settings.limits;
-  const expirySeconds = view.expirySeconds < 0 ? messageExpirySecondsMax : Math.min(view.expirySeconds, messageExpirySecondsMax);
+  const expirySeconds = view.expirySeconds < 0
+    ? messageExpirySecondsMax
+    : Math.min(view.expirySeconds, messageExpirySecondsMax);
   return new Message(topic, view, now + expirySeconds * 1000);
 }

@@ -45,7 +45,10 @@ export class ConnectHandler {
     const aliases = Math.min(connect.topicAliasMaximum, settings.topicAliasMaximumOutbound);
     if (aliases > 0) endpoint.aliasesOut = new AliasesOut(aliases);
     if (!settings.versions.includes(connect.version)) {
-      throw new Refusal("unsupported-protocol-version", `This listener does not speak protocol level ${connect.version}`);
+      throw new Refusal(
+        "unsupported-protocol-version",
+        `This listener does not speak protocol level ${connect.version}`,
+      );
     }
     if (connect.clientId !== "") return { connect, clientId: connect.clientId };
     const isRefused = !settings.allowZeroLengthClientId || (connect.version !== 5 && !connect.clean); // 3.1.1: [MQTT-3.1.3-8]
@@ -84,7 +87,10 @@ export class ConnectHandler {
     assertCapabilities(endpoint, packet); // [MQTT-3.2.2-12], [MQTT-3.2.2-13]
     const { payload, properties, qos, retain, delaySeconds, expirySeconds } = packet;
     if (/[+#]/.test(packet.topic)) {
-      throw new Refusal("topic-name-invalid", `Cannot accept the will topic ${quoted(packet.topic)}: it holds a wildcard`);
+      throw new Refusal(
+        "topic-name-invalid",
+        `Cannot accept the will topic ${quoted(packet.topic)}: it holds a wildcard`,
+      );
     }
     const topic = this.#topics.of(packet.topic);
     assertMayPublish(who, topic);

@@ -70,7 +70,9 @@ export class PacketHandler {
       const topic = resolveTopic(endpoint, view, this.#topics);
       assertPublishable(endpoint, view, topic);
       const message = messageOf(endpoint, { view, topic }, this.#turn.now);
-      if (view.qos === 2 && !session.receive(view.packetId, this.#turn)) return this.#acknowledge(endpoint, "success", "");
+      if (view.qos === 2 && !session.receive(view.packetId, this.#turn)) {
+        return this.#acknowledge(endpoint, "success", "");
+      }
       outcome = this.#broker.publish(message, session, this.#turn);
     } catch (error) {
       if (!(error instanceof Refusal) || !isSayable(error, view.qos)) throw error;
@@ -90,8 +92,11 @@ export class PacketHandler {
       return false;
     }
     const { receiveMaximum } = endpoint.settings.limits;
-    if (received.size < receiveMaximum || !endpoint.settings.strictReceiveMaximum || endpoint.version !== 5) return true;
-    const reason = `Cannot accept another QoS 2 message: ${received.size} wait for PUBREL, the maximum is ${receiveMaximum}`;
+    if (received.size < receiveMaximum || !endpoint.settings.strictReceiveMaximum || endpoint.version !== 5) {
+      return true;
+    }
+    const reason =
+      `Cannot accept another QoS 2 message: ${received.size} wait for PUBREL, the maximum is ${receiveMaximum}`;
     throw new Refusal("receive-maximum-exceeded", reason);
   }
 
@@ -141,14 +146,20 @@ export class PacketHandler {
   #assertAwaited(session: Session, packetId: number, qos: 1 | 2): void {
     const delivery = session.inflight?.get(packetId);
     if (delivery === undefined || delivery.qos === qos) return;
-    throw new Refusal("protocol-error", `Cannot match the acknowledgement of packet ${packetId}: it was sent with QoS ${delivery.qos}`);
+    throw new Refusal(
+      "protocol-error",
+      `Cannot match the acknowledgement of packet ${packetId}: it was sent with QoS ${delivery.qos}`,
+    );
   }
 
   #onSubscribe(endpoint: Endpoint, packet: SubscribePacket): void {
     const session = endpoint.session!;
     const { packetId, subscriptionId } = packet;
     if (subscriptionId !== 0 && !endpoint.settings.limits.subscriptionIdsAvailable) {
-      throw new Refusal("subscription-identifiers-not-supported", "Cannot subscribe: subscription identifiers are switched off");
+      throw new Refusal(
+        "subscription-identifiers-not-supported",
+        "Cannot subscribe: subscription identifiers are switched off",
+      );
     }
     const isInUse = session.received?.has(packetId) === true;
     const requests = packet.requests.map((request): SubscribeRequest => {

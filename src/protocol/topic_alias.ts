@@ -32,7 +32,9 @@ export class AliasesOut {
 export function aliasedTopic(endpoint: Endpoint, alias: number): Topic {
   assertAlias(endpoint, alias);
   const topic = endpoint.aliasesIn?.[alias];
-  if (topic === undefined) throw new Refusal("protocol-error", `Cannot resolve topic alias ${alias}: it has not been set`);
+  if (topic === undefined) {
+    throw new Refusal("protocol-error", `Cannot resolve topic alias ${alias}: it has not been set`);
+  }
   return topic;
 }
 

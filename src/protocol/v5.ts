@@ -16,7 +16,12 @@ export const v5: Dialect = {
   refuse(endpoint, { cause, reason }) {
     const reasonCode = v5ReasonCode[cause];
     withReason(endpoint, reason, (reasonString) => {
-      return writeConnack(endpoint.outbox, { version: 5, sessionPresent: false, reasonCode, properties: { reasonString } });
+      return writeConnack(endpoint.outbox, {
+        version: 5,
+        sessionPresent: false,
+        reasonCode,
+        properties: { reasonString },
+      });
     });
   },
 

@@ -1,4 +1,11 @@
-import type { AuthenticationMethod, Authenticator, Credentials, Exchange, ExchangeStep, Verdict } from "../auth/authenticator.ts";
+import type {
+  AuthenticationMethod,
+  Authenticator,
+  Credentials,
+  Exchange,
+  ExchangeStep,
+  Verdict,
+} from "../auth/authenticator.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/topic.ts";
 import type { Applicant } from "../protocol/connect_handler.ts";

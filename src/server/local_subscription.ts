@@ -8,10 +8,13 @@ import type { Speaker } from "./commit_loop.ts";
 
 /** A message as the program gets it. */
 export interface ReceivedMessage extends MessageProperties {
+  /** What it was published to. */
   readonly topic: string;
+  /** The payload; the reader's own. */
   readonly payload: Uint8Array;
   /** The lower of the publisher's and the subscription's. */
   readonly qos: QoS;
+  /** Whether it is the topic's retained message, or was published to be. */
   readonly retain: boolean;
   /** Seconds left until it expires; undefined when it does not. */
   readonly expirySeconds?: number;
@@ -89,7 +92,7 @@ function receivedMessage(send: Send, now: number): ReceivedMessage {
   const message = send.message!;
   const { expiresAt } = message;
   return {
-    ...readMessageProperties(message.bytes, message.propertiesStart, message.propertiesEnd),
+    ...readMessageProperties(message.properties, message.propertiesStart, message.propertiesEnd),
     topic: message.topic.name,
     payload: message.payload.slice(), // the chunk is filled again
     qos: send.qos,

@@ -38,8 +38,11 @@ export interface ConnectionOptions {
 
 /** How a broker is made. Everything has a default: `{}` is a broker in memory that lets everybody do everything. */
 export interface BrokerOptions {
+  /** What differs from {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<Limits>;
+  /** What the MQTT edge announces and checks. */
   readonly protocol?: ProtocolOptions;
+  /** What holds for every connection. */
   readonly connection?: ConnectionOptions;
   /** Where sessions, queues and retained messages are kept; in memory. */
   readonly store?: Store;

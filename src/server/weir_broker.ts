@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { Message, messageSource, type QoS } from "../core/message.ts";
@@ -21,14 +22,22 @@ import { Connection, type ConnectionParts } from "./connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { Happenings } from "./happenings.ts";
 import { LocalSubscription, type ReceivedMessage } from "./local_subscription.ts";
-import { type BrokerOptions, endpointSettings, type ListenerPolicy, type ResolvedOptions, resolveOptions } from "./options.ts";
+import {
+  type BrokerOptions,
+  endpointSettings,
+  type ListenerPolicy,
+  type ResolvedOptions,
+  resolveOptions,
+} from "./options.ts";
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
 
 /** A message that the program publishes. Text payloads are sent as UTF-8. */
 export interface OutgoingMessage extends MessageProperties {
+  /** A topic name, without wildcards. */
   readonly topic: string;
+  /** Text is sent as UTF-8. */
   readonly payload: string | Uint8Array;
   /** 0 when absent. */
   readonly qos?: QoS;
@@ -52,8 +61,11 @@ export interface ListenOptions extends ListenerPolicy {
 
 /** An open listener. */
 export interface ListenerAddress {
+  /** As given to `listen`. */
   readonly name: string;
+  /** What it is bound to. */
   readonly hostname: string;
+  /** The port that the system chose, when 0 was asked for. */
   readonly port: number;
 }
 
@@ -84,6 +96,8 @@ export class WeirBroker {
   readonly #connections: ConnectionTable;
   readonly #listeners: TransportListener[] = [];
   readonly #subscriptions = new Set<LocalSubscription>();
+  /** How to end and how to close each stream of happenings. */
+  readonly #endings = new Map<() => void, () => void>();
   readonly #startedAt = Date.now();
   readonly #finished = Promise.withResolvers<void>();
   #localSessions = 0;
@@ -94,6 +108,7 @@ export class WeirBroker {
     this.#options = options;
     this.#turn = new Turn(options.limits);
     this.#broker = new Broker(options.limits);
+    this.#finished.promise.catch(() => {}); // told through `finished` to whoever looks; nobody has to
     this.#happenings = new Happenings(this.#turn);
     this.#topics = new TopicTable(options.limits);
     this.#connections = new ConnectionTable(options.connection.connectionsPerAddressMax);
@@ -193,26 +208,41 @@ export class WeirBroker {
     session.window = highWaterMark;
     this.#subscriptions.add(subscription);
     const retainHandling = retained ? 0 : 2;
-    const request = { filter, qos, noLocal: false, retainAsPublished: true, retainHandling, subscriptionId: 0 } as const;
+    const request = {
+      filter,
+      qos,
+      noLocal: false,
+      retainAsPublished: true,
+      retainHandling,
+      subscriptionId: 0,
+    } as const;
     void this.#decide((turn) => this.#broker.subscribe(session, { packetId: 0, requests: [request] }, turn));
     signal?.addEventListener("abort", () => subscription.close(), { once: true });
     if (signal?.aborted) subscription.close();
     return subscription.stream;
   }
 
-  /** What comes to pass from now on. With `messages`, also each message that is published and delivered, which costs something for
-   * each. A reader that is more than 10,000 behind misses the oldest. */
+  /** Calls `onHappening` for what comes to pass from now on, once it is committed; call the answer to end that. With `messages`, also
+   * for each message that is published and delivered, which costs something for each. */
+  watch(onHappening: (happening: Happening) => void, options: { messages?: boolean } = {}): () => void {
+    return this.#happenings.watch({ onHappening, watchesMessages: options.messages ?? false });
+  }
+
+  /** As {@link WeirBroker.watch}, as a stream; it ends with the broker. A reader that is 10,000 behind misses the newest. */
   happenings(options: { messages?: boolean } = {}): ReadableStream<Happening> {
-    let unwatch: () => void;
+    let end: () => void;
     return new ReadableStream<Happening>({
       start: (controller) => {
-        const onHappening = (happening: Happening) => {
+        const unwatch = this.watch((happening) => {
           if (controller.desiredSize! > 0) controller.enqueue(happening);
+        }, options);
+        end = () => {
+          unwatch();
+          this.#endings.delete(end);
         };
-        unwatch = this.#happenings.watch({ onHappening, watchesMessages: options.messages ?? false });
-        this.finished.then(() => controller.close(), (error) => controller.error(error)).catch(() => {});
+        this.#endings.set(end, () => controller.close());
       },
-      cancel: () => unwatch(),
+      cancel: () => end(),
     }, { highWaterMark: 10_000 });
   }
 
@@ -222,6 +252,7 @@ export class WeirBroker {
     return this.#stopping ??= this.#stop();
   }
 
+  /** Stops the broker, as {@link WeirBroker.stop}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
@@ -230,10 +261,18 @@ export class WeirBroker {
     for (const listener of this.#listeners) listener.close();
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
     await this.#loop.settled();
-    for (const subscription of [...this.#subscriptions]) subscription.close();
+    this.#endStreams();
     this.#clock.stop();
     await this.#options.store.close();
     this.#finished.resolve();
+  }
+
+  #endStreams(): void {
+    for (const subscription of [...this.#subscriptions]) subscription.close();
+    for (const [end, close] of [...this.#endings]) {
+      end();
+      close();
+    }
   }
 
   async #serve(listener: TransportListener, connectionsMax: number, policy: ListenerPolicy): Promise<void> {
@@ -283,7 +322,7 @@ export class WeirBroker {
   }
 
   #onError(error: unknown, context: string): void {
-    console.error(`weir: ${context}:`, error);
+    getLogger(["weir"]).error("{context}: {error}", { context, error });
   }
 
   /** The store failed: memory is ahead of the disk, so nothing more may be said. */
@@ -291,6 +330,7 @@ export class WeirBroker {
     this.#stopping ??= Promise.resolve();
     for (const listener of this.#listeners) listener.close();
     this.#connections.abortAll();
+    this.#endStreams();
     this.#clock.stop();
     this.#finished.reject(new Error("The store failed; what was not acknowledged may be lost", { cause: error }));
   }

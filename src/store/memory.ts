@@ -42,6 +42,7 @@ export class MemoryStore implements Store {
     }
   }
 
+  /** Does nothing: there is nothing to give back. */
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -2,7 +2,9 @@
  * A chunk of `readable` is valid until the next one is asked for: the buffer behind it may be filled again. Closing `writable`
  * ends the sending side only; cancelling `readable` or aborting `writable` ends the connection. */
 export interface ByteStreams {
+  /** What the peer sends. */
   readonly readable: ReadableStream<Uint8Array>;
+  /** What is sent to the peer. */
   readonly writable: WritableStream<Uint8Array>;
 }
 

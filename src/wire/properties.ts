@@ -13,9 +13,13 @@ export interface Property {
 
 /** The properties that travel with a message from its publisher to every subscriber. */
 export interface MessageProperties {
+  /** The payload is UTF-8 text (payload format indicator 1). */
   payloadIsUtf8?: boolean;
+  /** What the payload is, a MIME type mostly. */
   contentType?: string;
+  /** Where a reply is expected. */
   responseTopic?: string;
+  /** What the reply carries back to be matched. */
   correlationData?: Uint8Array;
   /** In order, with duplicates. */
   userProperties?: [string, string][];

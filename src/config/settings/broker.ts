@@ -53,7 +53,7 @@ export const BROKER_SETTINGS = {
     initial: DEFAULT_LIMITS.topicBytesMax,
     about: "UTF-8 bytes of a topic name or filter.",
     atLimit: "PUBLISH: 0x90 (Topic Name invalid) in PUBACK, PUBREC or, at QoS 0, DISCONNECT. SUBSCRIBE: SUBACK 0x8F. " +
-      "3.1.1: closed, or SUBACK 0x80.",
+      "3.1.1: acknowledged and dropped, at QoS 0 closed; SUBACK 0x80.",
   }),
   "broker.max_topic_levels": setting({
     type: count({ from: 1, to: 65_535 }),
@@ -66,8 +66,8 @@ export const BROKER_SETTINGS = {
     initial: 0,
     about: "Longest keep alive. 0 leaves every client its own, also none.",
     atLimit:
-      "MQTT 5: a longer one, or none, is cut to it and announced as Server Keep Alive. 3.1.1 clients cannot be told " +
-      "and keep theirs.",
+      "MQTT 5: a longer one, or none, is cut to it and announced as Server Keep Alive. 3.1.1 clients are held to it too, " +
+      "though they cannot be told.",
   }),
   "broker.topic_alias_maximum": setting({
     type: count({ from: 0, to: 65_535 }),
@@ -104,7 +104,7 @@ export const BROKER_SETTINGS = {
     type: flag(),
     initial: false,
     about: "Whether a payload that its publisher declares to be UTF-8 is checked.",
-    atLimit: "0x99 (Payload format invalid) in PUBACK, PUBREC or, at QoS 0, DISCONNECT.",
+    atLimit: "0x99 (Payload format invalid) in PUBACK, PUBREC or, at QoS 0, DISCONNECT; for a will in CONNACK.",
   }),
   "broker.response_information": setting({
     type: text({ from: 0, to: 1024 }),

@@ -30,8 +30,8 @@ export const SERVER_SETTINGS = {
   "server.connect_timeout": setting({
     type: duration({ from: "100ms", to: "5m" }),
     initial: 10_000,
-    about: "A whole CONNECT must have arrived this long after the connection was opened.",
-    atLimit: "The connection is closed without a packet ([MQTT-3.1.4-1]).",
+    about: "CONNECT must have arrived and the login be done this long after the connection was opened.",
+    atLimit: "The connection is closed without a packet; MQTT 5 clients in the middle of a login get CONNACK 0xA0.",
   }),
   "server.connect_max_bytes": setting({
     type: size({ from: 128, to: PACKET_BYTES_MAX }),
@@ -60,13 +60,14 @@ export const SERVER_SETTINGS = {
     type: flag(),
     initial: true,
     about:
-      "Whether a client that has more QoS 2 messages under way than `session.receive_maximum` is cut ([MQTT-3.3.4-9]).",
-    atLimit: "MQTT 5: DISCONNECT 0x93 (Receive Maximum exceeded). 3.1.1: the connection is closed.",
+      "Whether an MQTT 5 client that has more QoS 2 messages under way than `session.receive_maximum` is cut ([MQTT-3.3.4-9]) " +
+      "or borne with. 3.1.1 has no such maximum.",
+    atLimit: "DISCONNECT 0x93 (Receive Maximum exceeded).",
   }),
   "server.strict_keep_alive": setting({
     type: flag(),
     initial: true,
-    about: "Whether a client that is silent for one and a half keep alives is cut ([MQTT-3.1.2-22]).",
+    about: "Whether a client is cut when it was silent for 1.5 keep alives ([MQTT-3.1.2-22]); `false` waits for 3.",
     atLimit: "MQTT 5: DISCONNECT 0x8D (Keep Alive timeout). 3.1.1: the connection is closed. The will is published.",
   }),
   "server.shutdown_timeout": setting({

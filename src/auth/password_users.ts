@@ -1,0 +1,53 @@
+import { ALLOW_ALL, type Authenticator, type Credentials, type Verdict } from "./authenticator.ts";
+import { equalBytes } from "./bytes.ts";
+import { deriveScramCredential, type ScramCredential } from "./scram_credential.ts";
+import type { FindCredential } from "./scram_sha_256.ts";
+
+/** Passwords checked at a time: each check keeps a core busy for some tenths of a second. */
+const CHECKS_MAX = 4;
+
+/** Lets in who knows the password of a user: the same credentials serve plain CONNECT, whose password crosses the wire, and SCRAM,
+ * where it does not. With `allowAnonymous`, clients that give no name are let in too. */
+export class PasswordUsers implements Authenticator {
+  readonly #find: FindCredential;
+  readonly #allowAnonymous: boolean;
+  #checks = 0;
+
+  /** Looks users up with `find`. */
+  constructor(find: FindCredential, options: { allowAnonymous: boolean }) {
+    this.#find = find;
+    this.#allowAnonymous = options.allowAnonymous;
+  }
+
+  /** Checks name and password; server-busy (0x89) while too many others are being checked. */
+  async authenticate(credentials: Credentials): Promise<Verdict> {
+    const { username, password } = credentials;
+    if (username === undefined) {
+      if (this.#allowAnonymous) return { username, policy: ALLOW_ALL };
+      return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
+    }
+    if (this.#checks >= CHECKS_MAX) return { refusal: "server-busy", reason: "Too many passwords are being checked" };
+    this.#checks++;
+    try {
+      const credential = await this.#find(username);
+      const isRight = password !== undefined && await isPassword(password, credential);
+      if (isRight) return { username, policy: ALLOW_ALL };
+      return { refusal: "bad-user-name-or-password", reason: "User or password is wrong" };
+    } finally {
+      this.#checks--;
+    }
+  }
+}
+
+/** Takes as long for a user that does not exist. */
+async function isPassword(password: Uint8Array, credential: ScramCredential | undefined): Promise<boolean> {
+  const { salt, iterations } = credential ?? { salt: new Uint8Array(16), iterations: undefined };
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(password);
+    const derived = await deriveScramCredential(text, { salt, iterations });
+    return credential !== undefined && equalBytes(derived.storedKey, credential.storedKey);
+  } catch (error) {
+    if (error instanceof TypeError) return false; // not UTF-8, or characters that no password has
+    throw error;
+  }
+}

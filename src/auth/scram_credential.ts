@@ -1,0 +1,76 @@
+/** What a broker keeps of a password for SCRAM-SHA-256 (RFC 5802 section 3, RFC 7677): enough to verify it, not enough to know it or
+ * to log in with it elsewhere. */
+export interface ScramCredential {
+  /** Random bytes that go into the hash. */
+  readonly salt: Uint8Array<ArrayBuffer>;
+  /** Rounds of PBKDF2; 4,096 at least. */
+  readonly iterations: number;
+  /** H(ClientKey), 32 bytes. */
+  readonly storedKey: Uint8Array<ArrayBuffer>;
+  /** 32 bytes. */
+  readonly serverKey: Uint8Array<ArrayBuffer>;
+}
+
+/** How a credential is derived. */
+export interface ScramCredentialOptions {
+  /** Random unless given; 16 bytes. */
+  readonly salt?: Uint8Array<ArrayBuffer>;
+  /** {@link DEFAULT_ITERATIONS} unless given. */
+  readonly iterations?: number;
+}
+
+/** What RFC 7677 section 4 asks for at least. */
+export const ITERATIONS_MIN = 4096;
+
+/** What OWASP asks for PBKDF2 with SHA-256; every login costs its client this many rounds. */
+export const DEFAULT_ITERATIONS = 600_000;
+
+/** Derives the credential of a password, some tenths of a second long at the default.
+ * @throws {TypeError} for a password with characters that RFC 4013 prohibits, or none
+ * @throws {RangeError} for fewer iterations than RFC 7677 allows */
+export async function deriveScramCredential(
+  password: string,
+  options: ScramCredentialOptions = {},
+): Promise<ScramCredential> {
+  const { salt = crypto.getRandomValues(new Uint8Array(16)), iterations = DEFAULT_ITERATIONS } = options;
+  if (iterations < ITERATIONS_MIN) {
+    throw new RangeError(`Cannot derive a credential with ${iterations} iterations: the minimum is ${ITERATIONS_MIN}`);
+  }
+  const saltedPassword = await pbkdf2(preparePassword(password), salt, iterations);
+  const clientKey = await hmac(saltedPassword, "Client Key");
+  const storedKey = new Uint8Array(await crypto.subtle.digest("SHA-256", clientKey));
+  return { salt, iterations, storedKey, serverKey: await hmac(saltedPassword, "Server Key") };
+}
+
+/** SASLprep (RFC 4013) without its rule for text in two directions: both sides must feed the same bytes to the hash, however a
+ * keyboard composes an accent.
+ * @throws {TypeError} for prohibited characters, or none */
+export function preparePassword(password: string): string {
+  const prepared = password.replace(NON_ASCII_SPACE, " ").replace(MAPPED_TO_NOTHING, "").normalize("NFKC");
+  if (prepared === "") throw new TypeError("Cannot use an empty password");
+  if (PROHIBITED.test(prepared)) {
+    throw new TypeError("Cannot use a password with control, private or unassigned characters");
+  }
+  return prepared;
+}
+
+const NON_ASCII_SPACE = /(?! )\p{Zs}/gu;
+// RFC 3454 B.1; an alternation, since variation selectors and joiners may not stand in a class
+const MAPPED_TO_NOTHING = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200b|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/gu;
+const PROHIBITED = /[\p{Cc}\p{Co}\p{Cs}\p{Cn}]/u;
+
+async function pbkdf2(
+  password: string,
+  salt: Uint8Array<ArrayBuffer>,
+  iterations: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const key = await crypto.subtle.importKey("raw", new TextEncoder().encode(password), "PBKDF2", false, ["deriveBits"]);
+  return new Uint8Array(
+    await crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt, iterations }, key, 256),
+  );
+}
+
+async function hmac(keyBytes: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const key = await crypto.subtle.importKey("raw", keyBytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(text)));
+}

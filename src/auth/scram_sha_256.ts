@@ -1,0 +1,113 @@
+import { decodeBase64, encodeBase64, equalBytes } from "./bytes.ts";
+import {
+  ALLOW_ALL,
+  type AuthenticationMethod,
+  type Credentials,
+  type Exchange,
+  type ExchangeStep,
+} from "./authenticator.ts";
+import { type ScramCredential } from "./scram_credential.ts";
+
+/** Finds the credential of a user; undefined when there is no such user. */
+export type FindCredential = (username: string) => ScramCredential | undefined | Promise<ScramCredential | undefined>;
+
+/** The client's first message, taken apart (RFC 5802 section 7). */
+interface ClientFirst {
+  /** `n,,` or `y,,`: no channel binding. */
+  readonly header: string;
+  readonly bare: string;
+  readonly username: string;
+  readonly nonce: string;
+}
+
+/** SCRAM-SHA-256 (RFC 7677) as a method of MQTT 5 enhanced authentication: client-first in CONNECT, server-first and client-final in
+ * AUTH, server-final in CONNACK. The password never crosses the wire, and the server proves that it knows the user, too. */
+export class ScramSha256 implements AuthenticationMethod {
+  readonly name = "SCRAM-SHA-256";
+  readonly #find: FindCredential;
+  /** Makes up the salts of users that do not exist, the same one each time, so that nobody learns who does. */
+  readonly #decoySecret = crypto.getRandomValues(new Uint8Array(32));
+
+  /** Looks users up with `find`, once for each exchange. */
+  constructor(find: FindCredential) {
+    this.#find = find;
+  }
+
+  /** Starts an exchange; who the client is comes from its first message, not from CONNECT. */
+  begin(_credentials: Credentials): Exchange {
+    return new ScramExchange(this.#find, this.#decoySecret);
+  }
+}
+
+class ScramExchange implements Exchange {
+  readonly #find: FindCredential;
+  readonly #decoySecret: Uint8Array<ArrayBuffer>;
+  #first: ClientFirst | undefined;
+  #serverFirst = "";
+  #credential: ScramCredential | undefined;
+
+  constructor(find: FindCredential, decoySecret: Uint8Array<ArrayBuffer>) {
+    this.#find = find;
+    this.#decoySecret = decoySecret;
+  }
+
+  async step(data: Uint8Array | undefined): Promise<ExchangeStep> {
+    let text: string;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true }).decode(data ?? new Uint8Array());
+    } catch {
+      return refused("The message is not UTF-8");
+    }
+    return this.#first === undefined ? await this.#onFirst(text) : await this.#onFinal(text);
+  }
+
+  async #onFirst(text: string): Promise<ExchangeStep> {
+    const first = this.#first = parseClientFirst(text);
+    if (first === undefined) return refused("The first message is not one of SCRAM without channel binding");
+    this.#credential = await this.#find(first.username);
+    const { salt, iterations } = this.#credential ??
+      { salt: await this.#decoySalt(first.username), iterations: 600_000 };
+    const nonce = first.nonce + encodeBase64(crypto.getRandomValues(new Uint8Array(18)));
+    this.#serverFirst = `r=${nonce},s=${encodeBase64(salt)},i=${iterations}`;
+    return { kind: "continue", data: new TextEncoder().encode(this.#serverFirst) };
+  }
+
+  async #onFinal(text: string): Promise<ExchangeStep> {
+    const { header, bare, username } = this.#first!;
+    const match = /^(c=([^,]*),r=([^,]*)(?:,[^,]*)*),p=([^,]*)$/.exec(text);
+    const proof = match === null ? undefined : decodeBase64(match[4]);
+    const isOfThisExchange = match !== null && match[2] === encodeBase64(new TextEncoder().encode(header)) &&
+      this.#serverFirst.startsWith(`r=${match[3]},s=`);
+    if (proof?.length !== 32 || !isOfThisExchange) return refused("The final message does not belong to this exchange");
+    const authMessage = `${bare},${this.#serverFirst},${match![1]}`;
+    const credential = this.#credential;
+    const signature = await hmac(credential?.storedKey ?? this.#decoySecret, authMessage);
+    const clientKey = signature.map((byte, i) => byte ^ proof[i]);
+    const storedKey = new Uint8Array(await crypto.subtle.digest("SHA-256", clientKey));
+    if (credential === undefined || !equalBytes(storedKey, credential.storedKey)) {
+      return refused("User or password is wrong");
+    }
+    const serverSignature = encodeBase64(await hmac(credential.serverKey, authMessage));
+    return { kind: "success", data: new TextEncoder().encode(`v=${serverSignature}`), username, policy: ALLOW_ALL };
+  }
+
+  async #decoySalt(username: string): Promise<Uint8Array> {
+    return (await hmac(this.#decoySecret, username)).slice(0, 16);
+  }
+}
+
+function parseClientFirst(text: string): ClientFirst | undefined {
+  const match = /^([ny],(?:a=[^,]*)?,)(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,[^,]*)*)$/.exec(text);
+  if (match === null || /=(?!2C|3D)/.test(match[3])) return undefined; // "," and "=" in names are written =2C and =3D
+  const username = match[3].replaceAll("=2C", ",").replaceAll("=3D", "=");
+  return { header: match[1], bare: match[2], username, nonce: match[4] };
+}
+
+function refused(reason: string): ExchangeStep {
+  return { kind: "refused", refusal: "not-authorized", reason };
+}
+
+async function hmac(keyBytes: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const key = await crypto.subtle.importKey("raw", keyBytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(text)));
+}

@@ -1,0 +1,110 @@
+/** The command line to a command with its values; every mistake is told with a hint. */
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { didYouMean } from "../config/near.ts";
+import { type Command, type CommandName, type CommandOption, COMMANDS, COMMON_OPTIONS } from "./command.ts";
+
+/** What was asked for. */
+export interface Invocation {
+  readonly command: Command;
+  readonly operands: readonly string[];
+  /** By long name; a switch that is given has an empty value. */
+  readonly options: ReadonlyMap<string, string>;
+}
+
+/** The command line is not understood; the message says how to go on. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Takes the command line apart. `--help` and `--version` excuse missing operands.
+ * @throws {UsageError} for an unknown command or option, a missing or superfluous value or operand */
+export function parseArguments(args: readonly string[]): Invocation {
+  const words = positionals(args);
+  const command = findCommand(words);
+  const known = { ...COMMON_OPTIONS, ...command.options };
+  const operands: string[] = [];
+  const options = new Map<string, string>();
+  for (const token of tokens(args, known)) {
+    if (token.kind === "option") options.set(token.name, optionValue(token, known));
+    else if (token.kind === "positional") operands.push(token.value);
+  }
+  operands.splice(0, commandWords(command.name, words));
+  if (!options.has("help") && !options.has("version")) assertOperands(command, operands);
+  return { command, operands, options };
+}
+
+/** The command of this name, as typed after `help`.
+ * @throws {UsageError} when there is none */
+export function commandNamed(words: readonly string[]): Command {
+  const name = words.join(" ") === "user" ? "user scram" : words.join(" ");
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) {
+    throw new UsageError(`unknown command "${name}"${didYouMean(name, COMMANDS.map((command) => command.name))}`);
+  }
+  return command;
+}
+
+type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
+type OptionToken = Extract<Token, { kind: "option" }>;
+
+function tokens(args: readonly string[], known: Readonly<Record<string, CommandOption>>): readonly Token[] {
+  const options: ParseArgsConfig["options"] = {};
+  for (const [name, { short, value }] of Object.entries(known)) {
+    options[name] = { type: value === undefined ? "boolean" : "string", ...(short !== undefined && { short }) };
+  }
+  return parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true }).tokens;
+}
+
+/** The words that are no options and no options' values, whichever command they belong to. An option that no command has is
+ * refused here: what follows it might be its value. */
+function positionals(args: readonly string[]): string[] {
+  const all: Record<string, CommandOption> = Object.assign(
+    {},
+    COMMON_OPTIONS,
+    ...COMMANDS.map(({ options }) => options),
+  );
+  return tokens(args, all).flatMap((token) => {
+    if (token.kind === "option") assertKnown(token, all);
+    return token.kind === "positional" ? [token.value] : [];
+  });
+}
+
+function findCommand(words: readonly string[]): Command {
+  if (words.length === 0) return COMMANDS[0];
+  if (words[0] === "user") return commandNamed(words.length > 1 ? words.slice(0, 2) : ["user"]);
+  return commandNamed(words.slice(0, 1));
+}
+
+/** How many of the words are the command's name. */
+function commandWords(name: CommandName, words: readonly string[]): number {
+  return Math.min(words.length, name.split(" ").length);
+}
+
+function optionValue(token: OptionToken, known: Readonly<Record<string, CommandOption>>): string {
+  assertKnown(token, known);
+  const { value } = known[token.name];
+  if (value === undefined && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`);
+  const isMissing = token.value === undefined || (!token.inlineValue && token.value.startsWith("--"));
+  if (value !== undefined && isMissing) {
+    throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${value}`);
+  }
+  return token.value ?? "";
+}
+
+function assertKnown({ name, rawName }: OptionToken, known: Readonly<Record<string, CommandOption>>): void {
+  if (Object.hasOwn(known, name)) return;
+  throw new UsageError(
+    `unknown option ${rawName}${didYouMean(rawName, Object.keys(known).map((name) => `--${name}`))}`,
+  );
+}
+
+function assertOperands(command: Command, operands: readonly string[]): void {
+  const { name, operands: wanted } = command;
+  if (name === "help" || operands.length === wanted.length) return;
+  if (operands.length < wanted.length) {
+    throw new UsageError(`${name} needs ${wanted[operands.length]}: weir ${name} ${wanted.join(" ")}`);
+  }
+  throw new UsageError(
+    `unexpected "${operands[wanted.length]}" after ${["weir", name, ...operands.slice(0, wanted.length)].join(" ")}`,
+  );
+}

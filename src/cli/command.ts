@@ -1,0 +1,97 @@
+/** The commands as data: parsing, hints and help all read this table. */
+
+/** One option. Without a value it is a switch. */
+export interface CommandOption {
+  readonly short?: string;
+  /** What the help calls its value: `FILE`. */
+  readonly value?: string;
+  readonly about: string;
+}
+
+/** One command; its name may be two words. */
+export interface Command {
+  readonly name: CommandName;
+  /** What the help calls its arguments, in order; all are needed. */
+  readonly operands: readonly string[];
+  readonly about: string;
+  /** More lines for its own help. */
+  readonly details: readonly string[];
+  readonly options: Readonly<Record<string, CommandOption>>;
+  /** Each a line to type and what it does. */
+  readonly examples: readonly (readonly [string, string])[];
+}
+
+export type CommandName = "serve" | "check" | "user scram" | "help";
+
+const SERVE: Command = {
+  name: "serve",
+  operands: [],
+  about: "Run the broker (what weir does without a command)",
+  details: [
+    "Without --config every key has its default: MQTT on 127.0.0.1:1883, this machine only, everything in memory.",
+    "Ctrl-C or SIGTERM stops it cleanly, a second Ctrl-C at once.",
+    "",
+    "Every key has a variable too, such as WEIR_SERVER_TCP_ADDR; options win over variables, variables over the file.",
+    "docs/configuration.md has every key, config/default.yaml every default.",
+  ],
+  options: {
+    config: { short: "c", value: "FILE", about: "The configuration, YAML; it must be there" },
+    addr: {
+      short: "a",
+      value: "HOST:PORT",
+      about: "Where to listen, in place of server.tcp_addr; :1883 is every address",
+    },
+    "log-level": { value: "LEVEL", about: "debug, info, warn or error, in place of log.level" },
+  },
+  examples: [
+    ["weir", "a broker to try things with, on 127.0.0.1:1883"],
+    ["weir --addr 127.0.0.1:1884 --log-level debug", "on another port, and talkative"],
+    ["weir --config weir.yaml", "as written there"],
+  ],
+};
+
+const CHECK: Command = {
+  name: "check",
+  operands: ["FILE"],
+  about: "Say everything that is wrong with a configuration, and start nothing",
+  details: [
+    "The variables of the environment count as they would at a start. The exit code is 0 when the broker would start, else 1.",
+  ],
+  options: {},
+  examples: [["weir check weir.yaml && systemctl restart weir", "never restart into a mistake"]],
+};
+
+const USER_SCRAM: Command = {
+  name: "user scram",
+  operands: ["NAME"],
+  about: "Make the entry of a user for auth.scram.users",
+  details: [
+    "Asks for the password, or reads one line from standard input, and prints the SCRAM-SHA-256 credential (RFC 7677) as YAML.",
+    "The password itself is stored nowhere and cannot be had from the entry.",
+  ],
+  options: {
+    iterations: { value: "N", about: "Rounds of PBKDF2, 4096 at least; more cost a thief more, and each login too" },
+  },
+  examples: [
+    ["weir user scram alice", "asks twice, shows nothing"],
+    ["weir user scram alice < password.txt", "for scripts; never as an argument, where others on the machine see it"],
+  ],
+};
+
+const HELP: Command = {
+  name: "help",
+  operands: [],
+  about: "Explain a command: weir help serve",
+  details: [],
+  options: {},
+  examples: [],
+};
+
+/** In the order of the help; the first one is the default. */
+export const COMMANDS: readonly Command[] = [SERVE, CHECK, USER_SCRAM, HELP];
+
+/** Understood by every command. */
+export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
+  help: { short: "h", about: "Explain the command" },
+  version: { short: "V", about: "Print the version" },
+};

@@ -1,0 +1,44 @@
+/** What went wrong, in a line or two that say what to do. */
+import { ConfigError } from "../config/problem.ts";
+
+/** The words for an error that ended a command; a defect of ours keeps its stack. */
+export function explainFailure(error: unknown): string {
+  if (error instanceof ConfigError) return explainConfigError(error);
+  if (!(error instanceof Error)) return `weir: ${String(error)}`;
+  const denied = causeOf(error, Deno.errors.NotCapable);
+  if (denied !== undefined) return explainDenial(denied);
+  return `weir: ${error.stack ?? error.message}`;
+}
+
+/** The words for a listener that could not be opened, or undefined when that is not what happened. `wanted` are the addresses. */
+export function explainListenFailure(error: unknown, wanted: readonly string[]): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const known = LISTEN_FAILURES.find(([kind]) => causeOf(error, kind) !== undefined);
+  if (known === undefined) return undefined;
+  const address = wanted.find((address) => error.message.includes(address)) ?? wanted.join(" or ");
+  return `weir: Cannot listen on ${address}: ${known[1]}`;
+}
+
+const LISTEN_FAILURES: readonly (readonly [new () => Error, string])[] = [
+  [Deno.errors.AddrInUse, "the address is in use. Is another broker running? --addr HOST:PORT takes another one"],
+  [Deno.errors.AddrNotAvailable, "this machine has no such address"],
+  [Deno.errors.PermissionDenied, "permission denied. Ports below 1024 are reserved: take another one, such as 1883"],
+];
+
+function explainConfigError({ problems, message }: ConfigError): string {
+  const count = problems.length === 1 ? "There is a problem" : `There are ${problems.length} problems`;
+  return `${message}\nweir: ${count} with the configuration; docs/configuration.md has every key`;
+}
+
+function explainDenial(error: Error): string {
+  const what = error.message.replace(/, run again with the (--\S+) flag.*$/s, "");
+  const flag = /with the (--\S+) flag/.exec(error.message)?.[1] ?? "--allow-net";
+  return `weir: Deno did not allow it: ${what}.\n` +
+    `weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add ${flag}`;
+}
+
+/** The error itself or one that it was caused by, when it is of that kind. */
+function causeOf<E extends Error>(error: unknown, kind: new () => E): E | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof kind) return at;
+  return undefined;
+}

@@ -1,0 +1,102 @@
+/** What the commands use of the world, so that tests can hand them another one. */
+import { VARIABLES } from "../config/environment.ts";
+import type { Serve } from "./serve.ts";
+
+export type SignalName = "SIGINT" | "SIGTERM";
+
+export interface Host {
+  /** A line to standard output. */
+  print(line: string): void;
+  /** A line to standard error. */
+  complain(line: string): void;
+  /** The variables that this process may read. */
+  environment(): Record<string, string>;
+  readFile(path: string): Uint8Array;
+  /** One line: a hidden answer to `question` on a terminal, else the next line of standard input. Undefined when there is none. */
+  readSecret(question: string): string | undefined;
+  /** Whether a person sits at standard input. */
+  readonly isInteractive: boolean;
+  onSignal(name: SignalName, listener: () => void): void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+  /** Called once the broker listens. */
+  onServing(): void;
+  /** Loaded only when it is needed: `check` and `--help` do without the broker. */
+  loadServe(): Promise<Serve>;
+}
+
+/** This process. */
+export function processHost(onServing: () => void): Host {
+  return {
+    print: (line) => console.log(line),
+    complain: (line) => console.error(line),
+    environment: readEnvironment,
+    readFile: (path) => Deno.readFileSync(path),
+    readSecret: (question) => Deno.stdin.isTerminal() ? askHidden(question) : readLine(),
+    isInteractive: Deno.stdin.isTerminal(),
+    onSignal: (name, listener) => {
+      if (name === "SIGTERM" && Deno.build.os === "windows") return; // Windows has none
+      Deno.addSignalListener(name, listener);
+    },
+    exit: (code) => Deno.exit(code),
+    onServing,
+    loadServe: async () => (await import("../server/serve.ts")).serve,
+  };
+}
+
+/** All variables where that is granted, else those of the keys, so that nobody is asked for the rest. */
+function readEnvironment(): Record<string, string> {
+  const { state } = Deno.permissions.querySync({ name: "env" });
+  if (state === "granted") return Deno.env.toObject();
+  try {
+    if (state === "denied") return Deno.env.toObject(); // -P ignores what it does not grant, and so do we
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+  }
+  const mayRead = (variable: string) => Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  const found = VARIABLES.filter(mayRead).map((variable) => [variable, Deno.env.get(variable)] as const);
+  return Object.fromEntries(found.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+const ENTER = new Set([0x0a, 0x0d, 0x04]); // and Ctrl-D
+const ERASE = new Set([0x08, 0x7f]);
+const INTERRUPT = 0x03;
+
+/** Asks on standard error and shows nothing of the answer. Ctrl-C ends the program as ever. */
+function askHidden(question: string): string | undefined {
+  const bytes: number[] = [];
+  const byte = new Uint8Array(1);
+  Deno.stderr.writeSync(new TextEncoder().encode(question));
+  Deno.stdin.setRaw(true);
+  try {
+    while (Deno.stdin.readSync(byte) !== null && !ENTER.has(byte[0])) {
+      if (byte[0] === INTERRUPT) return undefined;
+      if (ERASE.has(byte[0])) eraseCharacter(bytes);
+      else bytes.push(byte[0]);
+    }
+  } finally {
+    Deno.stdin.setRaw(false);
+    Deno.stderr.writeSync(new TextEncoder().encode("\n"));
+  }
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** Takes the last character away, however many bytes it has. */
+function eraseCharacter(bytes: number[]): void {
+  while (bytes.length > 0 && (bytes.pop()! & 0xc0) === 0x80);
+}
+
+/** The next line of standard input without its end. */
+function readLine(): string | undefined {
+  const bytes: number[] = [];
+  const byte = new Uint8Array(1);
+  while (Deno.stdin.readSync(byte)) {
+    if (byte[0] === 0x0a) return decodeLine(bytes);
+    bytes.push(byte[0]);
+  }
+  return bytes.length > 0 ? decodeLine(bytes) : undefined;
+}
+
+function decodeLine(bytes: readonly number[]): string {
+  return new TextDecoder().decode(new Uint8Array(bytes)).replace(/\r$/, "");
+}

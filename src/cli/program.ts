@@ -1,0 +1,78 @@
+/** The program: takes the command line apart, runs the command, answers the exit code: 0 done, 1 failed, 2 not understood. */
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Override } from "../config/reading.ts";
+import { formatAddress } from "../config/text_type.ts";
+import { VERSION } from "../server/version.ts";
+import { commandNamed, type Invocation, parseArguments, UsageError } from "./arguments.ts";
+import { explainFailure } from "./failure.ts";
+import { commandHelp, overview } from "./help.ts";
+import type { Host } from "./host.ts";
+import { runServe } from "./serve.ts";
+import { runUserScram } from "./user.ts";
+
+/** Runs what `args` say. Never throws: what goes wrong is told on standard error. */
+export async function runProgram(args: readonly string[], host: Host): Promise<number> {
+  try {
+    return await run(parseArguments(args), args, host);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      host.complain(`weir: ${error.message}\nweir: "weir --help" lists commands and options`);
+      return 2;
+    }
+    host.complain(explainFailure(error));
+    return 1;
+  }
+}
+
+function run(invocation: Invocation, args: readonly string[], host: Host): number | Promise<number> {
+  const { command, operands, options } = invocation;
+  if (options.has("version")) return say(host, `weir ${VERSION} (Deno ${Deno.version.deno})`);
+  if (options.has("help")) return say(host, isBare(args) ? overview() : commandHelp(command));
+  switch (command.name) {
+    case "serve":
+      return runServe(loadConfig({ ...sources(host), path: options.get("config"), options: overrides(options) }), host);
+    case "check":
+      return say(host, summary(operands[0], loadConfig({ ...sources(host), path: operands[0] })));
+    case "user scram":
+      return runUserScram({ username: operands[0], iterations: options.get("iterations") }, host);
+    case "help":
+      return say(host, operands.length === 0 ? overview() : commandHelp(commandNamed(operands)));
+    default:
+      return unreachable(command.name);
+  }
+}
+
+function unreachable(name: never): never {
+  throw new TypeError(`Cannot run ${name}: it has no code`);
+}
+
+function say(host: Host, text: string): number {
+  host.print(text);
+  return 0;
+}
+
+/** Whether only options were typed, so that `weir --help` is about everything. */
+function isBare(args: readonly string[]): boolean {
+  return args.every((arg) => arg.startsWith("-"));
+}
+
+function sources(host: Host): { env: Record<string, string>; readFile(path: string): Uint8Array } {
+  return { env: host.environment(), readFile: (path) => host.readFile(path) };
+}
+
+function overrides(options: ReadonlyMap<string, string>): Override[] {
+  return [["addr", "server.tcp_addr"], ["log-level", "log.level"]].flatMap(([option, path]) => {
+    const text = options.get(option);
+    return text === undefined ? [] : [{ place: { variable: `--${option}` }, path, text }];
+  });
+}
+
+function summary(file: string, config: Config): string {
+  const listeners = config.listeners.map((listener) => `${listener.name} on ${formatAddress(listener)}`).join(", ");
+  const who = config.auth.allowAnonymous ? "anybody may connect" : "clients must log in";
+  const users = config.auth.scramUsers.length;
+  return `${file}: no problems. It would open ${listeners}; ${who}${
+    users > 0 ? `, ${users} with a password here` : ""
+  }.`;
+}

@@ -1,0 +1,83 @@
+/** `weir serve`: runs the broker until a signal, and tells a person where it is. */
+import type { Config } from "../config/config.ts";
+import { formatAddress } from "../config/text_type.ts";
+import { explainListenFailure } from "./failure.ts";
+import type { Host, SignalName } from "./host.ts";
+
+/** A broker that listens. */
+export interface RunningServer {
+  readonly listeners: readonly { readonly name: string; readonly hostname: string; readonly port: number }[];
+  /** Where the data is: "in memory only, lost at stop". */
+  readonly dataDescription: string;
+  /** Settles when every client has been told and the store is closed. */
+  stop(): Promise<void>;
+  /** Settles when the broker has stopped, rejects when it had to. */
+  readonly finished: Promise<void>;
+}
+
+/** Opens every listener or none. */
+export type Serve = (config: Config) => Promise<RunningServer>;
+
+/** What a shell says of a process that a signal ended. */
+const CODE_OF_SIGNAL: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/** Runs the broker until it has stopped. Answers the exit code. */
+export async function runServe(config: Config, host: Host): Promise<number> {
+  const stopWish = listenToSignals(host); // before the first listener: a signal is never lost
+  const serve = await host.loadServe();
+  let server: RunningServer;
+  try {
+    server = await serve(config);
+  } catch (error) {
+    const words = explainListenFailure(error, config.listeners.map(formatAddress));
+    if (words === undefined) throw error;
+    host.complain(words);
+    return 1;
+  }
+  host.onServing();
+  for (const line of greeting(server, config)) host.print(line);
+  const stopped = stopWish.then(() => {
+    host.print("Stopping: clients are told. Ctrl-C again stops at once.");
+    return server.stop();
+  });
+  await Promise.race([server.finished, stopped]);
+  host.print("Stopped.");
+  return 0;
+}
+
+/** Resolves at the first signal; the second one ends the process, whatever it is doing. */
+function listenToSignals(host: Host): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isStopping = false;
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    host.onSignal(name, () => {
+      if (isStopping) host.exit(CODE_OF_SIGNAL[name]);
+      isStopping = true;
+      resolve();
+    });
+  }
+  return promise;
+}
+
+function greeting(server: RunningServer, config: Config): string[] {
+  const width = Math.max(...server.listeners.map(({ name }) => name.length));
+  const listeners = server.listeners.map((listener) => `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}`);
+  const [{ hostname, port }] = server.listeners;
+  const target = `${hostOption(hostname)}${port === 1883 ? "" : ` -p ${port}`}${
+    config.auth.allowAnonymous ? "" : " -u NAME -P PASSWORD"
+  }`;
+  return [
+    "Weir is ready for MQTT clients.",
+    ...listeners,
+    `Data: ${server.dataDescription}.`,
+    "Try it:",
+    `  mosquitto_sub${target} -t 'hello/#' -v`,
+    `  mosquitto_pub${target} -t hello/world -m hi`,
+    "Ctrl-C stops it.",
+  ];
+}
+
+/** mosquitto's clients go to localhost by themselves, which may be IPv4 or IPv6. */
+function hostOption(hostname: string): string {
+  return ["127.0.0.1", "localhost", "0.0.0.0", "::"].includes(hostname) ? "" : ` -h ${hostname}`;
+}

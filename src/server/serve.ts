@@ -1,0 +1,53 @@
+import { anonymous, type Authenticator } from "../auth/authenticator.ts";
+import { PasswordUsers } from "../auth/password_users.ts";
+import { ScramSha256 } from "../auth/scram_sha_256.ts";
+import type { AuthConfig, Config } from "../config/config.ts";
+import { logHappenings } from "./happening_log.ts";
+import { type ListenerAddress, WeirBroker } from "./weir_broker.ts";
+
+/** A broker as the program runs it. */
+export interface RunningServer {
+  readonly listeners: readonly ListenerAddress[];
+  /** Where the data is, for people. */
+  readonly dataDescription: string;
+  readonly finished: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts a broker from its configuration and opens every listener, or none: when one cannot be opened the broker is stopped again.
+ * @throws {Deno.errors.AddrInUse} and whatever else the system says to a listener */
+export async function serve(config: Config): Promise<RunningServer> {
+  const broker = await WeirBroker.start({
+    limits: config.limits,
+    protocol: config.protocol,
+    connection: config.connection,
+    authenticator: authenticatorOf(config.auth),
+    authenticationMethods: config.auth.scramUsers.length > 0 ? [new ScramSha256(finderOf(config.auth))] : [],
+    sysIntervalMs: config.sys.intervalMs,
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+  });
+  logHappenings(broker);
+  try {
+    const { tcpNoDelay } = config.connection;
+    const listeners = config.listeners.map((listener) => broker.listen({ ...listener, noDelay: tcpNoDelay }));
+    return {
+      listeners,
+      dataDescription: "in memory only, lost at stop",
+      finished: broker.finished,
+      stop: () => broker.stop(),
+    };
+  } catch (error) {
+    await broker.stop();
+    throw error;
+  }
+}
+
+function authenticatorOf(auth: AuthConfig): Authenticator {
+  const { scramUsers, allowAnonymous } = auth;
+  return scramUsers.length === 0 && allowAnonymous ? anonymous : new PasswordUsers(finderOf(auth), { allowAnonymous });
+}
+
+function finderOf({ scramUsers }: AuthConfig): (username: string) => AuthConfig["scramUsers"][number] | undefined {
+  const byName = new Map(scramUsers.map((user) => [user.username, user]));
+  return (username) => byName.get(username);
+}
