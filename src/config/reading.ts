@@ -45,7 +45,7 @@ class Reader {
 
   readOverride({ place, path, text }: Override): void {
     const type = settingAt(path)!.type;
-    this.#readValue(type, { kind: "value", value: type.textual ? text : untyped(text), place }, path);
+    this.#readSetting(type, { kind: "value", value: type.textual ? text : untyped(text), place }, path);
   }
 
   reading(): Reading {
@@ -60,13 +60,14 @@ class Reader {
   }
 
   #readBranch(branch: Branch, prefix: string): void {
+    const known = keysUnder(prefix);
     for (const entry of branch.entries) {
       const path = prefix === "" ? entry.key : `${prefix}.${entry.key}`;
       const setting = settingAt(path);
-      if (setting !== undefined) this.#readSetting(setting.type, entry.value, path);
+      if (!known.has(entry.key)) this.#refuseKey(entry, path, { why: unsupported(path), known });
+      else if (setting !== undefined) this.#readSetting(setting.type, entry.value, path);
       else if (listAt(path) !== undefined) this.#readList(path as ListPath, entry.value);
-      else if (keysUnder(path).size > 0) this.#readSection(entry.value, path);
-      else this.#refuseKey(entry, { path, why: unsupported(path), known: keysUnder(prefix) });
+      else this.#readSection(entry.value, path);
     }
   }
 
@@ -78,12 +79,7 @@ class Reader {
   }
 
   #readSetting(type: ValueType<unknown>, tree: Tree, path: string): void {
-    if (tree.kind === "value") this.#readValue(type, tree, path);
-    else this.#report(tree.place, path, `expected ${type.expected}, found ${describe(tree)}`);
-  }
-
-  #readValue(type: ValueType<unknown>, leaf: Leaf, path: string): void {
-    const value = this.#parse(type, leaf, path);
+    const value = this.#readField(type, tree, path);
     if (value !== undefined) this.#values[path] = value;
   }
 
@@ -113,7 +109,12 @@ class Reader {
       return item;
     }
     this.#places.set(path, tree.place);
-    for (const entry of tree.entries) item[entry.key] = this.#readField(list, entry, path);
+    for (const entry of tree.entries) {
+      const { key, value } = entry;
+      const known = Object.keys(fields);
+      if (known.includes(key)) item[key] = this.#readField(fields[key].type, value, `${path}.${key}`);
+      else this.#refuseKey(entry, `${path}.${key}`, { why: unsupportedInList(list, key), known });
+    }
     for (const [key, field] of Object.entries(fields)) {
       if (!field.required || Object.hasOwn(item, key)) continue;
       this.#report(tree.place, path, `expected the key "${key}": ${field.type.expected}`);
@@ -121,19 +122,12 @@ class Reader {
     return item;
   }
 
-  #readField(list: ListPath, entry: Entry, itemPath: string): unknown {
-    const path = `${itemPath}.${entry.key}`;
-    const fields: Fields = LISTS[list].fields;
-    if (!Object.hasOwn(fields, entry.key)) {
-      this.#refuseKey(entry, { path, why: unsupportedInList(list, entry.key), known: Object.keys(fields) });
-      return undefined;
-    }
-    const { type } = fields[entry.key];
-    if (entry.value.kind === "value") return this.#parse(type, entry.value, path);
-    this.#report(entry.value.place, path, `expected ${type.expected}, found ${describe(entry.value)}`);
+  #readField(type: ValueType<unknown>, tree: Tree, path: string): unknown {
+    if (tree.kind === "value") return this.#parse(type, tree, path);
+    this.#report(tree.place, path, `expected ${type.expected}, found ${describe(tree)}`);
   }
 
-  #refuseKey(entry: Entry, { path, why, known }: { path: string; why?: string; known: Iterable<string> }): void {
+  #refuseKey(entry: Entry, path: string, { why, known }: { why: string | undefined; known: Iterable<string> }): void {
     this.#report(entry.place, path, why ?? `unknown key${didYouMean(entry.key, known)}`);
   }
 

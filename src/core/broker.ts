@@ -198,7 +198,7 @@ export class Broker {
     const replaced = this.retained.get(topic);
     const count = this.retained.count + (replaced === undefined ? 1 : 0);
     if (count > retainedMessagesMax || this.retained.bytes - (replaced?.size ?? 0) + message.size > retainedBytesMax) {
-      return turn.drop("", message, "retained-limit");
+      return turn.drop("", topic, "retained-limit");
     }
     this.restoreRetained(message.own());
     turn.effects.writes.push({ kind: "retained-set", topic, bodyId: turn.storedBody(message) });

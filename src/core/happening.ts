@@ -1,7 +1,7 @@
 import type { QoS } from "./message.ts";
 import type { RefusalCause } from "./refusal.ts";
 
-/** Why a message did not reach a session, or not all of it. */
+/** Why a message did not reach a session, or was not taken from its publisher ("not-authorized", "refused"). */
 export type DropCause =
   | "queue-full"
   | "expired"
@@ -9,7 +9,7 @@ export type DropCause =
   | "packet-too-large"
   | "retained-limit"
   | "not-authorized"
-  | "session-ended";
+  | "refused";
 
 /** How a connection ended: by DISCONNECT, by the client without one, or by the broker for a cause. */
 export type DisconnectCause = "normal" | "with-will" | "connection-lost" | RefusalCause;

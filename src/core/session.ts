@@ -100,7 +100,7 @@ export class Session implements Identity {
       }
       queue.shift();
       if (delivery.message.expiresAt <= turn.now) {
-        turn.drop(this.clientId, delivery.message, "expired"); // [MQTT-3.3.2-5]
+        turn.drop(this.clientId, delivery.message.topic.name, "expired"); // [MQTT-3.3.2-5]
         this.#done(delivery, turn);
       } else if (delivery.qos === 0) {
         this.#sendQos0(delivery.message, delivery, turn);
@@ -203,7 +203,7 @@ export class Session implements Identity {
       return;
     }
     if (peer === null && !(this.isDurable && turn.limits.queueQos0)) return;
-    if (peer !== null && peer.congested) return turn.drop(this.clientId, message, "client-congested");
+    if (peer !== null && peer.congested) return turn.drop(this.clientId, message.topic.name, "client-congested");
     const delivery = deliveryOf(message, entry, 0);
     message.own();
     if (this.#enqueue(delivery, turn) && peer === null) this.#store(delivery, turn);
@@ -255,7 +255,7 @@ export class Session implements Identity {
     const size = delivery.message.size;
     while (queue.count >= queuedMessagesMax || queue.bytes + size > queuedBytesMax) {
       const evicted = queueOverflow === "drop-newest" ? undefined : queue.evictOldest();
-      turn.drop(this.clientId, (evicted ?? delivery).message, "queue-full");
+      turn.drop(this.clientId, (evicted ?? delivery).message.topic.name, "queue-full");
       if (evicted === undefined) return false;
       this.#done(evicted, turn);
     }

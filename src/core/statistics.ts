@@ -14,7 +14,7 @@ export class Statistics {
     "packet-too-large": 0,
     "retained-limit": 0,
     "not-authorized": 0,
-    "session-ended": 0,
+    "refused": 0,
   };
   /** Subscriptions in place now. */
   subscriptions = 0;

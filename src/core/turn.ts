@@ -43,10 +43,10 @@ export class Turn {
     if (upTo > this.#lastBodyId) this.#lastBodyId = upTo;
   }
 
-  /** Counts and tells that a message went nowhere. */
-  drop(clientId: string, message: Message, cause: DropCause): void {
+  /** Counts and tells that a message did not reach a client, or was not taken from one. */
+  drop(clientId: string, topic: string, cause: DropCause): void {
     this.statistics.messagesDropped++;
     this.statistics.droppedByCause[cause]++;
-    this.effects.happenings.push({ kind: "message-dropped", clientId, topic: message.topic.name, cause });
+    this.effects.happenings.push({ kind: "message-dropped", clientId, topic, cause });
   }
 }

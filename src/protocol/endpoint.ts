@@ -127,7 +127,7 @@ export class Endpoint implements Peer {
 
   #giveUp(send: Send, turn: Turn): void {
     const session = send.session!;
-    turn.drop(session.clientId, send.message!, "packet-too-large");
+    turn.drop(session.clientId, send.message!.topic.name, "packet-too-large");
     if (send.packetId !== 0) session.settle(send.packetId, turn);
   }
 }

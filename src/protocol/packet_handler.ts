@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { SendKind } from "../core/effects.ts";
+import type { DropCause } from "../core/happening.ts";
 import { type Outcome, Refusal } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { SubscribeRequest } from "../core/subscriptions.ts";
@@ -78,7 +79,7 @@ export class PacketHandler {
       if (!(error instanceof Refusal) || !isSayable(error, view.qos)) throw error;
       outcome = error.refusal;
       reason = error.message;
-      this.#turn.statistics.droppedByCause["not-authorized"]++;
+      this.#turn.drop(session.clientId, endpoint.lastTopic?.name ?? "", dropCause(outcome));
     }
     if (view.qos > 0) this.#acknowledge(endpoint, outcome, reason);
   }
@@ -205,6 +206,10 @@ export class PacketHandler {
       expirySeconds: wished === undefined ? undefined : Math.min(wished, sessionExpirySecondsMax),
     }, this.#turn);
   }
+}
+
+function dropCause(outcome: Outcome): DropCause {
+  return outcome === "not-authorized" ? outcome : "refused";
 }
 
 /** Whether a refusal is said in the acknowledgement, so that the connection lives on. A QoS 0 message has none: it is dropped when it
