@@ -64,7 +64,7 @@ function positionals(args: readonly string[]): string[] {
     ...COMMANDS.map(({ options }) => options),
   );
   return tokens(args, all).flatMap((token) => {
-    if (token.kind === "option") assertKnown(token, all);
+    if (token.kind === "option") optionValue(token, all);
     return token.kind === "positional" ? [token.value] : [];
   });
 }
@@ -81,7 +81,10 @@ function commandWords(name: CommandName, words: readonly string[]): number {
 }
 
 function optionValue(token: OptionToken, known: Readonly<Record<string, CommandOption>>): string {
-  assertKnown(token, known);
+  if (!Object.hasOwn(known, token.name)) {
+    const hint = didYouMean(token.rawName, Object.keys(known).map((name) => `--${name}`));
+    throw new UsageError(`unknown option ${token.rawName}${hint}`);
+  }
   const { value } = known[token.name];
   if (value === undefined && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`);
   const isMissing = token.value === undefined || (!token.inlineValue && token.value.startsWith("--"));
@@ -89,13 +92,6 @@ function optionValue(token: OptionToken, known: Readonly<Record<string, CommandO
     throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${value}`);
   }
   return token.value ?? "";
-}
-
-function assertKnown({ name, rawName }: OptionToken, known: Readonly<Record<string, CommandOption>>): void {
-  if (Object.hasOwn(known, name)) return;
-  throw new UsageError(
-    `unknown option ${rawName}${didYouMean(rawName, Object.keys(known).map((name) => `--${name}`))}`,
-  );
 }
 
 function assertOperands(command: Command, operands: readonly string[]): void {

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { formatAddress } from "../config/text_type.ts";
 import { explainListenFailure } from "./failure.ts";
 import type { Host, SignalName } from "./host.ts";
+import { openLog } from "./log.ts";
 
 /** A broker that listens. */
 export interface RunningServer {
@@ -24,6 +25,7 @@ const CODE_OF_SIGNAL: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGT
 /** Runs the broker until it has stopped. Answers the exit code. */
 export async function runServe(config: Config, host: Host): Promise<number> {
   const stopWish = listenToSignals(host); // before the first listener: a signal is never lost
+  openLog(config.log, (line) => host.complain(line));
   const serve = await host.loadServe();
   let server: RunningServer;
   try {

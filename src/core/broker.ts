@@ -1,4 +1,4 @@
-import { Deadlines } from "./deadlines.ts";
+import { type Deadline, Deadlines } from "./deadlines.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DisconnectCause } from "./happening.ts";
 import { assertLimits, type Limits } from "./limits.ts";
@@ -41,6 +41,7 @@ export class Broker {
   readonly retained = new Retained();
   readonly subscriptions: Subscriptions;
   readonly #retainedExpiry = new Deadlines<Message>();
+  readonly #retainedDeadlines = new Map<string, Deadline<Message>>();
 
   /** @throws {RangeError} when limits contradict each other. */
   constructor(limits: Limits) {
@@ -62,15 +63,11 @@ export class Broker {
     }
     const present = before === undefined ? undefined : this.#reclaim(before, request.clean, turn);
     const session = present ?? new Session(request.clientId, request.username);
-    const wasDurable = session.isDurable;
     session.username = request.username;
     session.peer = request.peer;
     session.expirySeconds = request.expirySeconds;
     session.window = Math.min(request.receiveMaximum, this.limits.inflightMax);
     this.#connected(session, present !== undefined, turn);
-    if (wasDurable && !session.isDurable) {
-      turn.effects.writes.push({ kind: "session-ended", clientId: session.clientId });
-    }
     this.#save(session, 0, turn);
     this.#setWill(session, request.will, turn);
     turn.effects.connack(request.peer, present !== undefined);
@@ -78,16 +75,21 @@ export class Broker {
     return session;
   }
 
+  /** The client of a session has shown itself to be another user. */
+  rename(session: Session, username: string | undefined, turn: Turn): void {
+    session.username = username;
+    this.#save(session, 0, turn);
+  }
+
   /** The connection `peer` of a session ended. Nothing happens when another connection has taken the session over since. */
   detach(session: Session, options: DetachOptions, turn: Turn): void {
     if (session.peer !== options.peer) return;
     turn.statistics.clientsConnected--;
     turn.effects.happenings.push({ kind: "client-disconnected", clientId: session.clientId, cause: options.cause });
-    const wasDurable = session.isDurable;
     session.pause();
     if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
     if (options.cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
-    if (!session.isDurable) return this.#end(session, { cause: "disconnected", wasDurable }, turn);
+    if (!session.isDurable) return this.#end(session, "disconnected", turn);
     this.#handOn(session, turn);
     this.#save(session, turn.now, turn);
     this.scheduleOffline(session, turn.now);
@@ -136,7 +138,7 @@ export class Broker {
   tick(turn: Turn): void {
     this.#runDue(turn);
     for (let due = this.#retainedExpiry.take(turn.now); due !== undefined; due = this.#retainedExpiry.take(turn.now)) {
-      if (this.retained.get(due.topic.name) === due) this.#clearRetained(due.topic.name, turn);
+      this.#clearRetained(due.topic.name, turn);
     }
   }
 
@@ -155,14 +157,21 @@ export class Broker {
 
   /** Puts a retained message in its place without storing it: it is stored already. */
   restoreRetained(message: Message): void {
+    this.#forgetExpiry(message.topic.name);
     this.retained.set(message);
-    if (message.expiresAt !== Infinity) this.#retainedExpiry.add(message.expiresAt, message);
+    if (message.expiresAt === Infinity) return;
+    this.#retainedDeadlines.set(message.topic.name, this.#retainedExpiry.add(message.expiresAt, message));
   }
 
   /** Ends the session of a client, connected or not, as an administrator's act or after its last connection. */
   endSession(session: Session, turn: Turn): void {
-    if (session.peer !== null) turn.effects.disconnect(session.peer, "administrative-action");
-    this.#end(session, { cause: "disconnected", wasDurable: session.isDurable }, turn);
+    const { peer, clientId } = session;
+    if (peer !== null) {
+      turn.effects.disconnect(peer, "administrative-action");
+      turn.statistics.clientsConnected--;
+      turn.effects.happenings.push({ kind: "client-disconnected", clientId, cause: "administrative-action" });
+    }
+    this.#end(session, "disconnected", turn);
   }
 
   #distribute(message: Message, sender: Session | null, turn: Turn): Outcome {
@@ -205,7 +214,15 @@ export class Broker {
     turn.effects.happenings.push({ kind: "message-retained", message });
   }
 
+  #forgetExpiry(topic: string): void {
+    const deadline = this.#retainedDeadlines.get(topic);
+    if (deadline === undefined) return;
+    this.#retainedExpiry.cancel(deadline);
+    this.#retainedDeadlines.delete(topic);
+  }
+
   #clearRetained(topic: string, turn: Turn): void {
+    this.#forgetExpiry(topic);
     if (this.retained.delete(topic) === undefined) return;
     turn.effects.writes.push({ kind: "retained-cleared", topic });
     turn.effects.happenings.push({ kind: "retained-cleared", topic });
@@ -223,7 +240,7 @@ export class Broker {
       if (will !== null && will.delaySeconds === 0) this.#publishWill(before, turn); // its connection has closed without DISCONNECT
     }
     if (clean || !before.isDurable) {
-      this.#end(before, { cause: clean ? "clean-start" : "disconnected", wasDurable: before.isDurable }, turn);
+      this.#end(before, clean ? "clean-start" : "disconnected", turn);
       return undefined;
     }
     this.sessions.cancel(before); // a delayed will is not published any more ([MQTT-3.1.3-9])
@@ -244,7 +261,8 @@ export class Broker {
 
   #save(session: Session, offlineSince: number, turn: Turn): void {
     const { clientId, username, expirySeconds } = session;
-    if (!session.isDurable) return;
+    if (!session.isDurable && !session.isStored) return; // one that lost its expiry is stored with 0: it ends with the broker
+    session.isStored = true;
     turn.effects.writes.push({ kind: "session-saved", clientId, username, expirySeconds, offlineSince });
   }
 
@@ -266,21 +284,17 @@ export class Broker {
   }
 
   /** The session is over: its will is due at the latest now, then everything of it goes. */
-  #end(
-    session: Session,
-    end: { cause: "clean-start" | "disconnected" | "expired"; wasDurable: boolean },
-    turn: Turn,
-  ): void {
+  #end(session: Session, cause: "clean-start" | "disconnected" | "expired", turn: Turn): void {
     session.pause();
     this.sessions.cancel(session);
+    this.subscriptions.deleteAll(session, turn); // first, or its own share of a group could be the one to get its will
     this.#publishWill(session, turn);
-    this.subscriptions.deleteAll(session, turn);
     this.#handOn(session, turn);
     this.sessions.delete(session);
-    if (end.cause === "expired") turn.statistics.sessionsExpired++;
+    if (cause === "expired") turn.statistics.sessionsExpired++;
     const { clientId } = session;
-    if (end.wasDurable) turn.effects.writes.push({ kind: "session-ended", clientId });
-    turn.effects.happenings.push({ kind: "session-ended", clientId, cause: end.cause });
+    if (session.isStored) turn.effects.writes.push({ kind: "session-ended", clientId });
+    turn.effects.happenings.push({ kind: "session-ended", clientId, cause });
   }
 
   /** Gives what a shared group had given to this session, and it did not acknowledge, to members that are connected. */
@@ -290,9 +304,12 @@ export class Broker {
   }
 
   #handOver(from: Session, delivery: Delivery, turn: Turn): void {
+    if (delivery.state === "waiting" && delivery.message.expiresAt <= turn.now) {
+      turn.drop(from.clientId, delivery.message.topic.name, "expired");
+      return from.abandon(delivery, turn);
+    }
     const member = delivery.group!.chooseConnected(from)!;
-    // Stored for the new owner before the old one gives it up, or else the body would go in between.
-    member.session.offer(delivery.sequence > 0 ? delivery.message : delivery.message.copy(), member, turn);
+    member.session.offer(delivery.message.copy(), member, turn); // with a body of its own: the old one's goes with the old delivery
     from.abandon(delivery, turn);
   }
 
@@ -309,7 +326,7 @@ export class Broker {
   #runDue(turn: Turn): void {
     for (let due = this.sessions.takeDue(turn.now); due !== undefined; due = this.sessions.takeDue(turn.now)) {
       if (due.what === "will") this.#publishWill(due.session, turn);
-      else this.#end(due.session, { cause: "expired", wasDurable: true }, turn);
+      else this.#end(due.session, "expired", turn);
     }
   }
 }

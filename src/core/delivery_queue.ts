@@ -1,18 +1,47 @@
 import type { Delivery } from "./delivery.ts";
 
+/** Deliveries of one queue that are kept in memory; what comes behind them is only in the store. */
+export const QUEUE_WINDOW_MESSAGES = 1_000;
+const QUEUE_WINDOW_BYTES = 4 * 1024 * 1024;
+
 /** The deliveries of one session that wait for room in the window or for the client to come back; first in, first out.
- * Counts what its limits are about: replayed retained messages are carried but not counted. */
+ * Only the front of a long queue is in memory: what was stored and does not fit is _spilled_ and comes back through `refill`.
+ * Counts what its limits are about, spilled ones included: replayed retained messages are carried but not counted. */
 export class DeliveryQueue {
   #items: (Delivery | undefined)[] = [];
   #head = 0;
   #waitingQos0 = 0;
+  #windowBytes = 0;
+  /** Deliveries behind those in memory, which only the store has. */
+  spilledCount = 0;
+  /** The store has been asked for the next ones. */
+  isLoading = false;
+  /** The sequence of the newest stored delivery that is or was in memory: the store goes on behind it. */
+  lastSequence = 0;
   /** Messages that count against the limit. */
   count = 0;
   /** Bytes that count against the limit. */
   bytes = 0;
 
+  /** All that wait, spilled ones included. */
   get length(): number {
+    return this.inMemory + this.spilledCount;
+  }
+
+  /** Those in memory. */
+  get inMemory(): number {
     return this.#items.length - this.#head;
+  }
+
+  /** Whether a stored delivery that comes now is to be spilled. */
+  get isWindowFull(): boolean {
+    return this.spilledCount > 0 || this.inMemory >= QUEUE_WINDOW_MESSAGES || this.#windowBytes >= QUEUE_WINDOW_BYTES;
+  }
+
+  /** Whether the store should be asked for more. */
+  get wantsRefill(): boolean {
+    return this.spilledCount > 0 && !this.isLoading && this.inMemory < QUEUE_WINDOW_MESSAGES / 2 &&
+      this.#windowBytes < QUEUE_WINDOW_BYTES / 2;
   }
 
   /** True while a QoS 0 message waits, so that a newer one must not overtake it. */
@@ -21,8 +50,32 @@ export class DeliveryQueue {
   }
 
   push(delivery: Delivery): void {
-    this.#items.push(delivery);
-    this.#account(delivery, 1);
+    this.#append(delivery);
+    if (delivery.isReplay) return;
+    this.count++;
+    this.bytes += delivery.message.size;
+  }
+
+  /** Counts a stored delivery whose place is behind those in memory. */
+  spill(delivery: Delivery): void {
+    this.spilledCount++;
+    if (delivery.isReplay) return;
+    this.count++;
+    this.bytes += delivery.message.size;
+  }
+
+  /** Counts what a restart found in the store and left there. */
+  restoreSpilled(backlog: { count: number; bytes: number }): void {
+    this.spilledCount += backlog.count;
+    this.count += backlog.count;
+    this.bytes += backlog.bytes;
+  }
+
+  /** Appends the next deliveries from the store; they are counted already. */
+  refill(deliveries: readonly Delivery[]): void {
+    this.isLoading = false;
+    this.spilledCount -= deliveries.length;
+    for (const delivery of deliveries) this.#append(delivery);
   }
 
   peek(): Delivery | undefined {
@@ -33,7 +86,7 @@ export class DeliveryQueue {
     const delivery = this.#items[this.#head];
     if (delivery === undefined) return undefined;
     this.#items[this.#head++] = undefined;
-    this.#account(delivery, -1);
+    this.#removed(delivery);
     this.#compact();
     return delivery;
   }
@@ -46,7 +99,7 @@ export class DeliveryQueue {
       const delivery = this.#items[i]!;
       (wanted(delivery) ? taken : kept).push(delivery);
     }
-    for (const delivery of taken) this.#account(delivery, -1);
+    for (const delivery of taken) this.#removed(delivery);
     this.#items = kept;
     this.#head = 0;
     return taken;
@@ -59,7 +112,7 @@ export class DeliveryQueue {
       if (delivery.isReplay) continue;
       if (i === this.#head) return this.shift();
       this.#items.splice(i, 1);
-      this.#account(delivery, -1);
+      this.#removed(delivery);
       return delivery;
     }
     return undefined;
@@ -69,11 +122,22 @@ export class DeliveryQueue {
     return (this.#items.slice(this.#head) as Delivery[])[Symbol.iterator]();
   }
 
-  #account(delivery: Delivery, sign: 1 | -1): void {
+  #weigh(delivery: Delivery, sign: 1 | -1): void {
+    this.#windowBytes += sign * delivery.message.size;
     if (delivery.qos === 0) this.#waitingQos0 += sign;
+  }
+
+  #append(delivery: Delivery): void {
+    this.#items.push(delivery);
+    this.#weigh(delivery, 1);
+    if (delivery.sequence > this.lastSequence) this.lastSequence = delivery.sequence;
+  }
+
+  #removed(delivery: Delivery): void {
+    this.#weigh(delivery, -1);
     if (delivery.isReplay) return;
-    this.count += sign;
-    this.bytes += sign * delivery.message.size;
+    this.count--;
+    this.bytes -= delivery.message.size;
   }
 
   /** Gives the passed part of the array back when it is the larger half, which keeps `shift` at constant cost. */

@@ -16,6 +16,7 @@ export const SendKind = {
   suback: 6,
   unsuback: 7,
   disconnect: 8,
+  pingresp: 9,
 } as const;
 
 export type SendKind = typeof SendKind[keyof typeof SendKind];
@@ -51,6 +52,8 @@ export class Effects {
   readonly happenings: Happening[] = [];
   /** Sessions that have more to send as soon as what stands here is on its way. */
   readonly unfinished: Session[] = [];
+  /** Sessions whose queue goes on in the store and should be refilled from there. */
+  readonly loads: Session[] = [];
   /** How many of `sends` count; those behind it are spare. */
   length = 0;
 
@@ -73,6 +76,11 @@ export class Effects {
     send.outcome = "success";
     send.reason = "";
     return send;
+  }
+
+  /** In its place among the others, so that a client may take it for the end of what came before. */
+  pingresp(peer: Peer): void {
+    this.#next(SendKind.pingresp, peer);
   }
 
   connack(peer: Peer, sessionPresent: boolean): void {
@@ -108,6 +116,7 @@ export class Effects {
     this.writes.length = 0;
     this.happenings.length = 0;
     this.unfinished.length = 0;
+    this.loads.length = 0;
   }
 
   #next(kind: SendKind, peer: Peer): Send {

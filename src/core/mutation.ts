@@ -36,7 +36,7 @@ export interface StoredSession {
 export interface StoredDelivery {
   /** Whose session. */
   readonly clientId: string;
-  /** Grows with every delivery of the session; orders them. */
+  /** Grows with every delivery of the broker; orders those of a session, and is never used again. */
   readonly sequence: number;
   /** What is delivered. */
   readonly bodyId: number;
@@ -44,6 +44,8 @@ export interface StoredDelivery {
   readonly qos: QoS;
   /** The retain flag as the subscriber shall see it. */
   readonly retain: boolean;
+  /** Whether it is a retained message for a new subscription, which does not count against the queue's limits. */
+  readonly isReplay: boolean;
   /** Identifiers of the subscriptions that matched; null for none. */
   readonly subscriptionIds: readonly number[] | null;
   /** The shared filter it came by, or empty. */
@@ -94,16 +96,40 @@ export type Mutation =
   | ({ readonly kind: "will-saved" } & StoredWill)
   | { readonly kind: "will-cleared"; readonly clientId: string };
 
+/** Deliveries of one session that a start leaves in the store. */
+export interface StoredBacklog {
+  /** Whose they are. */
+  readonly clientId: string;
+  /** How many. */
+  readonly count: number;
+  /** Bytes of their topics, properties and payloads. */
+  readonly bytes: number;
+}
+
+/** Deliveries that wait, with their bodies. */
+export interface StoredPage {
+  /** By sequence. */
+  readonly deliveries: readonly StoredDelivery[];
+  /** The bodies that they refer to. */
+  readonly bodies: readonly StoredBody[];
+}
+
 /** Everything that a start gets back. Lists are in the order in which they were written. */
 export interface StoredState {
   /** All sessions. */
   readonly sessions: readonly StoredSession[];
   /** All subscriptions. */
   readonly subscriptions: readonly ({ readonly clientId: string } & SubscriptionOptions)[];
-  /** All bodies that something refers to. */
+  /** The bodies that `deliveries` and `retained` refer to. */
   readonly bodies: readonly StoredBody[];
-  /** All deliveries, those of a session by sequence. */
+  /** Those that were sent, and the first {@link Store.page}ful of those that wait; those of a session by sequence. */
   readonly deliveries: readonly StoredDelivery[];
+  /** What else waits: it stays in the store until the session's queue gets there. */
+  readonly backlogs: readonly StoredBacklog[];
+  /** The highest ids that were ever used. */
+  readonly lastBodyId: number;
+  /** The highest sequence that was ever used. */
+  readonly lastSequence: number;
   /** Ids of QoS 2 messages that wait for PUBREL. */
   readonly receivedPacketIds: readonly { readonly clientId: string; readonly packetId: number }[];
   /** The retained message of each topic. */

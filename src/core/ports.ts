@@ -1,4 +1,4 @@
-import type { Mutation, StoredState } from "./mutation.ts";
+import type { Mutation, StoredPage, StoredState } from "./mutation.ts";
 
 /** A live connection as the core sees it. The shell owns it; the core names it in its sends and asks nothing but this. */
 export interface Peer {
@@ -22,12 +22,24 @@ export interface Policy {
   maySubscribe(identity: Identity, filter: string): boolean;
 }
 
+/** Where in a session's deliveries a page begins and how long it is at most. */
+export interface PageRequest {
+  /** Whose deliveries. */
+  readonly clientId: string;
+  /** Only those with a higher sequence. */
+  readonly after: number;
+  /** How many at most. */
+  readonly limit: number;
+}
+
 /** What survives the process. Implementations pass the suite in tests/contract. */
 export interface Store {
   /** Everything that a start needs. Called once, before the first commit. */
   load(): Promise<StoredState>;
   /** All or nothing, in order. A rejected commit ends the node: memory is ahead of the disk then. */
   commit(mutations: readonly Mutation[]): void | Promise<void>;
+  /** The next committed deliveries of a session that wait, oldest first; none when there are no more. */
+  page(request: PageRequest): StoredPage | Promise<StoredPage>;
   /** Gives everything back to the system; nothing is committed after it. */
   close(): Promise<void>;
 }

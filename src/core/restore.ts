@@ -1,7 +1,7 @@
 import type { Broker } from "./broker.ts";
 import { Delivery } from "./delivery.ts";
 import { Message, messageSource } from "./message.ts";
-import type { StoredBody, StoredState } from "./mutation.ts";
+import type { StoredBody, StoredDelivery, StoredPage, StoredState } from "./mutation.ts";
 import { Session } from "./session.ts";
 import type { Topic } from "./topic.ts";
 import type { Turn } from "./turn.ts";
@@ -16,14 +16,12 @@ export interface RestoreOptions {
  * broker are published. To be called once, before the first connection. */
 export function restore(broker: Broker, options: RestoreOptions, turn: Turn): void {
   const { state } = options;
-  const messages = new Map<number, Message>();
-  for (const body of state.bodies) {
-    messages.set(body.bodyId, messageOf(body, options.topicOf(body.topic)));
-    turn.skipBodyIds(body.bodyId);
-  }
+  const messages = messagesOf(state.bodies, options.topicOf);
+  turn.skipIds({ bodyId: state.lastBodyId, sequence: state.lastSequence });
   for (const { clientId, username, expirySeconds } of state.sessions) {
     const session = new Session(clientId, username);
     session.expirySeconds = expirySeconds;
+    session.isStored = true;
     broker.sessions.add(session);
   }
   for (const { clientId, ...subscription } of state.subscriptions) {
@@ -34,7 +32,15 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
     const message = messages.get(bodyId);
     if (message !== undefined && message.topic.name === topic) broker.restoreRetained(message);
   }
-  restoreDeliveries(broker, { state, messages });
+  for (const delivery of state.deliveries) {
+    const restored = deliveryFrom(broker, delivery, messages);
+    if (restored !== undefined) broker.sessions.get(delivery.clientId)?.restore(restored);
+  }
+  for (const backlog of state.backlogs) broker.sessions.get(backlog.clientId)?.restoreBacklog(backlog);
+  for (const { clientId, packetId } of state.receivedPacketIds) {
+    const session = broker.sessions.get(clientId);
+    if (session !== undefined) (session.received ??= new Set()).add(packetId);
+  }
   restoreWills(broker, options, turn);
   for (const { clientId, offlineSince } of state.sessions) {
     // Who was connected when the broker went down counts as gone since now.
@@ -43,23 +49,32 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
   broker.tick(turn);
 }
 
-function restoreDeliveries(broker: Broker, from: { state: StoredState; messages: Map<number, Message> }): void {
-  for (const stored of from.state.deliveries) {
-    const session = broker.sessions.get(stored.clientId);
-    const message = from.messages.get(stored.bodyId);
-    if (session === undefined || message === undefined) continue;
-    const { qos, retain, subscriptionIds, sequence, packetId } = stored;
-    const group = stored.shared === "" ? null : broker.subscriptions.group(stored.shared);
-    const delivery = new Delivery(message, { qos, retain, subscriptionIds, group });
-    delivery.sequence = sequence;
-    delivery.packetId = packetId;
-    delivery.state = stored.released ? "released" : packetId > 0 ? "sent" : "waiting";
-    session.restore(delivery);
-  }
-  for (const { clientId, packetId } of from.state.receivedPacketIds) {
-    const session = broker.sessions.get(clientId);
-    if (session !== undefined) (session.received ??= new Set()).add(packetId);
-  }
+/** Gives a session the next deliveries of its queue from the store. */
+export function refill(
+  session: Session,
+  from: { broker: Broker; page: StoredPage; topicOf(name: string): Topic },
+  turn: Turn,
+): void {
+  const messages = messagesOf(from.page.bodies, from.topicOf);
+  const deliveries = from.page.deliveries.map((stored) => deliveryFrom(from.broker, stored, messages));
+  session.refill(deliveries.filter((delivery) => delivery !== undefined), turn);
+}
+
+function deliveryFrom(
+  broker: Broker,
+  stored: StoredDelivery,
+  messages: ReadonlyMap<number, Message>,
+): Delivery | undefined {
+  const message = messages.get(stored.bodyId);
+  if (message === undefined) return undefined;
+  const { qos, retain, subscriptionIds, sequence, packetId } = stored;
+  const group = stored.shared === "" ? null : broker.subscriptions.group(stored.shared);
+  const delivery = new Delivery(message, { qos, retain, subscriptionIds, group });
+  delivery.sequence = sequence;
+  delivery.packetId = packetId;
+  delivery.isReplay = stored.isReplay;
+  delivery.state = stored.released ? "released" : packetId > 0 ? "sent" : "waiting";
+  return delivery;
 }
 
 /** A will belongs to its session; where that is gone, it is due. */
@@ -72,6 +87,10 @@ function restoreWills(broker: Broker, options: RestoreOptions, turn: Turn): void
     if (session !== undefined) session.will = will;
     else broker.publishOrphanedWill(clientId, will, turn);
   }
+}
+
+function messagesOf(bodies: readonly StoredBody[], topicOf: (name: string) => Topic): Map<number, Message> {
+  return new Map(bodies.map((body) => [body.bodyId, messageOf(body, topicOf(body.topic))]));
 }
 
 function messageOf(body: StoredBody, topic: Topic): Message {

@@ -27,8 +27,6 @@ export class Session implements Identity {
   /** Deliveries that may be unacknowledged at a time: the smaller of the client's Receive Maximum and the broker's limit. */
   window = 0;
   will: Will | null = null;
-  /** The sequence of the newest stored delivery. */
-  lastSequence = 0;
   /** By filter as the client wrote it; made with the first subscription. */
   subscriptions: Map<string, Subscription> | null = null;
   /** Ids of QoS 2 messages that the client has sent and not released ([MQTT-4.3.3-10]). */
@@ -45,7 +43,10 @@ export class Session implements Identity {
     this.username = username;
   }
 
-  /** Whether it outlives the connection and is stored. */
+  /** Whether the store knows it; from the first connection with an expiry until its end. */
+  isStored = false;
+
+  /** Whether it outlives the connection. */
   get isDurable(): boolean {
     return this.expirySeconds !== 0;
   }
@@ -67,12 +68,12 @@ export class Session implements Identity {
     const qos = message.qos < entry.qos ? message.qos : entry.qos;
     if (qos === 0) return this.#offerQos0(message, entry, turn);
     const delivery = deliveryOf(message, entry, qos);
-    if (this.isDurable || entry.group !== null) message.own(); // it may be sent again, or by another member
+    if (this.isStored || entry.group !== null) message.own(); // it may be sent again, or by another member
     if (this.hasRoom) {
       this.#send(delivery, FIRST, turn);
       this.#store(delivery, turn);
-    } else if (this.#enqueue(delivery, turn)) {
-      this.#store(delivery, turn);
+    } else if (this.#makeRoom(delivery, turn)) {
+      this.#wait(delivery, this.isStored, turn);
     }
   }
 
@@ -81,8 +82,7 @@ export class Session implements Identity {
     const qos = message.qos < entry.qos ? message.qos : entry.qos;
     const delivery = deliveryOf(message, entry, qos);
     delivery.isReplay = true;
-    (this.queue ??= new DeliveryQueue()).push(delivery);
-    if (qos > 0) this.#store(delivery, turn);
+    this.#wait(delivery, this.isStored && qos > 0, turn);
   }
 
   /** Sends what waits, as far as the window and the connection allow. */
@@ -90,15 +90,16 @@ export class Session implements Identity {
     this.#resend(turn);
     const queue = this.queue;
     if (queue === null || this.peer === null) return;
-    for (let sent = 0; queue.length > 0; sent++) {
+    let sent = 0;
+    for (let delivery = queue.peek(); delivery !== undefined; delivery = queue.peek()) {
       if (this.peer.congested || this.#toResend.length > 0) return;
-      const delivery = queue.peek()!;
       if (delivery.qos > 0 && this.inflight !== null && this.inflight.size >= this.window) return;
-      if (sent === PUMP_MAX) {
+      if (sent++ === PUMP_MAX) {
         turn.effects.unfinished.push(this);
         return;
       }
       queue.shift();
+      this.#askForMore(turn);
       if (delivery.message.expiresAt <= turn.now) {
         turn.drop(this.clientId, delivery.message.topic.name, "expired"); // [MQTT-3.3.2-5]
         this.#done(delivery, turn);
@@ -113,7 +114,16 @@ export class Session implements Identity {
         }
       }
     }
-    this.queue = null;
+    if (queue.length === 0) this.queue = null;
+  }
+
+  /** Takes the next deliveries from the store, and sends what it can. None at all means that the store has no more. */
+  refill(deliveries: readonly Delivery[], turn: Turn): void {
+    const { queue } = this;
+    if (queue === null) return;
+    queue.refill(deliveries);
+    this.#askForMore(turn);
+    this.pump(turn);
   }
 
   /** Gets everything unacknowledged ready to be sent again, in its order, with its packet ids ([MQTT-4.4.0-1], [MQTT-4.6.0-1]). */
@@ -133,6 +143,7 @@ export class Session implements Identity {
     const delivery = this.inflight?.get(packetId);
     if (delivery === undefined) return false;
     this.inflight!.delete(packetId);
+    if (this.#toResend.length > 0) this.#toResend = this.#toResend.filter((each) => each !== delivery);
     this.#done(delivery, turn);
     this.pump(turn);
     return true;
@@ -154,14 +165,14 @@ export class Session implements Identity {
     const received = this.received ??= new Set();
     if (received.has(packetId)) return false;
     received.add(packetId);
-    if (this.isDurable) turn.effects.writes.push({ kind: "packet-id-received", clientId: this.clientId, packetId });
+    if (this.isStored) turn.effects.writes.push({ kind: "packet-id-received", clientId: this.clientId, packetId });
     return true;
   }
 
   /** PUBREL: the id is free again. False when it was not in use. */
   forget(packetId: number, turn: Turn): boolean {
     if (this.received?.delete(packetId) !== true) return false;
-    if (this.isDurable) turn.effects.writes.push({ kind: "packet-id-released", clientId: this.clientId, packetId });
+    if (this.isStored) turn.effects.writes.push({ kind: "packet-id-released", clientId: this.clientId, packetId });
     return true;
   }
 
@@ -184,9 +195,13 @@ export class Session implements Identity {
 
   /** Puts back what a restart found. */
   restore(delivery: Delivery): void {
-    if (delivery.sequence > this.lastSequence) this.lastSequence = delivery.sequence;
     if (delivery.state === "waiting") (this.queue ??= new DeliveryQueue()).push(delivery);
     else (this.inflight ??= new Inflight()).restore(delivery);
+  }
+
+  /** Notes what a restart left in the store. */
+  restoreBacklog(backlog: { count: number; bytes: number }): void {
+    (this.queue ??= new DeliveryQueue()).restoreSpilled(backlog);
   }
 
   #offerQos0(message: Message, entry: RouteEntry, turn: Turn): void {
@@ -206,7 +221,7 @@ export class Session implements Identity {
     if (peer !== null && peer.congested) return turn.drop(this.clientId, message.topic.name, "client-congested");
     const delivery = deliveryOf(message, entry, 0);
     message.own();
-    if (this.#enqueue(delivery, turn) && peer === null) this.#store(delivery, turn);
+    if (this.#makeRoom(delivery, turn)) this.#wait(delivery, peer === null, turn);
   }
 
   #sendQos0(message: Message, delivery: Delivery, turn: Turn): void {
@@ -241,40 +256,61 @@ export class Session implements Identity {
       const outstanding = this.inflight!.size - (toResend.length - index);
       if (outstanding >= this.window) break;
       const delivery = toResend[index++];
-      if (this.inflight!.get(delivery.packetId) !== delivery) continue; // settled meanwhile
       if (delivery.state === "released") turn.effects.acknowledge(3, this.peer, delivery.packetId);
       else this.#send(delivery, AGAIN, turn);
     }
     if (index > 0) this.#toResend = toResend.slice(index);
   }
 
-  /** Queues the delivery, within the limits; what has to give way is dropped. False when it was this one. */
-  #enqueue(delivery: Delivery, turn: Turn): boolean {
+  /** Makes room in the queue, within the limits; what has to give way is dropped. False when it is this delivery. */
+  #makeRoom(delivery: Delivery, turn: Turn): boolean {
     const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
     const queue = this.queue ??= new DeliveryQueue();
     const size = delivery.message.size;
+    if (size > queuedBytesMax || queuedMessagesMax === 0) { // nothing that could give way would be enough
+      turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
+      return false;
+    }
     while (queue.count >= queuedMessagesMax || queue.bytes + size > queuedBytesMax) {
       const evicted = queueOverflow === "drop-newest" ? undefined : queue.evictOldest();
       turn.drop(this.clientId, (evicted ?? delivery).message.topic.name, "queue-full");
       if (evicted === undefined) return false;
       this.#done(evicted, turn);
+      this.#askForMore(turn);
     }
-    delivery.message.own();
-    queue.push(delivery);
     return true;
   }
 
+  /** Queues the delivery; one that is stored stays out of memory when others wait in the store before it. */
+  #wait(delivery: Delivery, isStored: boolean, turn: Turn): void {
+    const queue = this.queue ??= new DeliveryQueue();
+    if (isStored) this.#store(delivery, turn);
+    if (delivery.sequence > 0 && queue.isWindowFull) {
+      queue.spill(delivery);
+    } else {
+      delivery.message.own();
+      queue.push(delivery);
+    }
+  }
+
+  #askForMore(turn: Turn): void {
+    const { queue } = this;
+    if (queue === null || !queue.wantsRefill) return;
+    queue.isLoading = true;
+    turn.effects.loads.push(this);
+  }
+
   #store(delivery: Delivery, turn: Turn): void {
-    if (!this.isDurable) return;
-    delivery.sequence = ++this.lastSequence;
-    const bodyId = turn.storedBody(delivery.message);
+    if (!this.isStored) return;
+    delivery.sequence = turn.nextSequence();
     turn.effects.writes.push({
       kind: "delivery-stored",
       clientId: this.clientId,
       sequence: delivery.sequence,
-      bodyId,
+      bodyId: turn.storedBody(delivery.message),
       qos: delivery.qos,
       retain: delivery.retain,
+      isReplay: delivery.isReplay,
       subscriptionIds: delivery.subscriptionIds,
       shared: delivery.group === null ? "" : delivery.group.filter,
       packetId: delivery.packetId,

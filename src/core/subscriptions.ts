@@ -35,7 +35,7 @@ export class Subscriptions {
     const options = request.qos > this.#limits.qosMax ? { ...request, qos: this.#limits.qosMax } : request;
     this.#put(session, options, turn);
     const { clientId } = session;
-    if (session.isDurable) turn.effects.writes.push({ kind: "subscribed", clientId, ...options });
+    if (session.isStored) turn.effects.writes.push({ kind: "subscribed", clientId, ...options });
     turn.effects.happenings.push({ kind: "subscribed", clientId, filter: options.filter, qos: options.qos });
     return options.qos;
   }
@@ -48,7 +48,7 @@ export class Subscriptions {
     for (const message of this.#retained.match(options.filter)) {
       if (message.expiresAt <= turn.now) continue;
       // Messages of $SYS are not stored; a session that is gets a copy with a body of its own.
-      const isUnstored = message.bodyId === 0 && session.isDurable;
+      const isUnstored = message.bodyId === 0 && session.isStored;
       session.replay(isUnstored ? message.copy() : message, entry, turn);
     }
   }
@@ -59,7 +59,7 @@ export class Subscriptions {
     const { clientId } = session;
     turn.statistics.subscriptions--;
     this.#trie.delete(parseFilter(filter)!, session);
-    if (session.isDurable) turn.effects.writes.push({ kind: "unsubscribed", clientId, filter });
+    if (session.isStored) turn.effects.writes.push({ kind: "unsubscribed", clientId, filter });
     turn.effects.happenings.push({ kind: "unsubscribed", clientId, filter });
     return "success";
   }

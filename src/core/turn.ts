@@ -15,6 +15,7 @@ export class Turn {
   readonly limits: Limits;
   readonly statistics: Statistics = new Statistics();
   #lastBodyId = 0;
+  #lastSequence = 0;
 
   constructor(limits: Limits) {
     this.limits = limits;
@@ -38,9 +39,15 @@ export class Turn {
     return message.bodyId;
   }
 
-  /** Bodies that a restart brought back keep their ids; new ones come after them. */
-  skipBodyIds(upTo: number): void {
-    if (upTo > this.#lastBodyId) this.#lastBodyId = upTo;
+  /** The place of the next stored delivery among those of all sessions. */
+  nextSequence(): number {
+    return ++this.#lastSequence;
+  }
+
+  /** What a restart brought back keeps its ids; new ones come after them. */
+  skipIds(upTo: { bodyId: number; sequence: number }): void {
+    this.#lastBodyId = Math.max(this.#lastBodyId, upTo.bodyId);
+    this.#lastSequence = Math.max(this.#lastSequence, upTo.sequence);
   }
 
   /** Counts and tells that a message did not reach a client, or was not taken from one. */

@@ -99,8 +99,8 @@ export class ConnectHandler {
   }
 }
 
-/** The client's keep-alive, cut to the broker's maximum when there is one ([MQTT-3.1.2-21]). */
+/** The client's keep-alive, cut to the broker's maximum when there is one ([MQTT-3.1.2-21]). Clients before v5 could not be told. */
 function keepAlive(seconds: number, endpoint: Endpoint): number {
   const maximum = endpoint.settings.keepAliveSecondsMax;
-  return maximum > 0 && (seconds === 0 || seconds > maximum) ? maximum : seconds;
+  return endpoint.version === 5 && maximum > 0 && (seconds === 0 || seconds > maximum) ? maximum : seconds;
 }

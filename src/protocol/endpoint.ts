@@ -3,7 +3,7 @@ import { type Send, SendKind } from "../core/effects.ts";
 import type { Session } from "../core/session.ts";
 import type { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
-import { AckHeader, writeAck } from "../wire/acknowledgement.ts";
+import { AckHeader, writeAck, writePingresp } from "../wire/acknowledgement.ts";
 import type { Outbox } from "../wire/outbox.ts";
 import { PACKET_BYTES_MAX, type ProtocolVersion } from "../wire/packet.ts";
 import type { Dialect } from "./dialect.ts";
@@ -44,6 +44,8 @@ export class Endpoint implements Peer {
   isClosing = false;
   /** Waits to be emptied in this turn. */
   isDirty = false;
+  /** SUBACKs that wait for the disk; kept by the commit loop. */
+  heldSubacks = 0;
 
   /** The client's Maximum Packet Size. */
   packetBytesMax = PACKET_BYTES_MAX;
@@ -96,15 +98,13 @@ export class Endpoint implements Peer {
       case SendKind.pubcomp:
         return this.#acknowledge(AckHeader.pubcomp, send);
       case SendKind.connack:
-        this.dialect.connack(this, send.sessionPresent);
-        this.isOpen = true;
-        break;
+        return this.#open(send.sessionPresent);
       case SendKind.suback:
-        this.dialect.suback(this, send);
-        break;
+        return this.tell(() => this.dialect.suback(this, send));
       case SendKind.unsuback:
-        this.dialect.unsuback(this, send);
-        break;
+        return this.tell(() => this.dialect.unsuback(this, send));
+      case SendKind.pingresp:
+        return writePingresp(this.outbox);
       case SendKind.disconnect:
         this.close(send);
         break;
@@ -117,6 +117,23 @@ export class Endpoint implements Peer {
   close(reason: Pick<Send, "outcome" | "reason">): void {
     if (this.isClosing) return;
     if (this.isOpen) this.dialect.disconnect(this, reason);
+    this.isClosing = true;
+  }
+
+  /** Says what has to be said; where that is more than the client accepts, the connection cannot go on ([MQTT-3.1.2-24]). */
+  tell(write: () => number): void {
+    const before = this.outbox.length;
+    if (write() <= this.packetBytesMax) return;
+    this.outbox.length = before;
+    this.close({ outcome: "packet-too-large", reason: "" });
+  }
+
+  #open(sessionPresent: boolean): void {
+    const before = this.outbox.length;
+    this.isOpen = this.dialect.connack(this, sessionPresent) <= this.packetBytesMax;
+    if (this.isOpen) return;
+    this.outbox.length = before;
+    this.dialect.refuse(this, { cause: "packet-too-large", reason: "" });
     this.isClosing = true;
   }
 

@@ -7,7 +7,7 @@ import type { SubscribeRequest } from "../core/subscriptions.ts";
 import { parseFilter } from "../core/subscription.ts";
 import { assertTopicFilter } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
-import { AckView, readAcknowledgement, writePingresp } from "../wire/acknowledgement.ts";
+import { AckView, readAcknowledgement } from "../wire/acknowledgement.ts";
 import { readDisconnect, readPingreq } from "../wire/disconnect.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
 import { packetName, PacketType, type SubscribePacket, type SubscriptionRequest } from "../wire/packet.ts";
@@ -50,8 +50,7 @@ export class PacketHandler {
         return this.#onUnsubscribe(endpoint, frame);
       case PacketType.pingreq:
         readPingreq(frame);
-        writePingresp(endpoint.outbox); // [MQTT-3.12.4-1]
-        return endpoint.transmit();
+        return this.#turn.effects.pingresp(endpoint); // [MQTT-3.12.4-1]
       case PacketType.disconnect:
         return this.#onDisconnect(endpoint, frame);
       default: // a second CONNECT ([MQTT-3.1.0-2]) or what only a server sends
@@ -64,16 +63,20 @@ export class PacketHandler {
     readPublish(view, frame, endpoint.version);
     assertCapabilities(endpoint, view);
     const session = endpoint.session!;
-    if (view.qos === 2 && !this.#admitQos2(endpoint, session)) return;
+    if (view.qos === 2) this.#assertReceivable(endpoint, session);
+    if (view.qos === 1 && session.received?.has(view.packetId) === true) { // it is a QoS 2 message's until PUBREL
+      return this.#acknowledge(endpoint, "packet-identifier-in-use", "");
+    }
     let outcome: Outcome = "success";
     let reason = "";
     try {
-      const topic = resolveTopic(endpoint, view, this.#topics);
-      assertPublishable(endpoint, view, topic);
-      const message = messageOf(endpoint, { view, topic }, this.#turn.now);
-      if (view.qos === 2 && !session.receive(view.packetId, this.#turn)) {
+      const topic = resolveTopic(endpoint, view, this.#topics); // also of one that comes again: it may set an alias
+      if (view.qos === 2 && session.received?.has(view.packetId) === true) { // [MQTT-4.3.3-10]
         return this.#acknowledge(endpoint, "success", "");
       }
+      assertPublishable(endpoint, view, topic);
+      const message = messageOf(endpoint, { view, topic }, this.#turn.now);
+      if (view.qos === 2) session.receive(view.packetId, this.#turn);
       outcome = this.#broker.publish(message, session, this.#turn);
     } catch (error) {
       if (!(error instanceof Refusal) || !isSayable(error, view.qos)) throw error;
@@ -84,18 +87,12 @@ export class PacketHandler {
     if (view.qos > 0) this.#acknowledge(endpoint, outcome, reason);
   }
 
-  /** Answers PUBREC at once for a message that came before ([MQTT-4.3.3-10]); refuses one too many ([MQTT-3.3.4-9]). */
-  #admitQos2(endpoint: Endpoint, session: Session): boolean {
+  /** Refuses a QoS 2 message above the announced Receive Maximum ([MQTT-3.3.4-9]); one that comes again is none. */
+  #assertReceivable(endpoint: Endpoint, session: Session): void {
     const { received } = session;
-    if (received === null) return true;
-    if (received.has(this.#publish.packetId)) {
-      this.#acknowledge(endpoint, "success", "");
-      return false;
-    }
-    const { receiveMaximum } = endpoint.settings.limits;
-    if (received.size < receiveMaximum || !endpoint.settings.strictReceiveMaximum || endpoint.version !== 5) {
-      return true;
-    }
+    const { strictReceiveMaximum, limits: { receiveMaximum } } = endpoint.settings;
+    if (received === null || received.size < receiveMaximum || !strictReceiveMaximum) return;
+    if (endpoint.version !== 5 || received.has(this.#publish.packetId)) return;
     const reason =
       `Cannot accept another QoS 2 message: ${received.size} wait for PUBREL, the maximum is ${receiveMaximum}`;
     throw new Refusal("receive-maximum-exceeded", reason);
@@ -187,8 +184,12 @@ export class PacketHandler {
   }
 
   #onUnsubscribe(endpoint: Endpoint, frame: FrameReader): void {
-    const packet = readUnsubscribe(frame, endpoint.version);
-    this.#broker.unsubscribe(endpoint.session!, packet, this.#turn);
+    const { packetId, filters } = readUnsubscribe(frame, endpoint.version);
+    const session = endpoint.session!;
+    if (session.received?.has(packetId) === true) {
+      return this.#turn.effects.unsuback(endpoint, packetId, filters.map(() => "packet-identifier-in-use"));
+    }
+    this.#broker.unsubscribe(session, { packetId, filters }, this.#turn);
   }
 
   #onDisconnect(endpoint: Endpoint, frame: FrameReader): void {

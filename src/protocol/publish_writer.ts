@@ -1,5 +1,5 @@
 import type { Send } from "../core/effects.ts";
-import type { Message } from "../core/message.ts";
+import type { Message, QoS } from "../core/message.ts";
 import type { Outbox } from "../wire/outbox.ts";
 import { publishBytes, PublishShape, writePublish } from "../wire/publish.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -15,7 +15,12 @@ export class PublishWriter {
   #outbox: Outbox | null = null;
   #buffer: Uint8Array = NO_BYTES;
   #frame: Uint8Array = NO_BYTES;
+  #start = 0;
+  #end = 0;
   #isV5 = false;
+  #qos: QoS = 0;
+  #dup = false;
+  #retain = false;
 
   /** Writes what `send` says into the endpoint's outbox. False when it is larger than the client accepts. */
   write(endpoint: Endpoint, send: Send, now: number): boolean {
@@ -65,16 +70,15 @@ export class PublishWriter {
     this.#outbox = outbox;
     this.#buffer = outbox.bytes;
     this.#isV5 = endpoint.version === 5;
+    this.#qos = this.#shape.qos;
+    this.#dup = this.#shape.dup;
+    this.#retain = this.#shape.retain;
     this.#frame = NO_BYTES; // cut out with the first copy: most messages go to one
     this.#start = start;
     this.#end = outbox.length;
   }
-  #start = 0;
-  #end = 0;
-
   #mayCopy(endpoint: Endpoint, send: Send, isV5: boolean): boolean {
-    const { qos, dup, retain } = this.#shape;
-    return isV5 === this.#isV5 && send.qos === qos && send.retain === retain && send.dup === dup &&
+    return isV5 === this.#isV5 && send.qos === this.#qos && send.retain === this.#retain && send.dup === this.#dup &&
       endpoint.aliasesOut === null && (!isV5 || send.subscriptionIds === null) &&
       this.#outbox!.bytes === this.#buffer; // else it was grown, and the old buffer is another's by now
   }

@@ -7,7 +7,7 @@ import { v3ReturnCode } from "./reason_code.ts";
 /** MQTT 3.1 and 3.1.1: no reason codes but for CONNACK and SUBACK, no properties, no DISCONNECT from the server. */
 export const v3: Dialect = {
   connack({ outbox, version }, sessionPresent) {
-    writeConnack(outbox, { version, sessionPresent, reasonCode: 0 });
+    return writeConnack(outbox, { version, sessionPresent, reasonCode: 0 });
   },
 
   refuse({ outbox, version }, { cause }) {
@@ -17,11 +17,11 @@ export const v3: Dialect = {
 
   suback({ outbox, version }, send: Send) {
     const reasonCodes = send.answers.map((answer) => typeof answer === "number" ? answer : 0x80);
-    writeSuback(outbox, { version, packetId: send.packetId, reasonCodes });
+    return writeSuback(outbox, { version, packetId: send.packetId, reasonCodes });
   },
 
   unsuback({ outbox, version }, send: Send) {
-    writeUnsuback(outbox, { version, packetId: send.packetId, reasonCodes: [] });
+    return writeUnsuback(outbox, { version, packetId: send.packetId, reasonCodes: [] });
   },
 
   /** A refused message is acknowledged and dropped, or the client would send it for ever ([MQTT-3.3.5-2] of 3.1.1). */

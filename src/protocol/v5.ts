@@ -10,7 +10,7 @@ import { v5ReasonCode } from "./reason_code.ts";
 export const v5: Dialect = {
   connack(endpoint, sessionPresent) {
     const properties = connackProperties(endpoint);
-    writeConnack(endpoint.outbox, { version: 5, sessionPresent, reasonCode: 0, properties });
+    return writeConnack(endpoint.outbox, { version: 5, sessionPresent, reasonCode: 0, properties });
   },
 
   refuse(endpoint, { cause, reason }) {
@@ -27,12 +27,12 @@ export const v5: Dialect = {
 
   suback({ outbox }, send) {
     const reasonCodes = send.answers.map((answer) => typeof answer === "number" ? answer : v5ReasonCode[answer]);
-    writeSuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
+    return writeSuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
   },
 
   unsuback({ outbox }, send) {
     const reasonCodes = send.answers.map((answer) => v5ReasonCode[answer as Outcome]);
-    writeUnsuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
+    return writeUnsuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
   },
 
   acknowledge(endpoint, header, send) {
@@ -45,20 +45,39 @@ export const v5: Dialect = {
   },
 
   disconnect(endpoint, send: Pick<Send, "outcome" | "reason">) {
-    const reasonCode = v5ReasonCode[send.outcome];
+    const reasonCode = disconnectCode(send.outcome);
     withReason(endpoint, send.reason, (reasonString) => {
       return writeDisconnect(endpoint.outbox, { reasonCode, properties: { reasonString } });
     });
   },
 };
 
-/** Writes with the reason string, and again without it when that is more than the client accepts ([MQTT-3.2.2-19], [MQTT-3.4.2-2],
- * [MQTT-3.14.2-3]). */
+/** The code of a cause in DISCONNECT, which has fewer than CONNACK ([MQTT-3.14.2-1], table 3-10). */
+function disconnectCode(outcome: Outcome): number {
+  switch (outcome) {
+    case "banned":
+    case "bad-user-name-or-password":
+    case "bad-authentication-method":
+      return v5ReasonCode["not-authorized"];
+    case "server-unavailable":
+      return v5ReasonCode["server-busy"];
+    case "client-identifier-not-valid":
+    case "unsupported-protocol-version":
+    case "packet-identifier-in-use":
+    case "packet-identifier-not-found":
+      return v5ReasonCode["protocol-error"];
+    default:
+      return v5ReasonCode[outcome];
+  }
+}
+
+/** Writes with the reason string, or without it when that is more than the client accepts, or not at all ([MQTT-3.1.2-24],
+ * [MQTT-3.2.2-19], [MQTT-3.4.2-2], [MQTT-3.14.2-3]). */
 function withReason(endpoint: Endpoint, reason: string, write: (reason: string | undefined) => number): void {
   const before = endpoint.outbox.length;
-  if (write(reason === "" ? undefined : reason) <= endpoint.packetBytesMax || reason === "") return;
+  if (write(reason === "" ? undefined : reason) <= endpoint.packetBytesMax) return;
   endpoint.outbox.length = before;
-  write(undefined);
+  if (write(undefined) > endpoint.packetBytesMax) endpoint.outbox.length = before;
 }
 
 /** What differs from the specification's defaults or from what the client asked for (MQTT 5 3.2.2.3). */

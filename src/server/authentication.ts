@@ -79,7 +79,7 @@ export class Authentication {
   /** Says AUTH to the client. */
   writeAuth(endpoint: Endpoint, reasonCode: number, data: Uint8Array | undefined): void {
     const properties = { authenticationMethod: this.#method!.name, authenticationData: data };
-    writeAuth(endpoint.outbox, { reasonCode, properties });
+    endpoint.tell(() => writeAuth(endpoint.outbox, { reasonCode, properties }));
   }
 
   async #step(data: Uint8Array | undefined): Promise<ExchangeStep> {

@@ -6,12 +6,22 @@ export interface Alarm {
   ring(now: number): number;
 }
 
+/** An alarm that was set; rings again and again until its alarm answers Infinity or it is cancelled. */
+export class AlarmHandle {
+  readonly alarm: Alarm;
+  deadline: Deadline<AlarmHandle> | undefined;
+
+  constructor(alarm: Alarm) {
+    this.alarm = alarm;
+  }
+}
+
 /** Timers closer than this are served together. */
 const RESOLUTION_MS = 10;
 
 /** One timer for everything that falls due in the shell: keep-alives, deadlines of CONNECT and of writes, what the core waits for. */
 export class Clock {
-  readonly #alarms = new Deadlines<Alarm>();
+  readonly #alarms = new Deadlines<AlarmHandle>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedFor = Infinity;
   #isStopped = false;
@@ -21,14 +31,15 @@ export class Clock {
     return Date.now();
   }
 
-  set(at: number, alarm: Alarm): Deadline<Alarm> {
-    const deadline = this.#alarms.add(at, alarm);
+  set(at: number, alarm: Alarm): AlarmHandle {
+    const handle = new AlarmHandle(alarm);
+    handle.deadline = this.#alarms.add(at, handle);
     this.#arm();
-    return deadline;
+    return handle;
   }
 
-  cancel(deadline: Deadline<Alarm>): void {
-    this.#alarms.cancel(deadline);
+  cancel(handle: AlarmHandle): void {
+    this.#alarms.cancel(handle.deadline!);
   }
 
   /** Nothing rings any more. */
@@ -49,9 +60,9 @@ export class Clock {
   #ring(): void {
     this.#armedFor = Infinity;
     const now = this.now();
-    for (let alarm = this.#alarms.take(now); alarm !== undefined; alarm = this.#alarms.take(now)) {
-      const again = alarm.ring(now);
-      if (again !== Infinity) this.#alarms.add(Math.max(again, now + 1), alarm);
+    for (let handle = this.#alarms.take(now); handle !== undefined; handle = this.#alarms.take(now)) {
+      const again = handle.alarm.ring(now);
+      if (again !== Infinity) handle.deadline = this.#alarms.add(Math.max(again, now + 1), handle);
     }
     this.#arm();
   }

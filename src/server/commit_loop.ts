@@ -2,6 +2,7 @@ import { Effects, type Send, SendKind } from "../core/effects.ts";
 import type { Happening } from "../core/happening.ts";
 import type { Mutation } from "../core/mutation.ts";
 import type { Peer, Store } from "../core/ports.ts";
+import type { Session } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
 
 /** Someone that the loop can speak to: an MQTT connection, or a subscription of the program itself. */
@@ -10,6 +11,8 @@ export interface Speaker extends Peer {
   readonly isOpen: boolean;
   /** Something was said since the last `transmit`. Set by the loop. */
   isDirty: boolean;
+  /** SUBACKs that wait for the disk: retained messages do not overtake them. Set by the loop. */
+  heldSubacks: number;
   speak(send: Send, turn: Turn): void;
   /** Lets go what was said. */
   transmit(): void;
@@ -23,6 +26,8 @@ export interface CommitLoopParts {
   readonly onHappening: (happening: Happening) => void;
   /** Called once when a commit failed: memory is ahead of the disk, and nothing more will be said. */
   readonly onFailure: (error: unknown) => void;
+  /** Called for a session whose queue goes on in the store, once everything decided before is committed. */
+  readonly onLoad: (session: Session) => void;
   /** Called at the start of each round of speaking, and at its end. */
   readonly onRoundEnd: () => void;
 }
@@ -57,7 +62,7 @@ export class CommitLoop {
     while (!turn.effects.isEmpty) {
       const effects = turn.effects;
       turn.effects = this.#spare.pop() ?? new Effects();
-      if (effects.writes.length > 0 || this.#isBehind) this.#hold(effects);
+      if (effects.writes.length > 0 || this.isBehind) this.#hold(effects);
       else this.#speak(effects);
     }
   }
@@ -69,7 +74,7 @@ export class CommitLoop {
 
   /** Resolves when everything decided so far is on disk and has been said, or never will be. */
   settled(): Promise<void> {
-    if (!this.#isBehind || this.#hasFailed) return Promise.resolve();
+    if (!this.isBehind || this.#hasFailed) return Promise.resolve();
     return new Promise((resolve) => (this.#held.length > 0 ? this.#waitingNext : this.#waiting).push(resolve));
   }
 
@@ -84,7 +89,8 @@ export class CommitLoop {
     this.#dirty.length = 0;
   }
 
-  get #isBehind(): boolean {
+  /** Whether something waits for the disk. */
+  get isBehind(): boolean {
     return this.#held.length > 0 || this.#isCommitting;
   }
 
@@ -103,10 +109,12 @@ export class CommitLoop {
     let kept = 0;
     for (let i = 0; i < effects.length; i++) {
       const send = sends[i];
-      if (send.kind === SendKind.publish && send.qos === 0 && (send.peer as Speaker).isOpen) {
+      const speaker = send.peer as Speaker;
+      if (send.kind === SendKind.publish && send.qos === 0 && speaker.isOpen && speaker.heldSubacks === 0) {
         this.#say(send);
         continue;
       }
+      if (send.kind === SendKind.suback) speaker.heldSubacks++;
       if (send.kind === SendKind.publish) send.message!.own();
       sends[i] = sends[kept];
       sends[kept++] = send;
@@ -136,6 +144,9 @@ export class CommitLoop {
     this.#isCommitting = false;
     for (const effects of batch) {
       this.#heldSends -= effects.length;
+      for (let i = 0; i < effects.length; i++) {
+        if (effects.sends[i].kind === SendKind.suback) (effects.sends[i].peer as Speaker).heldSubacks--;
+      }
       this.#speak(effects);
     }
     release(this.#waiting);
@@ -162,6 +173,7 @@ export class CommitLoop {
       // Whoever has something to transmit goes on when that is written; the others have nothing to wait for.
       if (session.peer !== null && !(session.peer as Speaker).isDirty) session.pump(this.#parts.turn);
     }
+    for (const session of effects.loads) this.#parts.onLoad(session);
     effects.clear();
     this.#spare.push(effects);
     this.#scheduleFlush();

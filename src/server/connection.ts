@@ -17,7 +17,7 @@ import { FrameReader } from "../wire/frame_reader.ts";
 import { Outbox } from "../wire/outbox.ts";
 import { packetName, PacketType } from "../wire/packet.ts";
 import { Authentication } from "./authentication.ts";
-import type { Alarm, Clock } from "./clock.ts";
+import type { Alarm, AlarmHandle, Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -59,6 +59,8 @@ export class Connection implements Alarm {
   readonly #channel: ByteChannel;
   readonly #frames: FrameReader;
   readonly #authentication: Authentication;
+  #alarm: AlarmHandle | undefined;
+  #linger: AlarmHandle | undefined;
   #lastReceivedAt: number;
   #writingSince = 0;
   #written: Uint8Array | null = null;
@@ -82,17 +84,20 @@ export class Connection implements Alarm {
   /** Serves the client until the connection has ended; never rejects. */
   async run(): Promise<void> {
     const { clock, loop, turn, traffic } = this.#parts;
-    const deadline = clock.set(this.#lastReceivedAt + this.#parts.connectTimeoutMs, this);
+    this.#alarm = clock.set(this.#lastReceivedAt + this.#parts.connectTimeoutMs, this);
     try {
       for (;;) {
         const chunk = await this.#channel.read();
         if (chunk === undefined) break;
-        turn.now = this.#lastReceivedAt = clock.now();
+        turn.now = clock.now();
         traffic.bytesReceived += chunk.length;
         if (this.endpoint.isClosing) {
           this.#lingerBytes += chunk.length;
           if (this.#lingerBytes > LINGER_BYTES_MAX) break;
           continue;
+        }
+        if (!this.#hasConnect && this.#frames.pendingBytes === 0 && chunk[0] >> 4 !== PacketType.connect) {
+          break; // whatever length it promises, it will never be a CONNECT ([MQTT-3.1.0-1])
         }
         this.#frames.push(chunk);
         const pending = this.#process();
@@ -102,7 +107,7 @@ export class Connection implements Alarm {
     } catch {
       // The connection broke: for the session that is the same as its end without DISCONNECT.
     }
-    clock.cancel(deadline);
+    clock.cancel(this.#alarm);
     this.#detach("connection-lost");
     this.#close();
   }
@@ -130,15 +135,18 @@ export class Connection implements Alarm {
       this.#refuse(new Refusal("maximum-connect-time", "No CONNECT has been completed in time"));
       return now + LINGER_MS;
     }
-    const patience = endpoint.settings.strictKeepAlive ? 1.5 : 3;
-    const silentUntil = endpoint.keepAliveSeconds === 0
-      ? Infinity
-      : this.#lastReceivedAt + endpoint.keepAliveSeconds * 1000 * patience;
-    if (silentUntil <= now) {
-      this.#refuse(new Refusal("keep-alive-timeout", `Nothing was heard for ${patience} keep-alive intervals`));
+    if (this.#silentUntil <= now) {
+      this.#refuse(new Refusal("keep-alive-timeout", "Nothing was heard for longer than the keep-alive allows"));
       return now + LINGER_MS;
     }
-    return Math.min(silentUntil, now + writeTimeoutMs);
+    return Math.min(this.#silentUntil, now + writeTimeoutMs);
+  }
+
+  /** When the client's silence ends the connection, in milliseconds. */
+  get #silentUntil(): number {
+    const { keepAliveSeconds, settings } = this.endpoint;
+    if (keepAliveSeconds === 0) return Infinity;
+    return this.#lastReceivedAt + keepAliveSeconds * 1000 * (settings.strictKeepAlive ? 1.5 : 3);
   }
 
   /** Ends the connection at once, without a word. */
@@ -154,6 +162,7 @@ export class Connection implements Alarm {
     try {
       while (!endpoint.isClosing && this.#frames.next()) {
         this.#parts.traffic.packetsReceived++;
+        this.#lastReceivedAt = this.#parts.turn.now; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && this.#frames.first >> 4 !== PacketType.auth) {
           this.#parts.packets.handle(endpoint, this.#frames);
           continue;
@@ -226,12 +235,22 @@ export class Connection implements Alarm {
     this.#parts.turn.now = this.#parts.clock.now();
     if (endpoint.isOpen) { // re-authentication
       endpoint.policy = step.policy;
+      this.#parts.broker.rename(endpoint.session!, step.username, this.#parts.turn);
+      this.#parts.loop.settle();
       this.#authentication.writeAuth(endpoint, 0, step.data);
       return this.#transmit();
     }
     endpoint.authenticationData = step.data;
     this.#parts.connects.attach(endpoint, this.#authentication.applicant, step);
     this.#parts.loop.settle();
+    this.#watchConnected();
+  }
+
+  /** CONNECT was in time: from now on it is the keep-alive and the writes that are looked after. */
+  #watchConnected(): void {
+    const { clock, writeTimeoutMs } = this.#parts;
+    if (this.#alarm !== undefined) clock.cancel(this.#alarm);
+    this.#alarm = clock.set(Math.min(this.#silentUntil, clock.now() + writeTimeoutMs), this);
   }
 
   /** What the peer did ends the connection: it is told why where the version can, and the will is due. */
@@ -261,7 +280,7 @@ export class Connection implements Alarm {
   #maySayConnack(error: unknown): boolean {
     if (this.#hasConnect) return true;
     if (!(error instanceof WireFault) || error.version === undefined) return false;
-    this.endpoint.version = error.version >= 5 ? 5 : 4;
+    this.endpoint.version = error.version === 5 ? 5 : 4; // a level nobody knows is told in the older form, as by mosquitto
     return true;
   }
 
@@ -317,18 +336,18 @@ export class Connection implements Alarm {
     if (this.#isShutDown) return;
     this.#isShutDown = true;
     this.#channel.shutdown().catch(() => this.#close());
-    this.#parts.clock.set(this.#parts.clock.now() + LINGER_MS, {
-      ring: () => {
-        this.#close();
-        return Infinity;
-      },
-    });
+    const ring = () => {
+      this.#close();
+      return Infinity;
+    };
+    this.#linger = this.#parts.clock.set(this.#parts.clock.now() + LINGER_MS, { ring });
   }
 
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.endpoint.isClosing = true;
+    if (this.#linger !== undefined) this.#parts.clock.cancel(this.#linger);
     this.#channel.close();
   }
 }

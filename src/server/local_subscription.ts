@@ -40,6 +40,7 @@ interface Waiting {
 export class LocalSubscription implements Speaker {
   readonly isOpen = true;
   isDirty = false;
+  heldSubacks = 0;
   congested = false;
   readonly stream: ReadableStream<ReceivedMessage>;
   readonly #parts: LocalSubscriptionParts;

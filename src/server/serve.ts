@@ -2,6 +2,7 @@ import { anonymous, type Authenticator } from "../auth/authenticator.ts";
 import { PasswordUsers } from "../auth/password_users.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
 import type { AuthConfig, Config } from "../config/config.ts";
+import { formatAddress } from "../config/text_type.ts";
 import { logHappenings } from "./happening_log.ts";
 import { type ListenerAddress, WeirBroker } from "./weir_broker.ts";
 
@@ -15,7 +16,7 @@ export interface RunningServer {
 }
 
 /** Starts a broker from its configuration and opens every listener, or none: when one cannot be opened the broker is stopped again.
- * @throws {Deno.errors.AddrInUse} and whatever else the system says to a listener */
+ * @throws {Error} naming the address, with what the system said as its cause */
 export async function serve(config: Config): Promise<RunningServer> {
   const broker = await WeirBroker.start({
     limits: config.limits,
@@ -29,7 +30,13 @@ export async function serve(config: Config): Promise<RunningServer> {
   logHappenings(broker);
   try {
     const { tcpNoDelay } = config.connection;
-    const listeners = config.listeners.map((listener) => broker.listen({ ...listener, noDelay: tcpNoDelay }));
+    const listeners = config.listeners.map((listener) => {
+      try {
+        return broker.listen({ ...listener, noDelay: tcpNoDelay });
+      } catch (cause) {
+        throw new Error(`Cannot listen on ${formatAddress(listener)}`, { cause });
+      }
+    });
     return {
       listeners,
       dataDescription: "in memory only, lost at stop",

@@ -2,7 +2,9 @@ import { getLogger } from "@logtape/logtape";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { Message, messageSource, type QoS } from "../core/message.ts";
-import { restore } from "../core/restore.ts";
+import { refill, restore } from "../core/restore.ts";
+import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
+import type { StoredPage } from "../core/mutation.ts";
 import { Session } from "../core/session.ts";
 import { assertTopicFilter, Topic } from "../core/topic.ts";
 import { Turn } from "../core/turn.ts";
@@ -119,6 +121,7 @@ export class WeirBroker {
       onHappening: (happening) => this.#happenings.tell(happening),
       onFailure: (error) => this.#fail(error),
       onRoundEnd: () => writer.forget(),
+      onLoad: (session) => this.#load(session),
     });
     this.#parts = {
       broker: this.#broker,
@@ -145,7 +148,7 @@ export class WeirBroker {
     const weir = new WeirBroker(resolved);
     weir.#turn.now = weir.#clock.now();
     const state = await resolved.store.load();
-    restore(weir.#broker, { state, topicOf: (name) => new Topic(name, encodeUtf8(name)) }, weir.#turn);
+    restore(weir.#broker, { state, topicOf }, weir.#turn);
     weir.#loop.settle();
     weir.#watchCore();
     if (resolved.sysIntervalMs > 0) weir.#startSysTopics(resolved.sysIntervalMs);
@@ -300,6 +303,24 @@ export class WeirBroker {
     return this.#loop.settled();
   }
 
+  /** Refills the queue of a session from the store. */
+  #load(session: Session): void {
+    const { queue, clientId } = session;
+    if (queue === null) return;
+    const request = { clientId, after: queue.lastSequence, limit: QUEUE_WINDOW_MESSAGES / 2 };
+    const page = this.#options.store.page(request);
+    if (page instanceof Promise) page.then((page) => this.#refill(session, page), (error) => this.#fail(error));
+    else queueMicrotask(() => this.#refill(session, page));
+  }
+
+  #refill(session: Session, page: StoredPage): void {
+    if (page.deliveries.length === 0 && this.#loop.isBehind) { // what is missing waits for a commit
+      void this.#loop.settled().then(() => this.#load(session));
+      return;
+    }
+    void this.#decide((turn) => refill(session, { broker: this.#broker, page, topicOf }, turn));
+  }
+
   /** Rings when the core has something due; looks at least once a second, since a decision may bring it forward. */
   #watchCore(): void {
     this.#clock.set(this.#clock.now() + 1000, {
@@ -334,4 +355,8 @@ export class WeirBroker {
     this.#clock.stop();
     this.#finished.reject(new Error("The store failed; what was not acknowledged may be lost", { cause: error }));
   }
+}
+
+function topicOf(name: string): Topic {
+  return new Topic(name, encodeUtf8(name));
 }

@@ -1,5 +1,14 @@
-import type { Mutation, StoredBody, StoredDelivery, StoredSession, StoredState, StoredWill } from "../core/mutation.ts";
-import type { Store } from "../core/ports.ts";
+import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
+import type {
+  Mutation,
+  StoredBody,
+  StoredDelivery,
+  StoredPage,
+  StoredSession,
+  StoredState,
+  StoredWill,
+} from "../core/mutation.ts";
+import type { PageRequest, Store } from "../core/ports.ts";
 import type { SubscriptionOptions } from "../core/subscription.ts";
 
 /** What belongs to one session. */
@@ -17,16 +26,28 @@ export class MemoryStore implements Store {
   readonly #bodies = new Map<number, { readonly body: StoredBody; references: number }>();
   readonly #retained = new Map<string, number>();
   readonly #wills = new Map<string, StoredWill>();
+  #lastBodyId = 0;
+  #lastSequence = 0;
 
   load(): Promise<StoredState> {
     const rows = [...this.#sessions.values()];
+    const pages = rows.map(firstPage);
+    const deliveries = pages.flatMap((page) => page.deliveries);
+    const bodyIds = new Set([...deliveries.map(({ bodyId }) => bodyId), ...this.#retained.values()]);
     return Promise.resolve({
       sessions: rows.map((row) => row.session),
       subscriptions: rows.flatMap(({ session: { clientId }, subscriptions }) => {
         return [...subscriptions.values()].map((options) => ({ clientId, ...options }));
       }),
-      bodies: [...this.#bodies.values()].map(({ body }) => body),
-      deliveries: rows.flatMap((row) => [...row.deliveries.values()]),
+      bodies: this.#bodiesOf(bodyIds),
+      deliveries,
+      backlogs: pages.flatMap(({ rest }, i) => {
+        if (rest.length === 0) return [];
+        const bytes = rest.reduce((sum, { bodyId }) => sum + bodyBytes(this.#bodies.get(bodyId)!.body), 0);
+        return [{ clientId: rows[i].session.clientId, count: rest.length, bytes }];
+      }),
+      lastBodyId: this.#lastBodyId,
+      lastSequence: this.#lastSequence,
       receivedPacketIds: rows.flatMap(({ session: { clientId }, received }) => {
         return [...received].map((packetId) => ({ clientId, packetId }));
       }),
@@ -40,6 +61,17 @@ export class MemoryStore implements Store {
     for (const mutation of mutations) {
       if (mutation.kind === "body-stored") this.#dropIfUnused(mutation.bodyId);
     }
+  }
+
+  /** The next deliveries of a session that wait. */
+  page({ clientId, after, limit }: PageRequest): StoredPage {
+    const deliveries: StoredDelivery[] = [];
+    for (const delivery of this.#sessions.get(clientId)?.deliveries.values() ?? []) {
+      if (delivery.sequence <= after || delivery.packetId > 0) continue; // few: those in front have been taken out
+      deliveries.push(delivery);
+      if (deliveries.length === limit) break;
+    }
+    return { deliveries, bodies: this.#bodiesOf(new Set(deliveries.map(({ bodyId }) => bodyId))) };
   }
 
   /** Does nothing: there is nothing to give back. */
@@ -61,6 +93,7 @@ export class MemoryStore implements Store {
       case "body-stored": {
         const { kind: _, ...body } = mutation;
         this.#bodies.set(body.bodyId, { body, references: 0 });
+        this.#lastBodyId = Math.max(this.#lastBodyId, body.bodyId);
         return;
       }
       case "retained-set":
@@ -96,6 +129,7 @@ export class MemoryStore implements Store {
       case "delivery-stored": {
         const { kind: _, ...delivery } = mutation;
         row.deliveries.set(delivery.sequence, delivery);
+        this.#lastSequence = Math.max(this.#lastSequence, delivery.sequence);
         this.#bodies.get(delivery.bodyId)!.references++;
         return;
       }
@@ -152,6 +186,10 @@ export class MemoryStore implements Store {
     if (before !== undefined) this.#unrefer(before);
   }
 
+  #bodiesOf(bodyIds: ReadonlySet<number>): StoredBody[] {
+    return [...bodyIds].map((bodyId) => this.#bodies.get(bodyId)!.body);
+  }
+
   #unrefer(bodyId: number): void {
     const entry = this.#bodies.get(bodyId);
     if (entry === undefined) return;
@@ -162,6 +200,23 @@ export class MemoryStore implements Store {
   #dropIfUnused(bodyId: number): void {
     if (this.#bodies.get(bodyId)?.references === 0) this.#bodies.delete(bodyId);
   }
+}
+
+/** What a start gets of a session's deliveries, and what stays behind. */
+function firstPage(row: SessionRows): { deliveries: StoredDelivery[]; rest: StoredDelivery[] } {
+  const all = [...row.deliveries.values()];
+  const waiting = all.filter(({ packetId }) => packetId === 0);
+  const rest = waiting.slice(QUEUE_WINDOW_MESSAGES);
+  return {
+    deliveries: rest.length === 0
+      ? all
+      : all.filter(({ packetId, sequence }) => packetId > 0 || sequence < rest[0].sequence),
+    rest,
+  };
+}
+
+function bodyBytes(body: StoredBody): number {
+  return new TextEncoder().encode(body.topic).length + body.properties.length + body.payload.length;
 }
 
 type SessionMutation = Exclude<

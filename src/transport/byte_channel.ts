@@ -1,4 +1,4 @@
-import type { ByteStreams } from "./transport.ts";
+import type { ByteStreams, TransportConnection } from "./transport.ts";
 
 /** The two ends of a connection as the shell works with them: one read and one write under way at a time. */
 export interface ByteChannel {
@@ -12,8 +12,8 @@ export interface ByteChannel {
   close(): void;
 }
 
-/** A channel over any pair of Web Streams. */
-export function channelOf(streams: ByteStreams): ByteChannel {
+/** A channel over any pair of Web Streams; a transport's own has a `close` besides. */
+export function channelOf(streams: ByteStreams & Partial<Pick<TransportConnection, "close">>): ByteChannel {
   const reader = streams.readable.getReader();
   const writer = streams.writable.getWriter();
   writer.closed.catch(ignore); // a broken connection shows itself at the write
@@ -28,6 +28,7 @@ export function channelOf(streams: ByteStreams): ByteChannel {
     close() {
       reader.cancel().catch(ignore);
       writer.abort().catch(ignore);
+      streams.close?.();
     },
   };
 }

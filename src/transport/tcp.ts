@@ -47,10 +47,11 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
 export function overTcp(connection: Deno.TcpConn): TransportConnection {
   const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
   return {
-    remoteAddress: hostname,
+    remoteAddress: hostname.replace(/^::ffff:(?=\d+\.)/, ""), // IPv4 through a socket for both
     remotePort: port,
     readable: readableOf(connection),
     writable: writableOf(connection),
+    close: () => close(connection),
   };
 }
 

@@ -13,6 +13,9 @@ export interface TransportConnection extends ByteStreams {
   /** The peer's IP address, without port. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** Gives the socket back to the system, whatever state the streams are in; twice does no harm. Streams that have both come to
+   * their end no longer pass on a cancel or an abort. */
+  close(): void;
 }
 
 /** An open door. */

@@ -66,8 +66,8 @@ export const BROKER_SETTINGS = {
     initial: 0,
     about: "Longest keep alive. 0 leaves every client its own, also none.",
     atLimit:
-      "MQTT 5: a longer one, or none, is cut to it and announced as Server Keep Alive. 3.1.1 clients are held to it too, " +
-      "though they cannot be told.",
+      "MQTT 5: a longer one, or none, is cut to it and announced as Server Keep Alive. 3.1.1 clients, who could not be told, keep " +
+      "their own.",
   }),
   "broker.topic_alias_maximum": setting({
     type: count({ from: 0, to: 65_535 }),

@@ -1,0 +1,41 @@
+import { getLogger, resetSync } from "@logtape/logtape";
+import assert from "node:assert/strict";
+import { openLog } from "../../src/cli/log.ts";
+import type { LogConfig } from "../../src/config/config.ts";
+
+/** The lines of a log that is told something at each level. */
+function linesOf(log: LogConfig): string[] {
+  const lines: string[] = [];
+  openLog(log, (line) => lines.push(line));
+  const logger = getLogger(["weir"]);
+  for (const level of ["debug", "info", "warn", "error"] as const) {
+    logger[level]("client {clientId} connected", { clientId: "a\nb" });
+  }
+  resetSync();
+  return lines;
+}
+
+for (const [level, count] of [["debug", 4], ["info", 3], ["warn", 2], ["error", 1]] as const) {
+  Deno.test(`log.level ${level} writes ${count} of 4 levels, one line each`, () => {
+    assert.equal(linesOf({ level, format: "json" }).length, count);
+    const lines = linesOf({ level, format: "text" });
+    assert.equal(lines.length, count);
+    for (const line of lines) assert.match(line, /^\d{4}-\d\d-\d\d .*weir.*client "a\\nb" connected$/);
+  });
+}
+
+Deno.test("facts stay on their line", () => {
+  const lines: string[] = [];
+  openLog({ level: "info", format: "text" }, (line) => lines.push(line));
+  const facts = { clientId: "x".repeat(50), cause: "y".repeat(50), more: { z: "z\n".repeat(20) } };
+  getLogger(["weir"]).info("ended {facts}", { facts });
+  resetSync();
+  assert.equal(lines.join().split("\n").length, 1);
+});
+
+Deno.test("log.format json writes an object a line, facts and all", () => {
+  const [line] = linesOf({ level: "error", format: "json" });
+  const { level, logger, clientId, message } = JSON.parse(line);
+  assert.deepEqual([level, logger, clientId], ["ERROR", "weir", "a\nb"]);
+  assert.match(message, /connected/);
+});

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { runProgram } from "../../src/cli/program.ts";
+import type { Serve } from "../../src/cli/serve.ts";
+import { FakeHost, type FakeHostOptions, FakeServer } from "./support.ts";
+
+/** Starts `weir ARGS`; `started` resolves once the server listens. */
+function start(args: readonly string[], options: FakeHostOptions = {}) {
+  const started = Promise.withResolvers<FakeServer>();
+  const serve: Serve = (config) => {
+    host.events.push("open");
+    const server = new FakeServer(config);
+    started.resolve(server);
+    return Promise.resolve(server);
+  };
+  const host = new FakeHost({ serve, ...options });
+  return { host, code: runProgram(args, host), started: started.promise };
+}
+
+function failing(error: Error): Serve {
+  return () => Promise.reject(error);
+}
+
+Deno.test("the start says where, what is kept, and how to try it; a signal stops it with code 0", async () => {
+  const { host, code, started } = start([]);
+  await started;
+  await Promise.resolve();
+  host.signal("SIGTERM");
+  assert.equal(await code, 0);
+  assert.deepEqual(host.printed, [
+    "Weir is ready for MQTT clients.",
+    "  tcp  127.0.0.1:1883",
+    "Data: in memory only, lost at stop.",
+    "Try it:",
+    "  mosquitto_sub -t 'hello/#' -v",
+    "  mosquitto_pub -t hello/world -m hi",
+    "Ctrl-C stops it.",
+    "Stopping: clients are told. Ctrl-C again stops at once.",
+    "Stopped.",
+  ]);
+});
+
+Deno.test("signals are listened to before the first listener opens, permissions given up after", async () => {
+  const { host, code, started } = start([]);
+  await started;
+  host.signal("SIGINT");
+  await code;
+  assert.deepEqual(host.events, ["listen to SIGINT", "listen to SIGTERM", "open", "serving"]);
+});
+
+Deno.test("a signal during the start is not lost", async () => {
+  const gate = Promise.withResolvers<void>();
+  const serve: Serve = async (config) => {
+    await gate.promise;
+    return new FakeServer(config);
+  };
+  const { host, code } = start([], { serve });
+  host.signal("SIGINT");
+  gate.resolve();
+  assert.equal(await code, 0);
+});
+
+Deno.test("a second Ctrl-C exits at once with 130, a second SIGTERM with 143", async () => {
+  for (const [second, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    const { host, code, started } = start([]);
+    await started;
+    host.signal("SIGINT");
+    host.signal(second);
+    await code;
+    assert.ok(host.events.includes(`exit ${expected}`), host.events.join());
+  }
+});
+
+Deno.test("the lines to try fit the address and ask for a name where one is needed", async () => {
+  const yaml = `
+server: { tcp_addr: "10.1.2.3:1999" }
+auth:
+  scram:
+    users: [{ username: a, salt: W22ZaJ0SNY7soEsUEjb6gQ==, iterations: 4096,
+      stored_key: WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=, server_key: wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU= }]`;
+  const { host, code, started } = start(["--config", "weir.yaml"], { files: { "weir.yaml": yaml } });
+  await started;
+  host.signal("SIGINT");
+  await code;
+  assert.equal(host.printed[4], "  mosquitto_sub -h 10.1.2.3 -p 1999 -u NAME -P PASSWORD -t 'hello/#' -v");
+});
+
+Deno.test("options win over file and environment", async () => {
+  const files = { "weir.yaml": 'server: { tcp_addr: "127.0.0.1:1001" }' };
+  const env = { WEIR_SERVER_TCP_ADDR: "127.0.0.1:1002" };
+  const { host, code, started } = start(["serve", "-c", "weir.yaml", "--addr=127.0.0.1:0"], { files, env });
+  await started;
+  host.signal("SIGINT");
+  await code;
+  assert.equal(host.printed[1], "  tcp  127.0.0.1:40000", "0 is told as what the system chose");
+});
+
+/** What the system says to `listen` -> what a person is told. */
+const LISTEN_FAILURES: readonly (readonly [Error, string])[] = [
+  [
+    new Deno.errors.AddrInUse("Address already in use (os error 98)"),
+    "the address is in use. Is another broker running? --addr HOST:PORT takes another one",
+  ],
+  [
+    new Error("Cannot listen on 127.0.0.1:1883", { cause: new Deno.errors.AddrInUse("x") }),
+    "the address is in use. Is another broker running? --addr HOST:PORT takes another one",
+  ],
+  [
+    new Deno.errors.PermissionDenied("Permission denied (os error 13)"),
+    "permission denied. Ports below 1024 are reserved: take another one, such as 1883",
+  ],
+  [new Deno.errors.AddrNotAvailable("x"), "this machine has no such address"],
+];
+
+for (const [error, words] of LISTEN_FAILURES) {
+  Deno.test(`${error.name} (${error.message}) is told in one line with the address`, async () => {
+    const { host, code } = start([], { serve: failing(error) });
+    assert.equal(await code, 1);
+    assert.deepEqual(host.complaints, [`weir: Cannot listen on 127.0.0.1:1883: ${words}`]);
+  });
+}
+
+Deno.test("a permission that Deno did not get is told with the flag", async () => {
+  const error = new Deno.errors.NotCapable(
+    'Requires net access to "127.0.0.1:1883", run again with the --allow-net flag',
+  );
+  const { host, code } = start([], { serve: failing(error) });
+  assert.equal(await code, 1);
+  assert.deepEqual(host.complaints, [
+    'weir: Deno did not allow it: Requires net access to "127.0.0.1:1883".',
+    'weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add --allow-net',
+  ]);
+});
+
+Deno.test("a broker that had to stop ends the program with code 1 and the reason", async () => {
+  const { host, code, started } = start([]);
+  (await started).fail(new Error("Cannot commit: disk full"));
+  assert.equal(await code, 1);
+  assert.match(host.complaints[0], /Cannot commit: disk full/);
+});

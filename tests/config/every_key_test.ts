@@ -1,0 +1,120 @@
+/** Nothing is accepted that does nothing: each key, set to something else, changes the configuration that the broker gets. */
+import assert from "node:assert/strict";
+import type { Config } from "../../src/config/config.ts";
+import { variableOf } from "../../src/config/environment.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { LISTS, SETTINGS } from "../../src/config/schema.ts";
+import { load, SCRAM_USER } from "./support.ts";
+
+/** Key -> another value as written, and the field that must then have this value. */
+const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config: Config) => unknown, unknown]>> = {
+  "server.tcp_addr": ["127.0.0.1:1999", (c) => c.listeners[0].port, 1999],
+  "server.tcp_max_connections": ["7", (c) => c.listeners[0].connectionsMax, 7],
+  "server.max_connections_per_address": ["3", (c) => c.connection.connectionsPerAddressMax, 3],
+  "server.connect_timeout": ["250ms", (c) => c.connection.connectTimeoutMs, 250],
+  "server.connect_max_bytes": ["1KiB", (c) => c.connection.connectBytesMax, 1024],
+  "server.tcp_write_timeout": ["5m", (c) => c.connection.writeTimeoutMs, 300_000],
+  "server.outbox_max_bytes": ["8192", (c) => c.connection.outboxBytesMax, 8192],
+  "server.tcp_nodelay": ["false", (c) => c.connection.tcpNoDelay, false],
+  "server.strict_receive_maximum": ["false", (c) => c.listeners[0].strictReceiveMaximum, false],
+  "server.strict_keep_alive": ["false", (c) => c.listeners[0].strictKeepAlive, false],
+  "server.shutdown_timeout": ["0s", (c) => c.shutdownTimeoutMs, 0],
+  "broker.max_message_size": ["2MiB", (c) => c.protocol.packetBytesMax, 2_097_152],
+  "broker.max_qos": ["1", (c) => c.limits.qosMax, 1],
+  "broker.retain_available": ["false", (c) => c.limits.retainAvailable, false],
+  "broker.wildcard_available": ["false", (c) => c.limits.wildcardAvailable, false],
+  "broker.shared_available": ["false", (c) => c.limits.sharedAvailable, false],
+  "broker.subscription_ids_available": ["false", (c) => c.limits.subscriptionIdsAvailable, false],
+  "broker.max_topic_length": ["200", (c) => c.limits.topicBytesMax, 200],
+  "broker.max_topic_levels": ["9", (c) => c.limits.topicLevelsMax, 9],
+  "broker.max_keep_alive": ["10m", (c) => c.protocol.keepAliveSecondsMax, 600],
+  "broker.topic_alias_maximum": ["10", (c) => c.protocol.topicAliasMaximum, 10],
+  "broker.topic_alias_maximum_outbound": ["0", (c) => c.protocol.topicAliasMaximumOutbound, 0],
+  "broker.max_retained_messages": ["unlimited", (c) => c.limits.retainedMessagesMax, Infinity],
+  "broker.max_retained_bytes": ["1GiB", (c) => c.limits.retainedBytesMax, 1_073_741_824],
+  "broker.max_message_expiry": ["7d", (c) => c.limits.messageExpirySecondsMax, 604_800],
+  "broker.validate_payload_format": ["true", (c) => c.protocol.validatePayloadFormat, true],
+  "broker.response_information": ["replies/", (c) => c.protocol.responseInformation, "replies/"],
+  "broker.sys_interval": ["0", (c) => c.sys.intervalMs, 0],
+  "broker.allow_zero_length_client_id": ["false", (c) => c.protocol.allowZeroLengthClientId, false],
+  "session.max_sessions": ["12", (c) => c.limits.sessionsMax, 12],
+  "session.max_expiry_interval": ["3600", (c) => c.limits.sessionExpirySecondsMax, 3600],
+  "session.default_expiry_interval": ["300", (c) => c.limits.sessionExpirySecondsV3, 300],
+  "session.max_inflight_messages": ["256", (c) => c.limits.inflightMax, 256],
+  "session.receive_maximum": ["20", (c) => c.limits.receiveMaximum, 20],
+  "session.max_offline_queue_size": ["0", (c) => c.limits.queuedMessagesMax, 0],
+  "session.max_offline_queue_bytes": ["0", (c) => c.limits.queuedBytesMax, 0],
+  "session.offline_queue_policy": ["reject", (c) => c.limits.queueOverflow, "drop-newest"],
+  "session.queue_qos0": ["true", (c) => c.limits.queueQos0, true],
+  "session.max_subscriptions": ["5", (c) => c.limits.subscriptionsPerSessionMax, 5],
+  "auth.allow_anonymous": ["true", (c) => c.auth.allowAnonymous, true],
+  "log.level": ["debug", (c) => c.log.level, "debug"],
+  "log.format": ["json", (c) => c.log.format, "json"],
+  "storage.type": ["memory", (c) => c.storage.type, "memory"],
+};
+
+/** Keys whose other value cannot differ from the default all by itself. */
+const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<string, string>> } | undefined>> = {
+  "auth.allow_anonymous": {
+    yaml: `auth:\n  scram: { users: [${SCRAM_USER}] }\n  allow_anonymous: `,
+    env: { WEIR_SERVER_TCP_ADDR: ":1883" },
+  },
+};
+
+/** `storage.type` has one word yet, and another one is refused. */
+const ONE_VALUE = new Set(["auth.allow_anonymous", "storage.type"]);
+
+for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
+  Deno.test(`${path} has an effect, from the file and from its variable`, () => {
+    const [section, key] = path.split(".");
+    const yaml = `${BESIDE[path]?.yaml ?? `${section}:\n  ${key}: `}${text}\n`;
+    if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);
+    assert.deepEqual(read(load(yaml)), expected);
+    assert.deepEqual(read(loadConfig({ env: { ...BESIDE[path]?.env, [variableOf(path)]: text } })), expected);
+  });
+}
+
+Deno.test("every key of the schema is in the table above", () => {
+  assert.deepEqual(Object.keys(EFFECTS).toSorted(), Object.keys(SETTINGS).toSorted());
+});
+
+Deno.test("every field of a listener has an effect", () => {
+  const fields = {
+    name: "legacy",
+    addr: '"[::1]:1884"',
+    max_connections: "5",
+    strict_receive_maximum: "false",
+    strict_keep_alive: "false",
+    protocol: "v3",
+  };
+  assert.deepEqual(Object.keys(fields), Object.keys(LISTS["server.listeners"].fields));
+  const entry = Object.entries(fields).map(([key, text]) => `${key}: ${text}`).join(", ");
+  assert.deepEqual(load(`server: { tcp_addr: "", listeners: [{ ${entry} }] }`).listeners, [{
+    name: "legacy",
+    hostname: "::1",
+    port: 1884,
+    connectionsMax: 5,
+    strictReceiveMaximum: false,
+    strictKeepAlive: false,
+    protocol: "v3",
+  }]);
+});
+
+Deno.test("a listener takes what it does not say from the server", () => {
+  const yaml = `
+server:
+  tcp_max_connections: 9
+  strict_keep_alive: false
+  listeners: [{ name: second, addr: "127.0.0.1:1884" }]`;
+  const [tcp, second] = load(yaml).listeners;
+  assert.deepEqual({ ...second, name: "tcp", port: 1883 }, tcp);
+  assert.deepEqual([second.connectionsMax, second.strictKeepAlive, second.protocol], [9, false, "auto"]);
+});
+
+Deno.test("every field of a user has an effect", () => {
+  const { scramUsers, allowAnonymous } = load(`auth: { scram: { users: [${SCRAM_USER}] } }`).auth;
+  assert.equal(allowAnonymous, false, "users are there, so clients log in");
+  const [{ username, salt, iterations, storedKey, serverKey }] = scramUsers;
+  assert.deepEqual([username, salt.toBase64(), iterations], ["alice", "W22ZaJ0SNY7soEsUEjb6gQ==", 4096]);
+  assert.deepEqual([storedKey.length, serverKey.length], [32, 32]);
+});

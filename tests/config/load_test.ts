@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { ConfigError, formatPlace } from "../../src/config/problem.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { complaintsOf, load, problemsOf, SCRAM_USER } from "./support.ts";
+
+const ADDRESS = "host:port such as 127.0.0.1:1883, [::1]:1883, or :1883 for every address";
+const EXPOSED =
+  "can be reached from other machines and nobody would have to log in: list users under auth.scram.users " +
+  "(weir user scram NAME makes an entry), or write auth.allow_anonymous: true if anybody may connect, or stay on this machine with";
+
+Deno.test("without a file every default holds, and the core's limits are the core's own", () => {
+  const config = loadConfig();
+  assert.deepEqual(config.limits, DEFAULT_LIMITS);
+  assert.deepEqual(config.listeners.map(({ name, hostname, port }) => [name, hostname, port]), [[
+    "tcp",
+    "127.0.0.1",
+    1883,
+  ]]);
+  assert.equal(config.auth.allowAnonymous, true);
+  assert.equal(config.connection.connectionsPerAddressMax, Infinity);
+});
+
+for (
+  const [what, yaml] of [["an empty file", ""], ["comments", "# nothing\n"], [
+    "empty sections",
+    "server:\nlog:\nauth:\n  scram:\n",
+  ]]
+) {
+  Deno.test(`${what} is every default`, () => assert.deepEqual(load(yaml), loadConfig()));
+}
+
+/** What is wrong -> the file and every line of the complaint. */
+const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  "an unknown section": ["brokr:\n  max_qos: 1\n", 'weir.yaml:1:1: brokr: unknown key; did you mean "broker"?'],
+  "an unknown key": [
+    "server:\n  tcp_adr: :1883\n",
+    'weir.yaml:2:3: server.tcp_adr: unknown key; did you mean "tcp_addr"?',
+  ],
+  "a key like no other": ["log:\n  colour: red\n", "weir.yaml:2:3: log.colour: unknown key"],
+  "a wrong unit": [
+    "server:\n  connect_timeout: 10sec\n",
+    'weir.yaml:2:20: server.connect_timeout: expected a duration from 100ms to 5m, with ms, s, m, h or d, found the text "10sec"',
+  ],
+  "a duration without a unit": [
+    "server:\n  connect_timeout: 10\n",
+    "weir.yaml:2:20: server.connect_timeout: expected a duration from 100ms to 5m, with ms, s, m, h or d, found the number 10",
+  ],
+  "a size in decimal units": [
+    "broker:\n  max_message_size: 1MB\n",
+    'weir.yaml:2:21: broker.max_message_size: expected a size from 1KiB to 256MiB, in bytes or with KiB, MiB or GiB, found the text "1MB"',
+  ],
+  "a number out of range": [
+    "session:\n  max_sessions: -1\n",
+    "weir.yaml:2:17: session.max_sessions: expected a whole number from 1 to 1000000000, or unlimited, found the number -1",
+  ],
+  "a fraction": [
+    "session:\n  receive_maximum: 1.5\n",
+    "weir.yaml:2:20: session.receive_maximum: expected a whole number from 1 to 65535, found the number 1.5",
+  ],
+  "seconds that are not whole": [
+    "session:\n  max_expiry_interval: 1500ms\n",
+    "weir.yaml:2:24: session.max_expiry_interval: expected whole seconds from 0 to 49710d, plain or with s, m, h or d, or never, " +
+    'found the text "1500ms"',
+  ],
+  "yes for true": [
+    "session: { queue_qos0: yes }",
+    'weir.yaml:1:24: session.queue_qos0: expected true or false, found the text "yes"',
+  ],
+  "a word that is none": [
+    "session: { offline_queue_policy: drop }",
+    'weir.yaml:1:34: session.offline_queue_policy: expected evict or reject, found the text "drop"',
+  ],
+  "a port alone": [
+    "server:\n  tcp_addr: 1883\n",
+    `weir.yaml:2:13: server.tcp_addr: expected ${ADDRESS}; "" for none, found the number 1883`,
+  ],
+  "a port that is none": [
+    'server:\n  tcp_addr: ":70000"\n',
+    `weir.yaml:2:13: server.tcp_addr: expected ${ADDRESS}; "" for none, found the text ":70000"`,
+  ],
+  "a number for text": [
+    "broker: { response_information: 5 }",
+    "weir.yaml:1:33: broker.response_information: expected text of 0 to 1024 bytes without control characters, found the number 5; " +
+    "put it in quotes to make it text",
+  ],
+  "nothing for a value": [
+    "log:\n  level:\n",
+    "weir.yaml:2:9: log.level: expected debug, info, warn or error, found nothing",
+  ],
+  "a map for a value": [
+    "log:\n  level: {}\n",
+    "weir.yaml:2:10: log.level: expected debug, info, warn or error, found a map",
+  ],
+  "a value for a section": [
+    "log: debug\n",
+    'weir.yaml:1:6: log: expected keys such as "level:", found the text "debug"',
+  ],
+  "a root that is no map": ["- log\n", 'weir.yaml:1:1: expected sections such as "server:" and "log:", found a list'],
+  "a value for a list": [
+    "server:\n  listeners: five\n",
+    'weir.yaml:2:14: server.listeners: expected a list, found the text "five"',
+  ],
+  "a listener without an address": [
+    "server:\n  listeners:\n    - name: second\n",
+    `weir.yaml:3:7: server.listeners[0]: expected the key "addr": ${ADDRESS}`,
+  ],
+  "an unknown key of a listener": [
+    'server:\n  listeners:\n    - { name: b, addr: "127.0.0.1:1", protcol: v3 }\n',
+    'weir.yaml:3:39: server.listeners[0].protcol: unknown key; did you mean "protocol"?',
+  ],
+  "a path for a key": ["log.level: debug\n", "weir.yaml:1:1: log.level: unknown key"],
+  "a key that is not text": ["1: x\n", "weir.yaml:1:1: a key must be a plain word"],
+  "a duplicate key": ["log:\n  level: info\n  level: warn\n", "weir.yaml:3:3: the key is already there: each key once"],
+  "a duplicate section": ["log: {}\nlog: {}\n", "weir.yaml:2:1: the key is already there: each key once"],
+  "tabs": ["log:\n\tlevel: info\n", "weir.yaml:2:1: indent with spaces, not with tabs"],
+  "two documents": [
+    "log: {}\n---\nlog: {}\n",
+    "weir.yaml:2:1: expected one document, found a second one: remove the line with ---",
+  ],
+  "a tag": ["log: { level: !secret info }\n", "weir.yaml:1:15: tags (!name) are not used in this configuration"],
+  "a bracket too many": ["server:\n  tcp_addr: [::1]:1883\n", "weir.yaml:2:18: Unexpected scalar at node end"],
+  "an older YAML": [
+    "%YAML 1.1\n---\nsession: { queue_qos0: yes }\n",
+    "weir.yaml: expected YAML 1.2, found the directive %YAML 1.1",
+  ],
+  "an address twice": [
+    'server:\n  tcp_addr: "127.0.0.1:1883"\n  listeners:\n    - { name: b, addr: "localhost:1883" }\n',
+    "weir.yaml:4:24: server.listeners[0].addr: localhost:1883 is taken by server.tcp_addr, 127.0.0.1:1883 (weir.yaml:2:13)",
+  ],
+  "an address that a wildcard covers": [
+    'auth: { allow_anonymous: true }\nserver:\n  tcp_addr: ":1883"\n  listeners:\n    - { name: b, addr: "[::1]:1883" }\n',
+    "weir.yaml:5:24: server.listeners[0].addr: [::1]:1883 is taken by server.tcp_addr, :1883 (weir.yaml:3:13)",
+  ],
+  "an address that the default has": [
+    'server:\n  listeners:\n    - { name: b, addr: "127.0.0.1:1883" }\n',
+    "weir.yaml:3:24: server.listeners[0].addr: 127.0.0.1:1883 is taken by server.tcp_addr, 127.0.0.1:1883 (default)",
+  ],
+  "a name twice": [
+    'server:\n  listeners:\n    - { name: tcp, addr: "127.0.0.1:1" }\n',
+    'weir.yaml:3:15: server.listeners[0].name: "tcp" is taken by server.tcp_addr (default)',
+  ],
+  "no listener at all": [
+    'server: { tcp_addr: "" }',
+    "weir.yaml:1:21: server.tcp_addr: nobody could connect: it is switched off and server.listeners has none",
+  ],
+  "a listener for everybody without a word about it": [
+    "server:\n  tcp_addr: :1883\n",
+    `weir.yaml:2:13: server.tcp_addr: :1883 ${EXPOSED} 127.0.0.1:1883`,
+  ],
+  "nobody who may connect": [
+    "auth:\n  allow_anonymous: false\n",
+    "weir.yaml:2:20: auth.allow_anonymous: nobody could connect: it is false and auth.scram.users has nobody " +
+    "(weir user scram NAME makes an entry)",
+  ],
+  "a user twice": [
+    `auth:\n  scram:\n    users:\n      - ${SCRAM_USER}\n      - ${SCRAM_USER}\n`,
+    'weir.yaml:5:21: auth.scram.users[1].username: "alice" is already there (weir.yaml:4:21)',
+  ],
+  "a default longer than the longest": [
+    "session:\n  max_expiry_interval: 1d\n  default_expiry_interval: 2d\n",
+    "weir.yaml:3:28: session.default_expiry_interval: it is longer than session.max_expiry_interval (weir.yaml:2:24)",
+  ],
+  "storage on disk": [
+    "storage: { type: sqlite }",
+    'weir.yaml:1:18: storage.type: expected memory, found the text "sqlite"; this version of Weir keeps everything in memory',
+  ],
+};
+
+for (const [what, [yaml, ...lines]] of Object.entries(WRONG)) {
+  Deno.test(`refuses ${what}`, () => assert.deepEqual(problemsOf(yaml), lines));
+}
+
+Deno.test("tells every problem at once, from top to bottom, and no clash that follows from one", () => {
+  const yaml = `
+brokr: {}
+server:
+  tcp_addr: nowhere
+  listeners:
+    - { name: b, addr: "127.0.0.1:1883" }
+    - { name: b, addr: "127.0.0.1:1884", protocol: v4 }
+log: { level: loud }`;
+  assert.deepEqual(
+    problemsOf(yaml, { env: { WEIR_LOG_FORMAT: "xml" } }).map((line) => line.replace(/: (expected|unknown).*/, "")),
+    [
+      "weir.yaml:2:1: brokr",
+      "weir.yaml:4:13: server.tcp_addr",
+      'weir.yaml:7:15: server.listeners[1].name: "b" is taken by server.listeners[0].name (weir.yaml:6:15)',
+      "weir.yaml:7:52: server.listeners[1].protocol",
+      "weir.yaml:8:15: log.level",
+      "WEIR_LOG_FORMAT: log.format",
+    ],
+  );
+});
+
+Deno.test("the error carries its problems for programs", () => {
+  assert.throws(() => load("log:\n  level: loud\n"), (error) => {
+    assert.ok(error instanceof ConfigError);
+    const [{ place, path, message }] = error.problems;
+    assert.deepEqual([formatPlace(place), place, path], [
+      "weir.yaml:2:10",
+      { file: "weir.yaml", line: 2, column: 10 },
+      "log.level",
+    ]);
+    assert.match(message, /^expected debug/);
+    return true;
+  });
+});
+
+const SEED_KEYS = {
+  TLS: ["server.tls_enabled", "server.tls_cert_file", "tls"],
+  "MQTT over WebSocket": ["server.ws_enabled", "server.ws_addr"],
+  "the HTTP bridge": ["server.http_enabled", "server.http_addr", "server.http"],
+  "the CoAP bridge": ["server.coap_addr"],
+  "the health endpoint": ["server.health_addr"],
+  OpenTelemetry: ["server.otel_service_name"],
+  clustering: ["cluster"],
+  webhooks: ["webhook"],
+  "rate limits": ["ratelimit"],
+  "durable queues": ["queues", "queue"],
+  "storage on disk": ["storage.badger_dir", "storage.path"],
+  "the authentication callout": ["auth.external"],
+};
+
+for (const [part, paths] of Object.entries(SEED_KEYS)) {
+  Deno.test(`refuses the keys of ${part}, which this version does not have`, () => {
+    for (const path of paths) {
+      const [section, key] = path.split(".");
+      const [yaml, column] = key === undefined
+        ? [`${section}: { enabled: false }`, 1]
+        : [`${section}: { ${key}: "" }`, section.length + 5];
+      assert.deepEqual(problemsOf(yaml), [
+        `weir.yaml:1:${column}: ${path}: this version of Weir does not support ${part}; remove it`,
+      ]);
+    }
+  });
+}
+
+Deno.test("refuses keys that have become others, and says which", () => {
+  assert.match(
+    problemsOf("server: { tcp_read_timeout: 60s }")[0],
+    /there is no such key in Weir: the client's keep alive decides/,
+  );
+  assert.match(
+    problemsOf('server: { listeners: [{ name: b, addr: "[::1]:1", cert_file: x }] }')[0],
+    /does not support TLS/,
+  );
+});
+
+Deno.test("users, or a word, open a listener to other machines", () => {
+  assert.equal(
+    load(`server: { tcp_addr: :1883 }\nauth: { scram: { users: [${SCRAM_USER}] } }`).listeners[0].hostname,
+    "::",
+  );
+  assert.equal(load("server: { tcp_addr: :1883 }\nauth: { allow_anonymous: true }").auth.allowAnonymous, true);
+  for (const addr of ["127.0.0.1:1", "127.8.8.8:1", "localhost:1", "[::1]:1", "[::ffff:127.0.0.1]:1"]) {
+    assert.equal(load(`server: { tcp_addr: "${addr}" }`).auth.allowAnonymous, true, addr);
+  }
+  for (const addr of ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "broker.example:1", "128.0.0.1:1"]) {
+    assert.equal(problemsOf(`server: { tcp_addr: "${addr}" }`).length, 1, addr);
+  }
+});
+
+Deno.test("different addresses, and ports that the system chooses, do not clash", () => {
+  const yaml = `
+server:
+  tcp_addr: "127.0.0.1:0"
+  listeners:
+    - { name: a, addr: "127.0.0.1:0" }
+    - { name: b, addr: "127.0.0.1:1883" }
+    - { name: c, addr: "127.0.0.2:1883" }
+    - { name: d, addr: "[::1]:1883" }`;
+  assert.equal(load(yaml).listeners.length, 5);
+});
+
+Deno.test("a maximum cuts the defaults that nobody wrote", () => {
+  assert.equal(load("session: { max_expiry_interval: 1h }").limits.sessionExpirySecondsV3, 3600);
+  assert.equal(load("broker: { max_message_size: 2KiB }").connection.connectBytesMax, 2048);
+});
+
+Deno.test("a file that is missing, a directory, forbidden or broken is told, never taken for an empty one", () => {
+  const read = (error: Error) =>
+    complaintsOf(() =>
+      load("", {
+        readFile: () => {
+          throw error;
+        },
+      })
+    );
+  assert.deepEqual(read(new Deno.errors.NotFound("x")), ["weir.yaml: cannot read it: there is no such file"]);
+  assert.deepEqual(read(new Deno.errors.PermissionDenied("x")), [
+    "weir.yaml: cannot read it: this user may not read it",
+  ]);
+  assert.deepEqual(read(new Deno.errors.NotCapable("x")), [
+    'weir.yaml: cannot read it: Deno was not allowed to; add --allow-read=weir.yaml to "deno run"',
+  ]);
+  assert.deepEqual(read(new Error("Input/output error")), ["weir.yaml: cannot read it: Input/output error"]);
+  const missing = `${Deno.makeTempDirSync()}/none.yaml`;
+  assert.deepEqual(complaintsOf(() => loadConfig({ path: missing })), [
+    `${missing}: cannot read it: there is no such file`,
+  ]);
+  assert.deepEqual(complaintsOf(() => loadConfig({ path: "." })), [".: cannot read it: it is a directory"]);
+});

@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { Broker } from "../../src/core/broker.ts";
+import type { Limits } from "../../src/core/limits.ts";
+import { Refusal } from "../../src/core/refusal.ts";
+import type { Session } from "../../src/core/session.ts";
+import type { Turn } from "../../src/core/turn.ts";
+import {
+  attachRequestOf,
+  drain,
+  limitsOf,
+  messageOf,
+  type MessageOptions,
+  optionsOf,
+  said,
+  StubPeer,
+  subscribe,
+  turnOf,
+  willOf,
+} from "./building.ts";
+
+class Bench {
+  readonly turn: Turn;
+  readonly broker: Broker;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.turn = turnOf(limitsOf(limits));
+    this.broker = new Broker(this.turn.limits);
+  }
+
+  attach(clientId: string, request: Parameters<typeof attachRequestOf>[1] = {}): Session {
+    return this.broker.attach(attachRequestOf(clientId, request), this.turn);
+  }
+
+  subscriber(clientId: string, filter: Parameters<typeof subscribe>[2]): Session {
+    const session = this.attach(clientId);
+    subscribe(this, session, filter);
+    drain(this.turn);
+    return session;
+  }
+
+  publish(topic: string, options: MessageOptions = {}, sender: Session | null = null): string[] {
+    this.broker.publish(messageOf(topic, options), sender, this.turn);
+    return said(this.turn);
+  }
+
+  drop(session: Session): void {
+    this.broker.detach(session, { peer: session.peer!, cause: "connection-lost" }, this.turn);
+  }
+}
+
+function happenings(turn: Turn): string[] {
+  return turn.effects.happenings.map((each) => `${each.kind} ${"cause" in each ? each.cause : ""}`.trim());
+}
+
+Deno.test("[MQTT-3.1.4-3] who connects with a client id in use takes the session over, and the other is told", () => {
+  const bench = new Bench();
+  const old = new StubPeer("old");
+  const session = bench.attach("alice", { peer: old });
+  drain(bench.turn);
+  assert.equal(bench.attach("alice", { peer: new StubPeer("new") }), session);
+  assert.deepEqual(said(bench.turn), ["DISCONNECT old session-taken-over", "CONNACK new session=present"]);
+  assert.equal(bench.turn.statistics.clientsConnected, 1);
+  bench.broker.detach(session, { peer: old, cause: "connection-lost" }, bench.turn);
+  assert.equal(bench.turn.statistics.clientsConnected, 1, "the end of the old connection changes nothing any more");
+  assert.equal((session.peer as StubPeer).name, "new");
+});
+
+Deno.test("[MQTT-3.1.2-4] clean start ends the session that was there, connected or not", () => {
+  for (const isConnected of [true, false]) {
+    const bench = new Bench();
+    const session = bench.subscriber("alice", "a");
+    if (!isConnected) bench.drop(session);
+    drain(bench.turn);
+    assert.notEqual(bench.attach("alice", { clean: true }), session);
+    assert.ok(happenings(bench.turn).includes("session-ended clean-start"));
+    const { writes } = drain(bench.turn);
+    assert.deepEqual(writes.map(({ kind }) => kind), ["session-ended", "session-saved"]);
+    assert.deepEqual(bench.publish("a", { qos: 1 }), []);
+    assert.equal(bench.turn.statistics.subscriptions, 0);
+    assert.equal(bench.broker.sessions.size, 1);
+  }
+});
+
+Deno.test("a session without expiry ends with its connection", () => {
+  const bench = new Bench();
+  const session = bench.attach("alice", { expirySeconds: 0 });
+  subscribe(bench, session, "a");
+  drain(bench.turn);
+  bench.drop(session);
+  assert.deepEqual(drain(bench.turn).writes, [], "it was never stored");
+  assert.equal(bench.broker.sessions.size, 0);
+  assert.equal(bench.turn.statistics.clientsConnected, 0);
+  assert.equal(bench.turn.statistics.subscriptions, 0);
+});
+
+Deno.test("a session ends when its expiry has passed, not a moment before, and a reconnect calls that off", () => {
+  const bench = new Bench();
+  const session = bench.attach("alice", { expirySeconds: 10 });
+  bench.drop(session);
+  assert.equal(bench.broker.nextDeadline, 10_000);
+  bench.turn.now = 9_999;
+  bench.broker.tick(bench.turn);
+  bench.attach("alice", { expirySeconds: 10 });
+  bench.turn.now = 50_000;
+  bench.broker.tick(bench.turn);
+  assert.equal(bench.broker.sessions.size, 1);
+  bench.drop(session);
+  bench.turn.now = 60_000;
+  drain(bench.turn);
+  bench.broker.tick(bench.turn);
+  assert.equal(bench.broker.sessions.size, 0);
+  assert.deepEqual(drain(bench.turn).writes, [{ kind: "session-ended", clientId: "alice" }]);
+  assert.equal(bench.turn.statistics.sessionsExpired, 1);
+});
+
+Deno.test("DISCONNECT may change the expiry, to the end of the session even", () => {
+  const bench = new Bench();
+  const session = bench.attach("alice", { expirySeconds: 10 });
+  const { peer } = session;
+  bench.broker.detach(session, { peer: peer!, cause: "normal", expirySeconds: 0 }, bench.turn);
+  assert.equal(bench.broker.sessions.size, 0);
+  assert.equal(drain(bench.turn).writes.at(-1)!.kind, "session-ended");
+});
+
+Deno.test("one session too many is refused with the number; one that exists is not", () => {
+  const bench = new Bench({ sessionsMax: 1 });
+  bench.attach("alice");
+  bench.attach("alice");
+  assert.throws(
+    () => bench.attach("bob"),
+    (error) => error instanceof Refusal && error.refusal === "quota-exceeded" && /1 exist/.test(error.message),
+  );
+  assert.equal(bench.turn.statistics.clientsConnected, 1);
+});
+
+Deno.test("an administrator's end of a session ends its connection, and the count of clients is right", () => {
+  const bench = new Bench();
+  const session = bench.subscriber("alice", "a");
+  const { peer } = session;
+  bench.broker.endSession(session, bench.turn);
+  assert.deepEqual(said(bench.turn), ["DISCONNECT alice administrative-action"]);
+  bench.broker.detach(session, { peer: peer!, cause: "administrative-action" }, bench.turn);
+  assert.equal(bench.broker.sessions.size, 0);
+  assert.equal(bench.turn.statistics.clientsConnected, 0);
+});
+
+Deno.test("[MQTT-3.14.4-3] a will is published unless the client says goodbye", () => {
+  for (const cause of ["connection-lost", "with-will", "keep-alive-timeout", "normal"] as const) {
+    const bench = new Bench();
+    bench.subscriber("watcher", "will");
+    const session = bench.attach("alice", { will: willOf("will", { qos: 1 }) });
+    drain(bench.turn);
+    bench.broker.detach(session, { peer: session.peer!, cause }, bench.turn);
+    const published = cause === "normal" ? [] : ['PUBLISH watcher will "gone" qos=1 id=1'];
+    assert.deepEqual(said(bench.turn), published, cause);
+    assert.equal(session.will, null);
+  }
+});
+
+Deno.test("[MQTT-3.1.3-9] a delayed will waits, and a reconnect calls it off", () => {
+  const bench = new Bench();
+  bench.subscriber("watcher", "will");
+  const session = bench.attach("alice", { will: willOf("will", { delaySeconds: 5 }) });
+  bench.drop(session);
+  bench.turn.now = 4_999;
+  bench.broker.tick(bench.turn);
+  bench.attach("alice");
+  bench.turn.now = 100_000;
+  drain(bench.turn);
+  bench.broker.tick(bench.turn);
+  assert.deepEqual(said(bench.turn), []);
+});
+
+Deno.test("[MQTT-3.1.2-8] a delayed will comes with the end of the session when that is earlier", () => {
+  const bench = new Bench();
+  bench.subscriber("watcher", "will");
+  const session = bench.attach("alice", { expirySeconds: 3, will: willOf("will", { delaySeconds: 5 }) });
+  bench.drop(session);
+  bench.turn.now = 3_000;
+  drain(bench.turn);
+  bench.broker.tick(bench.turn);
+  assert.deepEqual(said(bench.turn), ['PUBLISH watcher will "gone"']);
+  assert.equal(bench.broker.sessions.get("alice"), undefined);
+  bench.turn.now = 5_000;
+  bench.broker.tick(bench.turn);
+  assert.deepEqual(said(bench.turn), [], "once only");
+});
+
+Deno.test("a delayed will comes at once when a clean start ends its session", () => {
+  const bench = new Bench();
+  bench.subscriber("watcher", "will");
+  bench.drop(bench.attach("alice", { will: willOf("will", { delaySeconds: 5 }) }));
+  drain(bench.turn);
+  bench.attach("alice", { clean: true });
+  assert.deepEqual(said(bench.turn), ['PUBLISH watcher will "gone"', "CONNACK alice session=absent"]);
+});
+
+Deno.test("[MQTT-3.3.1-5] [MQTT-3.3.1-6] a retained message replaces the former one, an empty one removes it", () => {
+  const bench = new Bench();
+  bench.publish("a", { payload: "1", retain: true });
+  bench.publish("a", { payload: "2", retain: true });
+  const alice = bench.attach("alice");
+  drain(bench.turn);
+  subscribe(bench, alice, "a");
+  assert.deepEqual(said(bench.turn), ["SUBACK alice 2", 'PUBLISH alice a "2" retain']);
+  assert.deepEqual(bench.publish("a", { retain: true }), ['PUBLISH alice a ""']);
+  subscribe(bench, alice, "a");
+  assert.deepEqual(said(bench.turn), ["SUBACK alice 2"]);
+  assert.equal(bench.broker.retained.count, 0);
+});
+
+Deno.test("[MQTT-3.3.1-12] [MQTT-3.3.1-13] RETAIN is as published only where the subscription asks for it", () => {
+  const bench = new Bench();
+  bench.subscriber("plain", "a");
+  bench.subscriber("asking", optionsOf("a", { retainAsPublished: true }));
+  assert.deepEqual(bench.publish("a", { payload: "x", retain: true }), [
+    'PUBLISH plain a "x"',
+    'PUBLISH asking a "x" retain',
+  ]);
+});
+
+Deno.test("a retained message that expires is gone from memory and from disk", () => {
+  const bench = new Bench();
+  bench.publish("a", { payload: "x", retain: true, expiresAt: 1_000 });
+  bench.turn.now = 1_000;
+  bench.broker.tick(bench.turn);
+  assert.equal(bench.broker.retained.count, 0);
+  assert.deepEqual(drain(bench.turn).writes, [{ kind: "retained-cleared", topic: "a" }]);
+});
+
+Deno.test("a retained message that was replaced does not take the new one with it when it expires", () => {
+  const bench = new Bench();
+  bench.publish("a", { payload: "x", retain: true, expiresAt: 1_000 });
+  bench.publish("a", { payload: "y", retain: true });
+  bench.turn.now = 1_000;
+  bench.broker.tick(bench.turn);
+  assert.equal(bench.broker.retained.count, 1);
+});
+
+Deno.test("a topic whose retained message is replaced again and again leaves nothing behind to wait for", () => {
+  const bench = new Bench();
+  for (let i = 1; i <= 10_000; i++) {
+    bench.publish("a", { payload: "x", retain: true, expiresAt: i });
+  }
+  let wakings = 0;
+  for (; bench.broker.nextDeadline < 10_000 && wakings < 500; wakings++) {
+    bench.turn.now = bench.broker.nextDeadline;
+    bench.broker.tick(bench.turn);
+  }
+  assert.ok(wakings < 500, "the clock rings for messages that were replaced long ago, and they are kept until then");
+});
+
+Deno.test("[MQTT-3.8.3-3] a no-local subscriber does not receive its own publish, over another subscription it does", () => {
+  const bench = new Bench();
+  const alice = bench.subscriber("alice", optionsOf("a", { noLocal: true, subscriptionId: 1 }));
+  assert.deepEqual(bench.publish("a", {}, alice), []);
+  assert.deepEqual(bench.publish("a"), ['PUBLISH alice a "" ids=1']);
+  subscribe(bench, alice, optionsOf("+", { qos: 0, subscriptionId: 2 }));
+  drain(bench.turn);
+  assert.deepEqual(bench.publish("a", { qos: 1 }, alice), ['PUBLISH alice a "" ids=2']);
+  assert.deepEqual(bench.publish("a", { qos: 1 }), ['PUBLISH alice a "" qos=1 id=1 ids=1,2']);
+});
+
+Deno.test("subscriptions count what is in place: replaced, refused and unsubscribed ones included", () => {
+  const bench = new Bench({ subscriptionsPerSessionMax: 2 });
+  const alice = bench.attach("alice");
+  subscribe(bench, alice, "a", "a", "$share/g/a", "c");
+  assert.equal(bench.turn.statistics.subscriptions, 2);
+  assert.equal(said(bench.turn).at(-1), "SUBACK alice 2 2 2 quota-exceeded");
+  bench.broker.unsubscribe(alice, { packetId: 2, filters: ["a", "a", "$share/g/a", "x", "$share"] }, bench.turn);
+  assert.equal(
+    said(bench.turn).at(-1),
+    "UNSUBACK alice success no-subscription-existed success no-subscription-existed no-subscription-existed",
+  );
+  assert.equal(bench.turn.statistics.subscriptions, 0);
+  assert.deepEqual(bench.publish("a"), []);
+});
+
+Deno.test("what a limit has switched off is refused with its cause", () => {
+  const bench = new Bench({ wildcardAvailable: false, sharedAvailable: false, qosMax: 1 });
+  subscribe(bench, bench.attach("alice"), "a/+", "$share/g/a", "$share/g", "a");
+  assert.equal(
+    said(bench.turn).at(-1),
+    "SUBACK alice wildcard-subscriptions-not-supported shared-subscriptions-not-supported topic-filter-invalid 1",
+  );
+});
+
+Deno.test("publish answers whether anybody was reached", () => {
+  const bench = new Bench();
+  assert.equal(bench.broker.publish(messageOf("a"), null, bench.turn), "no-matching-subscribers");
+  bench.subscriber("alice", "a");
+  assert.equal(bench.broker.publish(messageOf("a"), null, bench.turn), "success");
+});

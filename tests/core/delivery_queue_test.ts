@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Delivery } from "../../src/core/delivery.ts";
+import { DeliveryQueue } from "../../src/core/delivery_queue.ts";
+import type { QoS } from "../../src/core/message.ts";
+import { messageOf } from "./building.ts";
+
+function deliveryOf(options: { qos: QoS; isReplay: boolean; payload: string }): Delivery {
+  const message = messageOf("t", { qos: options.qos, payload: options.payload });
+  const delivery = new Delivery(message, { qos: options.qos, retain: false, subscriptionIds: null, group: null });
+  delivery.isReplay = options.isReplay;
+  return delivery;
+}
+
+const anyDelivery = fc.record({
+  qos: fc.constantFrom<QoS>(0, 1, 2),
+  isReplay: fc.boolean(),
+  payload: fc.constantFrom("", "a", "bb", "cccc"),
+});
+
+const anyStep = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("push" as const), delivery: anyDelivery }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("shift" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("evict" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("take" as const), qos: fc.constantFrom<QoS>(0, 1, 2) }) },
+);
+
+type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
+
+function run(step: Step, queue: DeliveryQueue, model: Delivery[]): void {
+  switch (step.kind) {
+    case "push": {
+      const delivery = deliveryOf(step.delivery);
+      queue.push(delivery);
+      model.push(delivery);
+      return;
+    }
+    case "shift":
+      assert.equal(queue.peek(), model[0]);
+      assert.equal(queue.shift(), model.shift());
+      return;
+    case "evict": {
+      const index = model.findIndex(({ isReplay }) => !isReplay);
+      assert.equal(queue.evictOldest(), index < 0 ? undefined : model.splice(index, 1)[0]);
+      return;
+    }
+    case "take": {
+      const taken = model.filter(({ qos }) => qos === step.qos);
+      model.splice(0, model.length, ...model.filter(({ qos }) => qos !== step.qos));
+      assert.deepEqual(queue.take(({ qos }) => qos === step.qos), taken);
+    }
+  }
+}
+
+function holds(queue: DeliveryQueue, model: readonly Delivery[]): void {
+  const counted = model.filter(({ isReplay }) => !isReplay);
+  assert.equal(queue.length, model.length);
+  assert.equal(queue.count, counted.length);
+  assert.equal(queue.bytes, counted.reduce((sum, { message }) => sum + message.size, 0));
+  assert.equal(queue.holdsQos0, model.some(({ qos }) => qos === 0));
+  assert.equal(queue.peek(), model[0]);
+  assert.deepEqual([...queue], model);
+}
+
+Deno.test("a queue is an array, first in, first out, and counts what is not a replay", () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 300, size: "max" }), (steps) => {
+      const queue = new DeliveryQueue();
+      const model: Delivery[] = [];
+      for (const step of steps) {
+        run(step, queue, model);
+        holds(queue, model);
+      }
+      while (model.length > 0) run({ kind: "shift" }, queue, model);
+      holds(queue, []);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("a long queue is emptied at constant cost, and gives back what has passed", () => {
+  const queue = new DeliveryQueue();
+  const delivery = deliveryOf({ qos: 1, isReplay: false, payload: "x" });
+  for (let i = 0; i < 300_000; i++) queue.push(delivery);
+  for (let i = 0; i < 300_000; i++) assert.ok(queue.shift());
+  assert.equal(queue.shift(), undefined);
+  assert.equal(queue.length, 0);
+});
