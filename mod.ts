@@ -37,13 +37,15 @@ export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
 export type { QoS } from "./src/core/message.ts";
 export type {
   Mutation,
+  StoredBacklog,
   StoredBody,
   StoredDelivery,
+  StoredPage,
   StoredSession,
   StoredState,
   StoredWill,
 } from "./src/core/mutation.ts";
-export type { Identity, Policy, Store } from "./src/core/ports.ts";
+export type { Identity, PageRequest, Policy, Store } from "./src/core/ports.ts";
 export { Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";

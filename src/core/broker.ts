@@ -113,7 +113,7 @@ export class Broker {
     this.#distribute(message, null, turn);
   }
 
-  /** Subscribes, says SUBACK, and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). */
+  /** Subscribes, says SUBACK (unless the packet id is 0: the program waits for none), and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). */
   subscribe(session: Session, packet: { packetId: number; requests: readonly SubscribeRequest[] }, turn: Turn): void {
     const toReplay: SubscriptionOptions[] = [];
     const answers = packet.requests.map((request) => {
@@ -123,7 +123,7 @@ export class Broker {
       if (request.retainHandling === 0 || (request.retainHandling === 1 && isNew)) toReplay.push(request);
       return answer;
     });
-    if (session.peer !== null) turn.effects.suback(session.peer, packet.packetId, answers);
+    if (session.peer !== null && packet.packetId !== 0) turn.effects.suback(session.peer, packet.packetId, answers);
     for (const options of toReplay) this.subscriptions.replay(session, options, turn);
     session.pump(turn);
   }
@@ -132,6 +132,20 @@ export class Broker {
   unsubscribe(session: Session, packet: { packetId: number; filters: readonly string[] }, turn: Turn): void {
     const answers = packet.filters.map((filter) => this.subscriptions.unsubscribe(session, filter, turn));
     if (session.peer !== null) turn.effects.unsuback(session.peer, packet.packetId, answers);
+  }
+
+  /** Takes back what the program itself subscribed to: what waits for it in shared groups goes to other members. With `unread`, so does
+   * what was handed to it and not settled. */
+  release(session: Session, options: { unread: boolean }, turn: Turn): void {
+    session.pause();
+    for (const filter of [...session.subscriptions?.keys() ?? []]) {
+      this.subscriptions.unsubscribe(session, filter, turn);
+    }
+    const taken = session.takeShared(
+      (delivery) => delivery.group!.hasConnected(session),
+      options.unread ? "all" : "waiting",
+    );
+    for (const delivery of taken) this.#handOver(session, delivery, turn);
   }
 
   /** What has fallen due by `turn.now`: wills that were delayed, sessions and retained messages that expired. */
@@ -150,7 +164,7 @@ export class Broker {
   /** Publishes the will that a crash left behind and whose session is gone. */
   publishOrphanedWill(clientId: string, will: Will, turn: Turn): void {
     turn.effects.writes.push({ kind: "will-cleared", clientId });
-    const message = willMessage(will, turn.now);
+    const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId, message });
     this.publish(message, null, turn);
   }
@@ -278,7 +292,7 @@ export class Broker {
     const { will } = session;
     if (will === null) return;
     this.#setWill(session, undefined, turn);
-    const message = willMessage(will, turn.now);
+    const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId: session.clientId, message });
     this.publish(message, session, turn);
   }
@@ -290,6 +304,7 @@ export class Broker {
     this.subscriptions.deleteAll(session, turn); // first, or its own share of a group could be the one to get its will
     this.#publishWill(session, turn);
     this.#handOn(session, turn);
+    session.dropAll(turn);
     this.sessions.delete(session);
     if (cause === "expired") turn.statistics.sessionsExpired++;
     const { clientId } = session;
@@ -299,7 +314,7 @@ export class Broker {
 
   /** Gives what a shared group had given to this session, and it did not acknowledge, to members that are connected. */
   #handOn(session: Session, turn: Turn): void {
-    const taken = session.takeShared((delivery) => delivery.group!.hasConnected(session));
+    const taken = session.takeShared((delivery) => delivery.group!.hasConnected(session), "qos-1");
     for (const delivery of taken) this.#handOver(session, delivery, turn);
   }
 
@@ -317,8 +332,8 @@ export class Broker {
   scheduleOffline(session: Session, since: number): void {
     const expiresAt = session.expirySeconds === NEVER_SECONDS ? Infinity : since + session.expirySeconds * 1000;
     if (session.will !== null) {
-      const at = Math.min(since + session.will.delaySeconds * 1000, expiresAt);
-      this.sessions.schedule({ session, what: "will" }, at);
+      const at = since + session.will.delaySeconds * 1000;
+      if (at < expiresAt) this.sessions.schedule({ session, what: "will" }, at); // else the session's end publishes it
     }
     if (expiresAt !== Infinity) this.sessions.schedule({ session, what: "expiry" }, expiresAt);
   }

@@ -59,7 +59,7 @@ export class Effects {
 
   get isEmpty(): boolean {
     return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
-      this.unfinished.length === 0;
+      this.unfinished.length === 0 && this.loads.length === 0;
   }
 
   /** Says a message to `peer`; `packetId` is 0 for QoS 0. */

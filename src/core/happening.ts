@@ -8,11 +8,12 @@ export type DropCause =
   | "client-congested"
   | "packet-too-large"
   | "retained-limit"
+  | "session-ended"
   | "not-authorized"
   | "refused";
 
-/** How a connection ended: by DISCONNECT, by the client without one, or by the broker for a cause. */
-export type DisconnectCause = "normal" | "with-will" | "connection-lost" | RefusalCause;
+/** How a connection ended: by DISCONNECT, by the client without one, because it took nothing, or by the broker for a cause. */
+export type DisconnectCause = "normal" | "with-will" | "connection-lost" | "write-timeout" | RefusalCause;
 
 /** A message as a happening tells of it: the values of a message that do not change. */
 export interface MessageFacts {

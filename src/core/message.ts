@@ -80,6 +80,11 @@ export class Message implements MessageSource {
   }
 }
 
+/** When a message published at `now` expires: after what its publisher wished, at most after what the broker allows. */
+export function expiryTime(wishedSeconds: number | undefined, maximumSeconds: number, now: number): number {
+  return now + Math.min(wishedSeconds ?? Infinity, maximumSeconds) * 1000;
+}
+
 /** Payload and properties joined in an array of their own, for messages that were not read from a chunk. */
 export function messageSource(
   payload: Uint8Array,

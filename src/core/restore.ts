@@ -42,9 +42,11 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
     if (session !== undefined) (session.received ??= new Set()).add(packetId);
   }
   restoreWills(broker, options, turn);
-  for (const { clientId, offlineSince } of state.sessions) {
-    // Who was connected when the broker went down counts as gone since now.
-    broker.scheduleOffline(broker.sessions.get(clientId)!, offlineSince === 0 ? turn.now : offlineSince);
+  for (const saved of state.sessions) {
+    // Who was connected when the broker went down counts as gone since now, and that is written down.
+    const offlineSince = saved.offlineSince === 0 ? turn.now : saved.offlineSince;
+    if (saved.offlineSince === 0) turn.effects.writes.push({ kind: "session-saved", ...saved, offlineSince });
+    broker.scheduleOffline(broker.sessions.get(saved.clientId)!, offlineSince);
   }
   broker.tick(turn);
 }

@@ -176,16 +176,28 @@ export class Session implements Identity {
     return true;
   }
 
-  /** Takes out what another member of its shared group may deliver instead: what waits, and QoS 1 that is unacknowledged. QoS 2 that
-   * was sent stays, it must be completed here ([MQTT-4.8.2-4]). Oldest first; the caller ends each with {@link abandon}. */
-  takeShared(wanted: (delivery: Delivery) => boolean): Delivery[] {
+  /** Takes out what another member of its shared group may deliver instead: what waits, and of what was sent QoS 1, or all, or nothing.
+   * QoS 2 that was sent to a client stays, it must be completed here ([MQTT-4.8.2-4]). Oldest first; the caller ends each with
+   * {@link abandon}. */
+  takeShared(wanted: (delivery: Delivery) => boolean, sent: "qos-1" | "all" | "waiting"): Delivery[] {
     const taken: Delivery[] = [];
     for (const delivery of this.inflight?.values() ?? []) {
-      if (delivery.group !== null && delivery.qos === 1 && wanted(delivery)) taken.push(delivery);
+      const isMovable = sent === "all" || (sent === "qos-1" && delivery.qos === 1);
+      if (delivery.group !== null && isMovable && wanted(delivery)) taken.push(delivery);
     }
     for (const delivery of taken) this.inflight!.delete(delivery.packetId);
     if (this.queue !== null) taken.push(...this.queue.take((each) => each.group !== null && wanted(each)));
     return taken;
+  }
+
+  /** The session has ended: counts and tells what it takes with it, but for retained messages that a new subscription called for. */
+  dropAll(turn: Turn): void {
+    for (const delivery of [...this.inflight?.values() ?? [], ...this.queue ?? []]) {
+      if (!delivery.isReplay) turn.drop(this.clientId, delivery.message.topic.name, "session-ended");
+    }
+    const spilled = this.queue?.spilledCount ?? 0; // too many to tell one by one, and not in memory
+    turn.statistics.messagesDropped += spilled;
+    turn.statistics.droppedByCause["session-ended"] += spilled;
   }
 
   /** Ends a delivery that was taken out. */

@@ -13,6 +13,7 @@ export class Statistics {
     "client-congested": 0,
     "packet-too-large": 0,
     "retained-limit": 0,
+    "session-ended": 0,
     "not-authorized": 0,
     "refused": 0,
   };

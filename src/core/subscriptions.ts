@@ -30,7 +30,7 @@ export class Subscriptions {
   /** Subscribes if the filter is well formed and within the limits; answers the granted QoS or why not. */
   subscribe(session: Session, request: SubscribeRequest, turn: Turn): QoS | RefusalCause {
     if (typeof request === "string") return request;
-    const refusal = this.#refusal(session, request);
+    const refusal = this.refusal(session, request);
     if (refusal !== undefined) return refusal;
     const options = request.qos > this.#limits.qosMax ? { ...request, qos: this.#limits.qosMax } : request;
     this.#put(session, options, turn);
@@ -92,7 +92,8 @@ export class Subscriptions {
     this.#trie.add(parseFilter(options.filter)!, subscription);
   }
 
-  #refusal(session: Session, request: SubscriptionOptions): RefusalCause | undefined {
+  /** Why this subscription would be refused; undefined when it would not. */
+  refusal(session: Session, request: SubscriptionOptions): RefusalCause | undefined {
     const limits = this.#limits;
     const parsed = parseFilter(request.filter);
     if (parsed === undefined) return "topic-filter-invalid";

@@ -57,6 +57,7 @@ function lengthFault(name: string, byteLength: number, limits: Limits): string |
   if (name.length === 0) return "it is empty";
   if (byteLength > limits.topicBytesMax) return `it has ${byteLength} bytes, the maximum is ${limits.topicBytesMax}`;
   if (name.includes("\u0000")) return "it cannot contain U+0000";
+  if (!name.isWellFormed()) return "it holds half of a surrogate pair";
   let levels = 1;
   for (let i = name.indexOf("/"); i >= 0; i = name.indexOf("/", i + 1)) levels++;
   if (levels > limits.topicLevelsMax) return `it has ${levels} levels, the maximum is ${limits.topicLevelsMax}`;

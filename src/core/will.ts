@@ -1,6 +1,7 @@
-import { Message, type MessageSource } from "./message.ts";
+import { expiryTime, Message, type MessageSource } from "./message.ts";
 import type { StoredWill } from "./mutation.ts";
 import type { Topic } from "./topic.ts";
+import type { Turn } from "./turn.ts";
 
 /** What is published when a client goes without saying so; an intention, not yet a message: its expiry starts when it is published. */
 export interface Will {
@@ -13,9 +14,9 @@ export interface Will {
   readonly expirySeconds: number | undefined;
 }
 
-/** The will as a message published at `now`. */
-export function willMessage(will: Will, now: number): Message {
-  const expiresAt = will.expirySeconds === undefined ? Infinity : now + will.expirySeconds * 1000;
+/** The will as a message published now. */
+export function willMessage(will: Will, turn: Turn): Message {
+  const expiresAt = expiryTime(will.expirySeconds, turn.limits.messageExpirySecondsMax, turn.now);
   return new Message(will.topic, will.source, expiresAt).own();
 }
 

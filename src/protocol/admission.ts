@@ -1,5 +1,5 @@
 import type { Identity } from "../core/ports.ts";
-import { Message } from "../core/message.ts";
+import { expiryTime, Message } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Topic } from "../core/topic.ts";
 import type { PublishView } from "../wire/publish.ts";
@@ -69,9 +69,6 @@ export function assertUtf8Payload(bytes: Uint8Array, start: number, end: number)
 /** The message that a PUBLISH carries; its bytes still lie in the chunk. */
 export function messageOf(endpoint: Endpoint, from: { view: PublishView; topic: Topic }, now: number): Message {
   const { view, topic } = from;
-  const { messageExpirySecondsMax } = endpoint.settings.limits;
-  const expirySeconds = view.expirySeconds < 0
-    ? messageExpirySecondsMax
-    : Math.min(view.expirySeconds, messageExpirySecondsMax);
-  return new Message(topic, view, now + expirySeconds * 1000);
+  const wished = view.expirySeconds < 0 ? undefined : view.expirySeconds;
+  return new Message(topic, view, expiryTime(wished, endpoint.settings.limits.messageExpirySecondsMax, now));
 }

@@ -4,8 +4,8 @@ import type { DropCause } from "../core/happening.ts";
 import { type Outcome, Refusal } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { SubscribeRequest } from "../core/subscriptions.ts";
-import { parseFilter } from "../core/subscription.ts";
-import { assertTopicFilter } from "../core/topic.ts";
+import { type ParsedFilter, parseFilter } from "../core/subscription.ts";
+import { assertTopicFilter, hasWildcard } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { AckView, readAcknowledgement } from "../wire/acknowledgement.ts";
 import { readDisconnect, readPingreq } from "../wire/disconnect.ts";
@@ -53,6 +53,8 @@ export class PacketHandler {
         return this.#turn.effects.pingresp(endpoint); // [MQTT-3.12.4-1]
       case PacketType.disconnect:
         return this.#onDisconnect(endpoint, frame);
+      case 0:
+        throw new Refusal("malformed-packet", "Cannot read a packet of type 0: the type is reserved");
       default: // a second CONNECT ([MQTT-3.1.0-2]) or what only a server sends
         throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} from a client that is connected`);
     }
@@ -63,16 +65,13 @@ export class PacketHandler {
     readPublish(view, frame, endpoint.version);
     assertCapabilities(endpoint, view);
     const session = endpoint.session!;
-    if (view.qos === 2) this.#assertReceivable(endpoint, session);
-    if (view.qos === 1 && session.received?.has(view.packetId) === true) { // it is a QoS 2 message's until PUBREL
-      return this.#acknowledge(endpoint, "packet-identifier-in-use", "");
-    }
+    if (view.qos > 0) this.#assertReceivable(endpoint, session);
     let outcome: Outcome = "success";
     let reason = "";
     try {
       const topic = resolveTopic(endpoint, view, this.#topics); // also of one that comes again: it may set an alias
-      if (view.qos === 2 && session.received?.has(view.packetId) === true) { // [MQTT-4.3.3-10]
-        return this.#acknowledge(endpoint, "success", "");
+      if (view.qos > 0 && session.received?.has(view.packetId) === true) { // it is a QoS 2 message's until PUBREL ([MQTT-4.3.3-10])
+        return this.#acknowledge(endpoint, view.qos === 2 ? "success" : "packet-identifier-in-use", "");
       }
       assertPublishable(endpoint, view, topic);
       const message = messageOf(endpoint, { view, topic }, this.#turn.now);
@@ -87,7 +86,7 @@ export class PacketHandler {
     if (view.qos > 0) this.#acknowledge(endpoint, outcome, reason);
   }
 
-  /** Refuses a QoS 2 message above the announced Receive Maximum ([MQTT-3.3.4-9]); one that comes again is none. */
+  /** Refuses a QoS 1 or 2 message above the announced Receive Maximum ([MQTT-3.3.4-7]); one that comes again is none. */
   #assertReceivable(endpoint: Endpoint, session: Session): void {
     const { received } = session;
     const { strictReceiveMaximum, limits: { receiveMaximum } } = endpoint.settings;
@@ -121,6 +120,7 @@ export class PacketHandler {
         return;
       case PacketType.pubrec:
         this.#assertAwaited(session, packetId, 2);
+        if (isRefused && session.inflight?.get(packetId)?.state === "released") throw outOfOrder(packetId);
         if (isRefused) session.settle(packetId, turn); // [MQTT-4.8.2-6], and the id is free again
         else {
           const isKnown = session.release(packetId, turn);
@@ -136,6 +136,7 @@ export class PacketHandler {
       }
       default:
         this.#assertAwaited(session, packetId, 2);
+        if (session.inflight?.get(packetId)?.state === "sent") throw outOfOrder(packetId); // [MQTT-4.3.3-3]
         session.settle(packetId, turn);
     }
   }
@@ -179,8 +180,25 @@ export class PacketHandler {
       if (error instanceof Refusal) return error.refusal;
       throw error;
     }
+    this.#assertSwitchedOn(endpoint, parsed);
     if (!endpoint.policy!.maySubscribe(endpoint.session!, parsed.filter)) return "not-authorized";
     return { ...request, subscriptionId };
+  }
+
+  /** A v5 client has been told what is switched off: to ask for it is a protocol error (MQTT 5 3.2.2.3.11, 3.2.2.3.13).
+   * Earlier versions get a failure from the core. */
+  #assertSwitchedOn(endpoint: Endpoint, { filter, group }: ParsedFilter): void {
+    const { wildcardAvailable, sharedAvailable } = endpoint.settings.limits;
+    if (endpoint.version !== 5) return;
+    if (!sharedAvailable && group !== "") {
+      throw new Refusal(
+        "shared-subscriptions-not-supported",
+        "Cannot subscribe: shared subscriptions are switched off",
+      );
+    }
+    if (!wildcardAvailable && hasWildcard(filter)) {
+      throw new Refusal("wildcard-subscriptions-not-supported", "Cannot subscribe: wildcards are switched off");
+    }
   }
 
   #onUnsubscribe(endpoint: Endpoint, frame: FrameReader): void {
@@ -207,6 +225,13 @@ export class PacketHandler {
       expirySeconds: wished === undefined ? undefined : Math.min(wished, sessionExpirySecondsMax),
     }, this.#turn);
   }
+}
+
+function outOfOrder(packetId: number): Refusal {
+  return new Refusal(
+    "protocol-error",
+    `Cannot accept the acknowledgement of packet ${packetId} at this point of its exchange`,
+  );
 }
 
 function dropCause(outcome: Outcome): DropCause {

@@ -46,10 +46,10 @@ export class CommitLoop {
   #isCommitting = false;
   #isCommitDue = false;
   #isFlushDue = false;
-  #hasFailed = false;
+  #failure: { readonly error: unknown } | undefined;
   /** Who waits for the commit under way, and for the one after it. */
-  #waiting: (() => void)[] = [];
-  #waitingNext: (() => void)[] = [];
+  #waiting: PromiseWithResolvers<void>[] = [];
+  #waitingNext: PromiseWithResolvers<void>[] = [];
 
   constructor(parts: CommitLoopParts) {
     this.#parts = parts;
@@ -72,10 +72,13 @@ export class CommitLoop {
     return this.#heldSends > HELD_SENDS_MAX;
   }
 
-  /** Resolves when everything decided so far is on disk and has been said, or never will be. */
+  /** Resolves when everything decided so far is on disk and has been said; rejects when the store has failed. */
   settled(): Promise<void> {
-    if (!this.isBehind || this.#hasFailed) return Promise.resolve();
-    return new Promise((resolve) => (this.#held.length > 0 ? this.#waitingNext : this.#waiting).push(resolve));
+    if (this.#failure !== undefined) return Promise.reject(failed(this.#failure.error));
+    if (!this.isBehind) return Promise.resolve();
+    const waiting = Promise.withResolvers<void>();
+    (this.#held.length > 0 ? this.#waitingNext : this.#waiting).push(waiting);
+    return waiting.promise;
   }
 
   /** Lets go everything said so far, now. */
@@ -95,7 +98,7 @@ export class CommitLoop {
   }
 
   #hold(effects: Effects): void {
-    this.#passQos0(effects);
+    this.#passFree(effects);
     this.#held.push(effects);
     this.#heldSends += effects.length;
     if (this.#isCommitDue || this.#isCommitting) return;
@@ -103,14 +106,14 @@ export class CommitLoop {
     queueMicrotask(() => this.#commit());
   }
 
-  /** Says QoS 0 messages now, since no promise hangs on them; keeps the bytes of the others. */
-  #passQos0(effects: Effects): void {
+  /** Says now what no promise hangs on; keeps the bytes of the others. */
+  #passFree(effects: Effects): void {
     const { sends } = effects;
     let kept = 0;
     for (let i = 0; i < effects.length; i++) {
       const send = sends[i];
       const speaker = send.peer as Speaker;
-      if (send.kind === SendKind.publish && send.qos === 0 && speaker.isOpen && speaker.heldSubacks === 0) {
+      if (speaker.isOpen && isFree(send, speaker)) {
         this.#say(send);
         continue;
       }
@@ -131,8 +134,10 @@ export class CommitLoop {
     this.#waiting = this.#waitingNext;
     this.#waitingNext = [];
     this.#isCommitting = true;
+    const writes = writesOf(batch);
+    if (writes.length === 0) return this.#committed(batch); // it only waited its turn
     try {
-      const done = this.#parts.store.commit(writesOf(batch));
+      const done = this.#parts.store.commit(writes);
       if (done === undefined) this.#committed(batch);
       else done.then(() => this.#committed(batch), (error) => this.#fail(error));
     } catch (error) {
@@ -149,7 +154,7 @@ export class CommitLoop {
       }
       this.#speak(effects);
     }
-    release(this.#waiting);
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
     this.settle();
     if (this.#held.length > 0 && !this.#isCommitDue) {
       this.#isCommitDue = true;
@@ -158,10 +163,9 @@ export class CommitLoop {
   }
 
   #fail(error: unknown): void {
-    this.#hasFailed = true;
+    this.#failure = { error };
     this.#isCommitting = true; // for ever: nothing is said any more
-    release(this.#waiting);
-    release(this.#waitingNext);
+    for (const { reject } of [...this.#waiting.splice(0), ...this.#waitingNext.splice(0)]) reject(failed(error));
     this.#parts.onFailure(error);
   }
 
@@ -194,10 +198,16 @@ export class CommitLoop {
   }
 }
 
+/** A QoS 0 message promises nothing, but retained ones do not overtake their SUBACK; PINGRESP only says that the broker is there. */
+function isFree(send: Send, speaker: Speaker): boolean {
+  if (send.kind === SendKind.pingresp) return true;
+  return send.kind === SendKind.publish && send.qos === 0 && speaker.heldSubacks === 0;
+}
+
 function writesOf(batch: readonly Effects[]): readonly Mutation[] {
   return batch.length === 1 ? batch[0].writes : batch.flatMap((effects) => effects.writes);
 }
 
-function release(waiting: (() => void)[]): void {
-  for (const resolve of waiting.splice(0)) resolve();
+function failed(cause: unknown): Error {
+  return new Error("The store failed; what was not acknowledged may be lost", { cause });
 }

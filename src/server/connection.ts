@@ -46,6 +46,9 @@ export interface ConnectionSource {
   readonly settings: EndpointSettings;
 }
 
+/** Written at a time, so that a peer that reads slowly is seen to read. */
+const WRITE_BYTES_MAX = 256 * 1024;
+
 /** How long a peer may take to read our last words, and how much it may still send meanwhile. */
 const LINGER_MS = 2_000;
 const LINGER_BYTES_MAX = 1024 * 1024;
@@ -63,10 +66,13 @@ export class Connection implements Alarm {
   #linger: AlarmHandle | undefined;
   #lastReceivedAt: number;
   #writingSince = 0;
+  /** What is being written, and how much of it is on its way or gone. */
   #written: Uint8Array | null = null;
+  #writtenBytes = 0;
   #hasConnect = false;
   #isShutDown = false;
   #isClosed = false;
+  readonly #closed = Promise.withResolvers<void>();
   #lingerBytes = 0;
 
   constructor(parts: ConnectionParts, source: ConnectionSource) {
@@ -101,7 +107,8 @@ export class Connection implements Alarm {
         }
         this.#frames.push(chunk);
         const pending = this.#process();
-        if (pending !== undefined) await pending;
+        if (pending !== undefined) await Promise.race([pending, this.#closed.promise]);
+        if (this.#isClosed) break;
         if (loop.isOverloaded) await loop.settled();
       }
     } catch {
@@ -125,7 +132,7 @@ export class Connection implements Alarm {
     const { writeTimeoutMs } = this.#parts;
     if (this.#isClosed) return Infinity;
     if (this.#written !== null && now - this.#writingSince >= writeTimeoutMs) {
-      this.#detach("connection-lost");
+      this.#detach("write-timeout");
       this.#close();
       return Infinity;
     }
@@ -302,15 +309,25 @@ export class Connection implements Alarm {
       if (this.endpoint.isClosing) this.#shutdown();
       return;
     }
-    const bytes = this.#written = outbox.take();
-    this.endpoint.unwrittenBytes = bytes.length;
+    this.#written = outbox.take();
+    this.#writtenBytes = 0;
+    this.endpoint.unwrittenBytes = this.#written.length;
+    this.#writeOn();
+  }
+
+  #writeOn(): void {
+    const bytes = this.#written!;
+    const start = this.#writtenBytes;
+    this.#writtenBytes = Math.min(start + WRITE_BYTES_MAX, bytes.length);
     this.#writingSince = this.#parts.clock.now();
-    this.#channel.write(bytes).then(this.#onWritten, this.#onWriteFailed);
+    const part = start === 0 && this.#writtenBytes === bytes.length ? bytes : bytes.subarray(start, this.#writtenBytes);
+    this.#channel.write(part).then(this.#onWritten, this.#onWriteFailed);
   }
 
   readonly #onWritten = (): void => {
     const { endpoint } = this;
     const { turn, loop, traffic, clock } = this.#parts;
+    if (this.#writtenBytes < this.#written!.length) return this.#writeOn();
     traffic.bytesSent += endpoint.unwrittenBytes;
     endpoint.outbox.recycle(this.#written!);
     this.#written = null;
@@ -346,6 +363,7 @@ export class Connection implements Alarm {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#closed.resolve();
     this.endpoint.isClosing = true;
     if (this.#linger !== undefined) this.#parts.clock.cancel(this.#linger);
     this.#channel.close();

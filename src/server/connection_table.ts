@@ -36,15 +36,24 @@ export class ConnectionTable {
 
   /** Tells every client why, and resolves when all have gone or were cut after `timeoutMs`. */
   async endAll(cause: RefusalCause, timeoutMs: number): Promise<void> {
-    if (this.#connections.size === 0) return;
-    const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     for (const connection of this.#connections) connection.end(cause);
-    const cut = setTimeout(() => this.abortAll(), timeoutMs);
-    await empty;
+    const cut = setTimeout(() => this.#abortAll(), timeoutMs);
+    await this.#empty();
     clearTimeout(cut);
   }
 
-  abortAll(): void {
+  /** Ends every connection without a word, and resolves when all have gone. */
+  async cutAll(): Promise<void> {
+    this.#abortAll();
+    await this.#empty();
+  }
+
+  #abortAll(): void {
     for (const connection of this.#connections) connection.abort();
+  }
+
+  #empty(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty = resolve);
   }
 }

@@ -12,9 +12,11 @@ export interface Watcher {
 export class Happenings {
   readonly #watchers = new Set<Watcher>();
   readonly #turn: Turn;
+  readonly #onError: (error: unknown) => void;
 
-  constructor(turn: Turn) {
+  constructor(turn: Turn, onError: (error: unknown) => void) {
     this.#turn = turn;
+    this.#onError = onError;
   }
 
   /** Adds a watcher; call the answer to take it out again. */
@@ -28,7 +30,15 @@ export class Happenings {
   }
 
   tell(happening: Happening): void {
-    for (const watcher of this.#watchers) watcher.onHappening(happening);
+    const isOfMessage = happening.kind === "message-published" || happening.kind === "message-delivered";
+    for (const watcher of this.#watchers) {
+      if (isOfMessage && !watcher.watchesMessages) continue;
+      try {
+        watcher.onHappening(happening);
+      } catch (error) { // a watcher's fault is not the clients'
+        this.#onError(error);
+      }
+    }
   }
 
   #update(): void {

@@ -27,7 +27,8 @@ export interface LocalSubscriptionParts {
   readonly highWaterMark: number;
   /** Called when there is room again or a message was settled: sends what waits. */
   readonly pump: (decide: (turn: Turn) => void) => void;
-  readonly onCancel: () => void;
+  /** Called once at the end; `unread` when nobody will read what was received. */
+  readonly onEnd: (options: { unread: boolean }) => void;
 }
 
 interface Waiting {
@@ -52,7 +53,7 @@ export class LocalSubscription implements Speaker {
     this.#parts = parts;
     this.stream = new ReadableStream<ReceivedMessage>({
       pull: (controller) => this.#pull(controller),
-      cancel: () => this.close(),
+      cancel: () => this.#end({ unread: true }),
     }, { highWaterMark: 0 });
   }
 
@@ -68,9 +69,13 @@ export class LocalSubscription implements Speaker {
 
   /** Ends the stream once what was received has been read, and the subscription now. */
   close(): void {
+    this.#end({ unread: false });
+  }
+
+  #end(options: { unread: boolean }): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#parts.onCancel();
+    this.#parts.onEnd(options);
     this.#wake?.();
   }
 

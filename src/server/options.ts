@@ -83,7 +83,7 @@ export interface ResolvedOptions {
 /** Fills in the defaults. */
 export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   return {
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: resolveLimits(options.limits ?? {}),
     protocol: {
       packetBytesMax: 1024 * 1024,
       topicAliasMaximum: 64,
@@ -107,6 +107,16 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
     sysIntervalMs: options.sysIntervalMs ?? 10_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 5_000,
+  };
+}
+
+/** A shorter maximum also holds for 3.1.1 sessions, unless those were given an expiry of their own. */
+function resolveLimits(limits: Partial<Limits>): Limits {
+  const resolved = { ...DEFAULT_LIMITS, ...limits };
+  if (limits.sessionExpirySecondsV3 !== undefined) return resolved;
+  return {
+    ...resolved,
+    sessionExpirySecondsV3: Math.min(resolved.sessionExpirySecondsV3, resolved.sessionExpirySecondsMax),
   };
 }
 

@@ -25,6 +25,7 @@ export function publishSysTopics(sources: SysSources): void {
   }
 }
 
+/** The values by name. Refusals are told by their cause, each from the first on. */
 function sysValues({ broker, turn, traffic, version, startedAt }: SysSources): Record<string, string | number> {
   const { statistics } = turn;
   const refusals = (...causes: Parameters<Traffic["countRefusal"]>[0][]) =>
@@ -45,6 +46,9 @@ function sysValues({ broker, turn, traffic, version, startedAt }: SysSources): R
     "bytes/sent": traffic.bytesSent,
     "subscriptions/count": statistics.subscriptions,
     "retained/count": broker.retained.count,
+    "connections/accepted": traffic.connectionsAccepted,
+    "connections/rejected": traffic.connectionsRejected,
+    ...Object.fromEntries([...traffic.refusals].map(([cause, count]) => [`refusals/${cause}`, count])),
     "errors/protocol": refusals("protocol-error", "receive-maximum-exceeded", "topic-alias-invalid"),
     "errors/auth": refusals("bad-user-name-or-password", "bad-authentication-method"),
     "errors/authz": statistics.droppedByCause["not-authorized"],

@@ -1,12 +1,14 @@
 import { getLogger } from "@logtape/logtape";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
-import { Message, messageSource, type QoS } from "../core/message.ts";
+import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
 import { refill, restore } from "../core/restore.ts";
 import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
 import type { StoredPage } from "../core/mutation.ts";
 import { Session } from "../core/session.ts";
-import { assertTopicFilter, Topic } from "../core/topic.ts";
+import { Refusal } from "../core/refusal.ts";
+import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
+import { assertTopicFilter, quoted, Topic } from "../core/topic.ts";
 import { Turn } from "../core/turn.ts";
 import { ConnectHandler } from "../protocol/connect_handler.ts";
 import { PacketHandler } from "../protocol/packet_handler.ts";
@@ -97,6 +99,7 @@ export class WeirBroker {
   readonly #parts: ConnectionParts;
   readonly #connections: ConnectionTable;
   readonly #listeners: TransportListener[] = [];
+  readonly #serving: Promise<void>[] = [];
   readonly #subscriptions = new Set<LocalSubscription>();
   /** How to end and how to close each stream of happenings. */
   readonly #endings = new Map<() => void, () => void>();
@@ -104,6 +107,7 @@ export class WeirBroker {
   readonly #finished = Promise.withResolvers<void>();
   #localSessions = 0;
   #stopping: Promise<void> | undefined;
+  #failure: Error | undefined;
 
   /** Use {@link WeirBroker.start}. */
   private constructor(options: ResolvedOptions) {
@@ -111,7 +115,7 @@ export class WeirBroker {
     this.#turn = new Turn(options.limits);
     this.#broker = new Broker(options.limits);
     this.#finished.promise.catch(() => {}); // told through `finished` to whoever looks; nobody has to
-    this.#happenings = new Happenings(this.#turn);
+    this.#happenings = new Happenings(this.#turn, (error) => this.#onError(error, "watcher"));
     this.#topics = new TopicTable(options.limits);
     this.#connections = new ConnectionTable(options.connection.connectionsPerAddressMax);
     const writer = new PublishWriter();
@@ -164,52 +168,53 @@ export class WeirBroker {
    * @throws {Deno.errors.AddrInUse} and whatever else the system says */
   listen(options: ListenOptions = {}): ListenerAddress {
     const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true, connectionsMax = 10_000 } = options;
+    this.#assertRunning("listen");
     const listener = listenTcp({ hostname, port, noDelay });
     this.#listeners.push(listener);
-    this.#serve(listener, connectionsMax, options).catch((error) => this.#onError(error, `listener ${name}`));
+    const serving = this.#serve(listener, connectionsMax, options);
+    this.#serving.push(serving.catch((error) => this.#onError(error, `listener ${name}`)));
     return { name, hostname: listener.hostname, port: listener.port };
   }
 
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
-  accept(streams: ByteStreams, policy: ListenerPolicy & { remoteAddress?: string } = {}): Promise<void> {
+  async accept(streams: ByteStreams, policy: ListenerPolicy & { remoteAddress?: string } = {}): Promise<void> {
+    this.#assertRunning("accept a connection");
     const { remoteAddress = "" } = policy;
     const settings = endpointSettings(this.#options, policy);
     const connection = new Connection(this.#parts, { channel: channelOf(streams), remoteAddress, settings });
-    return this.#connections.track(connection);
+    await this.#connections.track(connection);
   }
 
   /** Publishes a message; resolves when it is as safe as the store makes it.
-   * @throws {Refusal} topic-name-invalid */
+   * @throws {Refusal} topic-name-invalid
+   * @throws {RangeError} for a QoS or an expiry that MQTT does not have */
   async publish(message: OutgoingMessage): Promise<void> {
+    this.#assertRunning("publish");
     const { payload, qos = 0, retain = false, expirySeconds } = message;
+    if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot publish with QoS ${qos}: it is 0, 1 or 2`);
+    if (expirySeconds !== undefined && !(expirySeconds >= 0 && expirySeconds <= 0xffff_ffff)) {
+      throw new RangeError(`Cannot publish with an expiry of ${expirySeconds} s: it lies between 0 and 4294967295`);
+    }
     const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
     const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });
     const topic = this.#topics.of(message.topic);
-    await this.#decide((turn) => {
-      const expiresAt = expirySeconds === undefined ? Infinity : turn.now + expirySeconds * 1000;
+    this.#decide((turn) => {
+      const expiresAt = expiryTime(expirySeconds, turn.limits.messageExpirySecondsMax, turn.now);
       this.#broker.publish(new Message(topic, source, expiresAt), null, turn);
     });
+    await this.#loop.settled();
   }
 
   /** Subscribes; read the answer as a stream or with `for await`. Leaving the loop or cancelling the stream unsubscribes. The reader
    * sets the pace: see {@link SubscribeOptions.highWaterMark}.
    * @throws {Refusal} topic-filter-invalid */
   subscribe(filter: string, options: SubscribeOptions = {}): ReadableStream<ReceivedMessage> {
+    this.#assertRunning("subscribe");
     const { qos = 0, highWaterMark = 1_000, retained = true, signal } = options;
-    assertTopicFilter(filter, encodeUtf8(filter).length, this.#options.limits);
-    const session = new Session(`\u0000local-${++this.#localSessions}`, undefined); // an id that no client can have
-    const subscription = new LocalSubscription({
-      session,
-      highWaterMark,
-      pump: (decide) => void this.#decide(decide),
-      onCancel: () => {
-        this.#subscriptions.delete(subscription);
-        void this.#decide((turn) => this.#broker.subscriptions.deleteAll(session, turn));
-      },
-    });
-    session.peer = subscription;
-    session.window = highWaterMark;
-    this.#subscriptions.add(subscription);
+    if (!Number.isInteger(highWaterMark) || highWaterMark < 1) {
+      throw new RangeError(`Cannot keep ${highWaterMark} messages for a reader: it is a whole number from 1 on`);
+    }
+    const session = new Session(`$local/${++this.#localSessions}`, undefined); // for happenings: it is not among the clients' sessions
     const retainHandling = retained ? 0 : 2;
     const request = {
       filter,
@@ -219,10 +224,32 @@ export class WeirBroker {
       retainHandling,
       subscriptionId: 0,
     } as const;
-    void this.#decide((turn) => this.#broker.subscribe(session, { packetId: 0, requests: [request] }, turn));
-    signal?.addEventListener("abort", () => subscription.close(), { once: true });
+    this.#assertSubscribable(session, request);
+    const onAbort = () => subscription.close();
+    const subscription = new LocalSubscription({
+      session,
+      highWaterMark,
+      pump: (decide) => this.#decide(decide),
+      onEnd: (how) => {
+        this.#subscriptions.delete(subscription);
+        signal?.removeEventListener("abort", onAbort);
+        this.#decide((turn) => this.#broker.release(session, how, turn));
+      },
+    });
+    session.peer = subscription;
+    session.window = highWaterMark;
+    this.#subscriptions.add(subscription);
+    this.#decide((turn) => this.#broker.subscribe(session, { packetId: 0, requests: [request] }, turn));
+    signal?.addEventListener("abort", onAbort);
     if (signal?.aborted) subscription.close();
     return subscription.stream;
+  }
+
+  #assertSubscribable(session: Session, request: SubscriptionOptions): void {
+    const refusal = this.#broker.subscriptions.refusal(session, request);
+    if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(request.filter)}`);
+    const { filter } = parseFilter(request.filter)!;
+    assertTopicFilter(filter, encodeUtf8(request.filter).length, this.#options.limits);
   }
 
   /** Calls `onHappening` for what comes to pass from now on, once it is committed; call the answer to end that. With `messages`, also
@@ -233,6 +260,7 @@ export class WeirBroker {
 
   /** As {@link WeirBroker.watch}, as a stream; it ends with the broker. A reader that is 10,000 behind misses the newest. */
   happenings(options: { messages?: boolean } = {}): ReadableStream<Happening> {
+    this.#assertRunning("watch");
     let end: () => void;
     return new ReadableStream<Happening>({
       start: (controller) => {
@@ -262,9 +290,10 @@ export class WeirBroker {
 
   async #stop(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
+    await Promise.all(this.#serving); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
-    await this.#loop.settled();
     this.#endStreams();
+    await this.#loop.settled();
     this.#clock.stop();
     await this.#options.store.close();
     this.#finished.resolve();
@@ -295,12 +324,11 @@ export class WeirBroker {
     }
   }
 
-  /** Lets the core decide, then persists and speaks; resolves when that is done. */
-  #decide(decide: (turn: Turn) => void): Promise<void> {
+  /** Lets the core decide, then persists and speaks. */
+  #decide(decide: (turn: Turn) => void): void {
     this.#turn.now = this.#clock.now();
     decide(this.#turn);
     this.#loop.settle();
-    return this.#loop.settled();
   }
 
   /** Refills the queue of a session from the store. */
@@ -315,17 +343,17 @@ export class WeirBroker {
 
   #refill(session: Session, page: StoredPage): void {
     if (page.deliveries.length === 0 && this.#loop.isBehind) { // what is missing waits for a commit
-      void this.#loop.settled().then(() => this.#load(session));
+      this.#loop.settled().then(() => this.#load(session), () => {}); // the failure is told elsewhere
       return;
     }
-    void this.#decide((turn) => refill(session, { broker: this.#broker, page, topicOf }, turn));
+    this.#decide((turn) => refill(session, { broker: this.#broker, page, topicOf }, turn));
   }
 
   /** Rings when the core has something due; looks at least once a second, since a decision may bring it forward. */
   #watchCore(): void {
     this.#clock.set(this.#clock.now() + 1000, {
       ring: (now) => {
-        if (this.#broker.nextDeadline <= now) void this.#decide((turn) => this.#broker.tick(turn));
+        if (this.#broker.nextDeadline <= now) this.#decide((turn) => this.#broker.tick(turn));
         return Math.min(Math.max(this.#broker.nextDeadline, now + 10), now + 1000);
       },
     });
@@ -336,10 +364,15 @@ export class WeirBroker {
     const sources = { broker: this.#broker, turn: this.#turn, traffic: this.#traffic, version, startedAt };
     this.#clock.set(this.#clock.now(), {
       ring: (now) => {
-        void this.#decide(() => publishSysTopics(sources));
+        this.#decide(() => publishSysTopics(sources));
         return now + intervalMs;
       },
     });
+  }
+
+  #assertRunning(action: string): void {
+    if (this.#failure !== undefined) throw new Error(`Cannot ${action}: the store failed`, { cause: this.#failure });
+    if (this.#stopping !== undefined) throw new Error(`Cannot ${action}: the broker has stopped`);
   }
 
   #onError(error: unknown, context: string): void {
@@ -347,13 +380,19 @@ export class WeirBroker {
   }
 
   /** The store failed: memory is ahead of the disk, so nothing more may be said. */
-  #fail(error: unknown): void {
-    this.#stopping ??= Promise.resolve();
+  #fail(cause: unknown): void {
+    this.#failure ??= new Error("The store failed; what was not acknowledged may be lost", { cause });
+    this.#stopping ??= this.#abort(this.#failure);
+  }
+
+  async #abort(error: Error): Promise<void> {
     for (const listener of this.#listeners) listener.close();
-    this.#connections.abortAll();
-    this.#endStreams();
     this.#clock.stop();
-    this.#finished.reject(new Error("The store failed; what was not acknowledged may be lost", { cause: error }));
+    this.#endStreams();
+    await Promise.all(this.#serving);
+    await this.#connections.cutAll();
+    await this.#options.store.close().catch((error) => this.#onError(error, "store"));
+    this.#finished.reject(error);
   }
 }
 

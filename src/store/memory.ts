@@ -26,6 +26,8 @@ export class MemoryStore implements Store {
   readonly #bodies = new Map<number, { readonly body: StoredBody; references: number }>();
   readonly #retained = new Map<string, number>();
   readonly #wills = new Map<string, StoredWill>();
+  /** Bodies that lost a reference, or have none yet, in this commit. */
+  readonly #unreferred = new Set<number>();
   #lastBodyId = 0;
   #lastSequence = 0;
 
@@ -57,10 +59,12 @@ export class MemoryStore implements Store {
   }
 
   commit(mutations: readonly Mutation[]): void {
+    this.#assertReferences(mutations); // before anything is changed: all or nothing
     for (const mutation of mutations) this.#apply(mutation);
-    for (const mutation of mutations) {
-      if (mutation.kind === "body-stored") this.#dropIfUnused(mutation.bodyId);
+    for (const bodyId of this.#unreferred) {
+      if (this.#bodies.get(bodyId)?.references === 0) this.#bodies.delete(bodyId);
     }
+    this.#unreferred.clear();
   }
 
   /** The next deliveries of a session that wait. */
@@ -93,6 +97,7 @@ export class MemoryStore implements Store {
       case "body-stored": {
         const { kind: _, ...body } = mutation;
         this.#bodies.set(body.bodyId, { body, references: 0 });
+        this.#unreferred.add(body.bodyId);
         this.#lastBodyId = Math.max(this.#lastBodyId, body.bodyId);
         return;
       }
@@ -166,6 +171,7 @@ export class MemoryStore implements Store {
     if (row === undefined) return;
     for (const sequence of [...row.deliveries.keys()]) this.#endDelivery(row, sequence);
     this.#sessions.delete(clientId);
+    this.#wills.delete(clientId);
   }
 
   #endDelivery(row: SessionRows, sequence: number): void {
@@ -194,11 +200,19 @@ export class MemoryStore implements Store {
     const entry = this.#bodies.get(bodyId);
     if (entry === undefined) return;
     entry.references--;
-    this.#dropIfUnused(bodyId);
+    this.#unreferred.add(bodyId);
   }
 
-  #dropIfUnused(bodyId: number): void {
-    if (this.#bodies.get(bodyId)?.references === 0) this.#bodies.delete(bodyId);
+  #assertReferences(mutations: readonly Mutation[]): void {
+    const brought = new Set<number>();
+    for (const mutation of mutations) {
+      if (mutation.kind === "body-stored") brought.add(mutation.bodyId);
+      if (mutation.kind !== "delivery-stored" && mutation.kind !== "retained-set") continue;
+      const { bodyId } = mutation;
+      if (!brought.has(bodyId) && !this.#bodies.has(bodyId)) {
+        throw new Error(`Cannot refer to body ${bodyId}: it is not stored`);
+      }
+    }
   }
 }
 

@@ -203,3 +203,20 @@ Deno.test("v3.1.1 [MQTT-3.9.3-2] SUBACK holds no other code than 0, 1, 2 and 0x8
   const codes = framesOf(client).filter(([first]) => first === 0x90).map((suback) => suback.slice(4));
   assert.deepEqual(codes, [[1, 2], Array.from({ length: refused.length + 1 }, () => 0x80)]);
 });
+
+Deno.test("v3.1.1: $share works as it does in 5.0, each message reaches one member of the group", async () => {
+  await using broker = await TestBroker.start();
+  const members = [await join(broker), await join(broker)];
+  for (const member of members) assert.equal(await member.subscribe("$share/group/a/+", { qos: 1 }), 1);
+  const publisher = await join(broker);
+  for (let i = 0; i < 10; i++) await publisher.publish("a/b", `${i}`, { qos: 1 });
+  const received: string[] = [];
+  for (const member of members) {
+    await member.send({ cmd: "pingreq" });
+    for (let next = await member.next(); next?.cmd === "publish"; next = await member.next()) {
+      assert.equal(next.topic, "a/b");
+      received.push(next.payload.toString());
+    }
+  }
+  assert.deepEqual(received.sort(), Array.from({ length: 10 }, (_, i) => `${i}`));
+});

@@ -105,8 +105,18 @@ export function drain(turn: Turn): { sends: Send[]; writes: Mutation[] } {
   return drained;
 }
 
-const SEND_NAMES =
-  ["PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "CONNACK", "SUBACK", "UNSUBACK", "DISCONNECT", "PINGRESP"] as const;
+const SEND_NAMES = [
+  "PUBLISH",
+  "PUBACK",
+  "PUBREC",
+  "PUBREL",
+  "PUBCOMP",
+  "CONNACK",
+  "SUBACK",
+  "UNSUBACK",
+  "DISCONNECT",
+  "PINGRESP",
+] as const;
 
 /** `PUBLISH alice a/x "hi" qos=1 id=1 dup retain`, to compare with in one line. */
 export function inWords(send: Send): string {

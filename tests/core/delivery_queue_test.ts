@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Delivery } from "../../src/core/delivery.ts";
-import { DeliveryQueue } from "../../src/core/delivery_queue.ts";
+import { DeliveryQueue, QUEUE_WINDOW_MESSAGES } from "../../src/core/delivery_queue.ts";
 import type { QoS } from "../../src/core/message.ts";
 import { messageOf } from "./building.ts";
 
@@ -85,4 +85,46 @@ Deno.test("a long queue is emptied at constant cost, and gives back what has pas
   for (let i = 0; i < 300_000; i++) assert.ok(queue.shift());
   assert.equal(queue.shift(), undefined);
   assert.equal(queue.length, 0);
+});
+
+/** A stored delivery. */
+function storedOf(sequence: number, payload = "x"): Delivery {
+  const delivery = deliveryOf({ qos: 1, isReplay: false, payload });
+  delivery.sequence = sequence;
+  return delivery;
+}
+
+Deno.test("what does not fit into memory is counted and comes back in its place", () => {
+  const queue = new DeliveryQueue();
+  const total = QUEUE_WINDOW_MESSAGES + 700;
+  for (let sequence = 1; sequence <= total; sequence++) {
+    if (queue.isWindowFull) queue.spill(storedOf(sequence));
+    else queue.push(storedOf(sequence));
+  }
+  assert.deepEqual([queue.length, queue.count, queue.inMemory], [total, total, QUEUE_WINDOW_MESSAGES]);
+  assert.equal(queue.bytes, total * storedOf(1).message.size);
+  const taken: number[] = [];
+  while (queue.length > 0) {
+    if (queue.wantsRefill) {
+      assert.equal(queue.lastSequence, taken.length + queue.inMemory);
+      const from = queue.lastSequence + 1;
+      const count = Math.min(500, total - queue.lastSequence);
+      queue.refill(Array.from({ length: count }, (_, i) => storedOf(from + i)));
+    }
+    taken.push(queue.shift()!.sequence);
+  }
+  assert.deepEqual(taken, Array.from({ length: total }, (_, i) => i + 1));
+  assert.deepEqual([queue.count, queue.bytes, queue.spilledCount], [0, 0, 0]);
+});
+
+Deno.test("once something is spilled, everything stored is, until it has come back: nothing overtakes", () => {
+  const queue = new DeliveryQueue();
+  const large = "x".repeat(5 * 1024 * 1024);
+  queue.push(storedOf(1, large));
+  assert.ok(queue.isWindowFull, "bytes fill the window, too");
+  queue.spill(storedOf(2));
+  queue.shift();
+  assert.ok(queue.isWindowFull);
+  queue.refill([storedOf(2)]);
+  assert.ok(!queue.isWindowFull);
 });

@@ -55,7 +55,7 @@ class Bench {
   }
 }
 
-Deno.test("[MQTT-3.3.4-7] no more is under way than the client's Receive Maximum, the rest follows as acknowledgements come", () => {
+Deno.test("[MQTT-3.3.4-9] no more is under way than the client's Receive Maximum, the rest follows as acknowledgements come", () => {
   const bench = new Bench({ receiveMaximum: 2 });
   assert.deepEqual(bench.publish("1"), ['PUBLISH alice a "1" qos=1 id=1']);
   assert.deepEqual(bench.publish("2"), ['PUBLISH alice a "2" qos=1 id=2']);
@@ -70,7 +70,7 @@ Deno.test("the broker's own limit holds when it is the smaller one", () => {
   assert.deepEqual([...bench.publish("1"), ...bench.publish("2")], ['PUBLISH alice a "1" qos=1 id=1']);
 });
 
-Deno.test("[MQTT-3.3.4-8] QoS 0 does not wait for the window", () => {
+Deno.test("QoS 0 does not wait for the window", () => {
   const bench = new Bench({ receiveMaximum: 1 });
   bench.publish("1");
   assert.deepEqual(bench.publish("2", { qos: 0 }), ['PUBLISH alice a "2"']);
@@ -221,7 +221,9 @@ Deno.test("the happening of a delivery tells the QoS it was delivered with", () 
   const bench = new Bench({ qos: 1 });
   bench.turn.watchesMessages = true;
   bench.broker.publish(messageOf("a", { qos: 2 }), null, bench.turn);
-  const delivered = bench.turn.effects.happenings.flatMap((each) => each.kind === "message-delivered" ? [each.qos] : []);
+  const delivered = bench.turn.effects.happenings.flatMap((each) =>
+    each.kind === "message-delivered" ? [each.qos] : []
+  );
   assert.deepEqual(delivered, [1]);
 });
 

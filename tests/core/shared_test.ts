@@ -47,7 +47,11 @@ Deno.test("members with room come first: a full window or a congested connection
   full.offer(messageOf("a", { qos: 1 }), member, turnOf());
   assert.equal(chosen(group, 3), "bbb");
   (free.peer as StubPeer).congested = true;
-  assert.equal(chosen(group, 4).split("").sort().join(""), "aabb", "nobody has room: those that are connected, by turns");
+  assert.equal(
+    chosen(group, 4).split("").sort().join(""),
+    "aabb",
+    "nobody has room: those that are connected, by turns",
+  );
 });
 
 Deno.test("a member's new options stand in the place of the former ones", () => {

@@ -19,7 +19,16 @@ Deno.test("[MQTT-4.8.2-1] [MQTT-4.8.2-2] a shared filter is a group and a filter
 });
 
 Deno.test("[MQTT-4.8.2-1] [MQTT-4.8.2-2] a shared filter without a group or a filter is not well formed", () => {
-  const malformed = ["$share", "$share/", "$share//", "$share//a", "$share/g", "$share/g/", "$share/+/a", "$share/g#/a"];
+  const malformed = [
+    "$share",
+    "$share/",
+    "$share//",
+    "$share//a",
+    "$share/g",
+    "$share/g/",
+    "$share/+/a",
+    "$share/g#/a",
+  ];
   for (const filter of malformed) assert.equal(parseFilter(filter), undefined, filter);
 });
 

@@ -59,7 +59,9 @@ class Pair {
       }
       case "delete": {
         const own = [...this.list].filter(([key]) => key.startsWith(`${step.session} `));
-        if (own.length === 0) return this.trie.delete({ group: "", filter: "never/there" }, this.sessions[step.session]);
+        if (own.length === 0) {
+          return this.trie.delete({ group: "", filter: "never/there" }, this.sessions[step.session]);
+        }
         const [key, { session, options }] = own[step.nth % own.length];
         this.trie.delete(parseFilter(options.filter)!, session);
         this.list.delete(key);
@@ -204,6 +206,8 @@ Deno.test("the shared group of a filter is found as long as it has members", () 
 Deno.test("[MQTT-3.3.4-3] a session gets all identifiers of its matching subscriptions, equal ones as often as they are", () => {
   const session = sessionOf("p");
   const ids = [7, 0, 7, 3];
-  const subscriptions = ids.map((subscriptionId, i) => new Subscription(session, optionsOf(`f${i}`, { subscriptionId })));
+  const subscriptions = ids.map((subscriptionId, i) =>
+    new Subscription(session, optionsOf(`f${i}`, { subscriptionId }))
+  );
   assert.deepEqual(routeEntry(session, subscriptions).subscriptionIds, [7, 7, 3]);
 });

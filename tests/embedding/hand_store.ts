@@ -14,10 +14,13 @@ export interface PendingCommit {
 export class HandStore implements Store {
   readonly #inner = new MemoryStore();
   readonly #pending: PendingCommit[] = [];
+  readonly #unfinished = new Set<PendingCommit>();
   #onCommit: ((commit: PendingCommit) => void) | undefined;
   /** Commits end by themselves while this is true. */
   isFast = false;
   commits = 0;
+  /** Commits of nothing: what the disk has to do for them is lost time. They end at once. */
+  emptyCommits = 0;
   isClosed = false;
 
   load(): Promise<StoredState> {
@@ -28,17 +31,28 @@ export class HandStore implements Store {
     if (this.isClosed) throw new Error("The broker commits to a store that it has closed");
     this.commits++;
     const kept = structuredClone(mutations); // what is committed is plain data, and the broker's own list may be used again
+    if (mutations.length === 0) return void this.emptyCommits++;
     if (this.isFast) return this.#inner.commit(kept);
     return new Promise<void>((resolve, reject) => {
       const finish = () => {
+        if (!this.#unfinished.delete(commit)) return;
         this.#inner.commit(kept);
         resolve();
       };
-      const commit = { mutations: kept, finish, fail: reject };
+      const fail = (error: Error) => {
+        this.#unfinished.delete(commit);
+        reject(error);
+      };
+      const commit = { mutations: kept, finish, fail };
+      this.#unfinished.add(commit);
       if (this.#onCommit === undefined) return void this.#pending.push(commit);
       this.#onCommit(commit);
       this.#onCommit = undefined;
     });
+  }
+
+  page(request: Parameters<Store["page"]>[0]): ReturnType<Store["page"]> {
+    return this.#inner.page(request);
   }
 
   close(): Promise<void> {
@@ -58,9 +72,13 @@ export class HandStore implements Store {
     return inTime(new Promise((resolve) => this.#onCommit = resolve), "a commit");
   }
 
-  /** From now on commits end by themselves; those that wait end now. */
+  /** From now on commits end by themselves; those that wait end now. A test that fails half way would hang otherwise. */
   release(): void {
     this.isFast = true;
-    for (const commit of this.#pending.splice(0)) commit.finish();
+    for (const commit of this.#unfinished) commit.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type BrokerOptions, MemoryStore, WeirBroker } from "../../mod.ts";
 import { TestBroker } from "../support/broker.ts";
 import { TestClient } from "../support/client.ts";
-import { inTime, nextText } from "./waiting.ts";
+import { inTime, nextText, until } from "./waiting.ts";
 
 /** A store that counts how often it is closed. */
 class ClosableStore extends MemoryStore {
@@ -84,6 +84,7 @@ Deno.test("two brokers in one process know nothing of each other", async () => {
   await one.broker.publish({ topic: "a/1", payload: "one", qos: 1, retain: true });
   assert.equal((await first.receive()).payload.toString(), "one");
   await second.expectNothing();
+  second.close();
   await two.broker.stop();
   await one.broker.publish({ topic: "a/2", payload: "still here" });
   assert.equal((await first.receive()).payload.toString(), "still here");
@@ -105,7 +106,12 @@ Deno.test("one connection too many on a listener is closed, and there is room ag
   const second = await broker.open();
   assert.equal(await second.expectClosed(), undefined);
   await first.disconnect();
-  await broker.connect();
+  // The broker learns that the client has closed its end a moment after the client does.
+  await until(async () => {
+    const client = await broker.open();
+    await client.send(client.connectPacket());
+    return (await client.next())?.cmd === "connack";
+  }, "room for another connection");
 });
 
 Deno.test("stop tells v5 clients 0x8B and closes v3 without a word", async () => {
@@ -158,13 +164,14 @@ Deno.test("stop frees the port", async () => {
 
 Deno.test("stop ends the subscriptions and the streams of happenings", async () => {
   const broker = await WeirBroker.start({ sysIntervalMs: 0 });
-  const messages = broker.subscribe("#").getReader();
   const happenings = broker.happenings().getReader();
+  const messages = broker.subscribe("#").getReader();
+  assert.equal((await inTime(happenings.read(), "a happening")).value?.kind, "subscribed");
   await broker.publish({ topic: "a", payload: "last" });
-  assert.equal((await happenings.read()).value?.kind, "subscribed");
   await broker.stop();
   assert.equal(await nextText(messages), "last"); // what was received is still read
   assert.equal((await inTime(messages.read(), "the end")).done, true);
+  assert.equal((await inTime(happenings.read(), "a happening")).value?.kind, "unsubscribed");
   assert.equal((await inTime(happenings.read(), "the end")).done, true);
 });
 

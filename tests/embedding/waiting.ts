@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import type { Packet } from "mqtt-packet";
 import type { Happening, ReceivedMessage, WeirBroker } from "../../mod.ts";
+import type { TestClient } from "../support/client.ts";
 
 /** Fails when `promise` has not settled in time: for what would otherwise hang for ever. */
 export async function inTime<T>(promise: Promise<T>, what: string, patienceMs = 5_000): Promise<T> {
@@ -19,6 +21,15 @@ export async function turns(count = 3): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setTimeout(resolve, 0));
 }
 
+/** Tries again until `attempt` answers true, with a turn of the event loop in between. */
+export async function until(attempt: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const patience = performance.now() + 5_000;
+  while (!await attempt()) {
+    if (performance.now() > patience) throw new Error(`${what}: not within 5,000 ms`);
+    await turns(1);
+  }
+}
+
 /** Resolves with the first happening from now on that `wanted` picks. */
 export function happening<K extends Happening["kind"]>(
   broker: WeirBroker,
@@ -32,6 +43,44 @@ export function happening<K extends Happening["kind"]>(
     found.resolve(happening as Extract<Happening, { kind: K }>);
   }, options);
   return inTime(found.promise, `a happening "${kind}"`);
+}
+
+/** What a client hears next. */
+export interface Awaited {
+  /** The packet, when it comes; it must be of this kind. */
+  expect<C extends Packet["cmd"]>(cmd: C): Promise<Extract<Packet, { cmd: C }>>;
+}
+
+/** Shows that the broker has read all that a client sent and has not answered yet: a QoS 0 message, which does not wait for a commit,
+ * has gone through to the program. (PINGRESP would wait.) Made before the commit that is waited for. */
+export class Marker {
+  readonly #reader: ReadableStreamDefaultReader<ReceivedMessage>;
+
+  constructor(broker: WeirBroker) {
+    this.#reader = broker.subscribe("marker").getReader();
+  }
+
+  async unanswered(client: TestClient): Promise<Awaited> {
+    let hasCome = false;
+    const next = client.next().finally(() => hasCome = true);
+    next.catch(() => {});
+    await this.passed(client);
+    await turns();
+    if (hasCome) assert.fail(`answered too early: ${JSON.stringify(await next)}`);
+    return {
+      async expect<C extends Packet["cmd"]>(cmd: C) {
+        const packet = await next;
+        assert.equal(packet?.cmd, cmd, `expected ${cmd}, got ${JSON.stringify(packet)}`);
+        return packet as Extract<Packet, { cmd: C }>;
+      },
+    };
+  }
+
+  /** Resolves when the broker has read all that the client sent. */
+  async passed(client: TestClient): Promise<void> {
+    await client.publish("marker", "x");
+    await nextText(this.#reader);
+  }
 }
 
 /** The next message of a reader, as text. */

@@ -38,25 +38,24 @@ export class Program implements AsyncDisposable {
     return within(this.#ended, `the end of ${this.#name}`);
   }
 
-  /** Ends it as a user does; it says DISCONNECT. */
-  interrupt(): Promise<Ended> {
-    this.#child.kill("SIGTERM");
-    return this.ended();
+  /** Rejects when it ends before it should. */
+  async failed(): Promise<never> {
+    const { code, errors } = await this.#ended;
+    throw new Error(`Cannot go on: ${this.#name} ended with ${code}: ${errors}`);
   }
 
-  /** Ends it without a word. */
+  /** Ends it without a word. SIGTERM would make mosquitto_sub say DISCONNECT, and hang when it comes at a bad moment. */
   kill(): Promise<Ended> {
-    this.#child.kill("SIGKILL");
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // a TypeError says that it has ended before
+    }
     return this.ended();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // a TypeError says that it has ended
-    }
-    await this.#ended;
+    await this.kill();
   }
 
   async #run(input: string | undefined): Promise<Ended> {
@@ -129,7 +128,7 @@ export class Mosquitto implements AsyncDisposable {
     const subscribed = happening(this.#broker.broker, (it) => it.kind === "subscribed" && it.clientId === clientId);
     const program = new Program("mosquitto_sub", [...this.#common, "-i", clientId, ...args]);
     this.#subscribers.push(program);
-    await subscribed;
+    await Promise.race([subscribed, program.failed()]);
     return program;
   }
 

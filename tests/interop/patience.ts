@@ -73,11 +73,18 @@ export class Inbox<T> {
     return items;
   }
 
-  /** Skips what comes until `isIt` recognizes an item. */
+  /** The first item that `isIt` recognizes; what comes before it is skipped. */
   async until(isIt: (item: T) => boolean): Promise<T> {
     for (;;) {
       const item = await this.next();
       if (isIt(item)) return item;
     }
+  }
+
+  /** What comes before the first item that equals `end`. */
+  async before(end: T): Promise<T[]> {
+    const items: T[] = [];
+    for (let item = await this.next(); item !== end; item = await this.next()) items.push(item);
+    return items;
   }
 }

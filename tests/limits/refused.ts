@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Happening } from "../../src/core/happening.ts";
 import type { TestBroker } from "../support/broker.ts";
 import type { ConnectOptions, TestClient } from "../support/client.ts";
 
@@ -21,20 +22,19 @@ export async function receivedUntil(client: TestClient, last: string): Promise<s
   return payloads;
 }
 
-/** The first happening of this kind that comes from now on. Call before what leads to it. */
-export function happening<K extends string>(
-  broker: TestBroker,
-  kind: K,
-  count = 1,
-): Promise<Record<string, unknown>[]> {
-  const stream = broker.broker.happenings();
+/** The next `count` happenings of this kind, or those that came in time. Call before what leads to them. */
+export function happening(broker: TestBroker, kind: Happening["kind"], count = 1): Promise<Record<string, unknown>[]> {
+  const reader = broker.broker.happenings().getReader();
+  const late = setTimeout(() => void reader.cancel(), 5_000);
   return (async () => {
     const found: Record<string, unknown>[] = [];
-    const late = setTimeout(() => void stream.cancel().catch(() => {}), 5_000);
-    for await (const each of stream) {
-      if (each.kind === kind && found.push({ ...each }) === count) break;
+    while (found.length < count) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      if (value.kind === kind) found.push({ ...value });
     }
     clearTimeout(late);
+    await reader.cancel();
     return found;
   })();
 }

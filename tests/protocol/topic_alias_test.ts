@@ -36,7 +36,7 @@ Deno.test("an alias that was proposed and not sent is proposed again", () => {
   assert.equal(aliases.propose(topics.of("second")), 1);
 });
 
-Deno.test("[MQTT-3.3.2-9] [MQTT-3.3.2-10] a client's alias is what it set last, up to the announced maximum", () => {
+Deno.test("[MQTT-3.3.2-9] [MQTT-3.3.2-12] a client's alias is what it set last, up to the announced maximum", () => {
   const endpoint = endpointOf({ settings: { topicAliasMaximum: 2 } });
   assert.throws(() => aliasedTopic(endpoint, 1), refusal("protocol-error"));
   setAlias(endpoint, 2, topics.of("a"));
@@ -48,7 +48,7 @@ Deno.test("[MQTT-3.3.2-9] [MQTT-3.3.2-10] a client's alias is what it set last, 
   assert.throws(() => aliasedTopic(endpoint, 3), refusal("topic-alias-invalid"));
 });
 
-Deno.test("[MQTT-3.3.2-11] aliases of one connection mean nothing on another", () => {
+Deno.test("[MQTT-3.3.2-7] aliases of one connection mean nothing on another", () => {
   const [one, other] = [endpointOf(), endpointOf()];
   setAlias(one, 1, topics.of("a"));
   assert.throws(() => aliasedTopic(other, 1), refusal("protocol-error"));

@@ -1,0 +1,117 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** "WEIR" in ASCII: tells our files from those of other programs (PRAGMA application_id). */
+export const APPLICATION_ID = 0x5745_4952;
+
+/** What brings a database from one version to the next; the last one is today's. Never changed once released: a database of every
+ * earlier version is brought forward by the steps behind it. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  -- Who has a session. offline_since is in milliseconds, 0 while connected; expiry 4294967295 is never.
+  CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL UNIQUE,
+    username TEXT,
+    expiry INTEGER NOT NULL,
+    offline_since INTEGER NOT NULL
+  ) STRICT;
+
+  -- Sessions that have ended and whose deliveries are still to be swept out.
+  CREATE TABLE ended_sessions (id INTEGER PRIMARY KEY) STRICT;
+
+  -- options: QoS in bits 0 and 1, no local 4, retain as published 8, retain handling in bits 4 and 5.
+  CREATE TABLE subscriptions (
+    session INTEGER NOT NULL,
+    filter TEXT NOT NULL,
+    options INTEGER NOT NULL,
+    subscription_id INTEGER NOT NULL,
+    PRIMARY KEY (session, filter)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Messages that more than one delivery, or a retained topic, refers to. flags: QoS, retain 4. expires_at in milliseconds, or null.
+  CREATE TABLE bodies (
+    id INTEGER PRIMARY KEY,
+    refs INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    flags INTEGER NOT NULL,
+    expires_at INTEGER,
+    properties BLOB NOT NULL,
+    payload BLOB NOT NULL
+  ) STRICT;
+
+  -- One row a message and session. A message that only this delivery refers to lies in the row itself (topic is not null), under the
+  -- id in body. flags: QoS of the delivery in bits 0 and 1, its retain 4, released 8, replay 16, QoS of the message in bits 5 and 6, its
+  -- retain 128.
+  CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    packet_id INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    subscription_ids TEXT,
+    shared TEXT,
+    body INTEGER NOT NULL,
+    topic TEXT,
+    expires_at INTEGER,
+    properties BLOB,
+    payload BLOB
+  ) STRICT;
+  CREATE INDEX deliveries_waiting ON deliveries (session, id, bytes) WHERE packet_id = 0;
+  CREATE INDEX deliveries_sent ON deliveries (session, id) WHERE packet_id > 0;
+
+  CREATE TABLE received (
+    session INTEGER NOT NULL,
+    packet_id INTEGER NOT NULL,
+    PRIMARY KEY (session, packet_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE retained (topic TEXT PRIMARY KEY, body INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- delay and expiry in seconds; expiry null when the will does not expire. flags: QoS, retain 4.
+  CREATE TABLE wills (
+    client_id TEXT PRIMARY KEY,
+    topic TEXT NOT NULL,
+    flags INTEGER NOT NULL,
+    delay INTEGER NOT NULL,
+    expiry INTEGER,
+    properties BLOB NOT NULL,
+    payload BLOB NOT NULL
+  ) STRICT;
+
+  -- The highest ids ever used: rows go, ids do not come again.
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO counters VALUES ('body', 0), ('sequence', 0);
+  `,
+];
+
+/** The version that this program reads and writes. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
+
+/** Brings the schema to today's version, all steps in one transaction.
+ * @throws {Error} for a file of another program or of a newer version; it is left as it is. */
+export function migrate(database: DatabaseSync, name: string): void {
+  const version = pragma(database, "user_version");
+  const applicationId = pragma(database, "application_id");
+  const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
+  if (applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tables.count > 0)) {
+    throw new Error(`Cannot use ${name}: it is an SQLite database of another program`);
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `Cannot use ${name}: its schema is version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
+    );
+  }
+  if (version === SCHEMA_VERSION) return;
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    for (const step of MIGRATIONS.slice(version)) database.exec(step);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  } catch (error) {
+    database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0];
+}
