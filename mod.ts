@@ -22,6 +22,7 @@ export type {
   Credentials,
   Exchange,
   ExchangeStep,
+  PolicyOf,
   Verdict,
 } from "./src/auth/authenticator.ts";
 export { ALLOW_ALL } from "./src/auth/authenticator.ts";

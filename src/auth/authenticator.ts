@@ -57,6 +57,9 @@ export const ALLOW_ALL: Policy = {
   maySubscribe: () => true,
 };
 
+/** What a user may do once known; {@link ALLOW_ALL} where nobody says. `username` is undefined for an anonymous client. */
+export type PolicyOf = (username: string | undefined) => Policy;
+
 /** Lets everybody in under the name that they give. */
 export const anonymous: Authenticator = {
   authenticate: ({ username }) => ({ username, policy: ALLOW_ALL }),

@@ -33,7 +33,7 @@ export async function deriveScramCredential(
   options: ScramCredentialOptions = {},
 ): Promise<ScramCredential> {
   const { salt = crypto.getRandomValues(new Uint8Array(16)), iterations = DEFAULT_ITERATIONS } = options;
-  if (iterations < ITERATIONS_MIN) {
+  if (!(iterations >= ITERATIONS_MIN)) {
     throw new RangeError(`Cannot derive a credential with ${iterations} iterations: the minimum is ${ITERATIONS_MIN}`);
   }
   const saltedPassword = await pbkdf2(preparePassword(password), salt, iterations);
@@ -57,7 +57,8 @@ export function preparePassword(password: string): string {
 const NON_ASCII_SPACE = /(?! )\p{Zs}/gu;
 // RFC 3454 B.1; an alternation, since variation selectors and joiners may not stand in a class
 const MAPPED_TO_NOTHING = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200b|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/gu;
-const PROHIBITED = /[\p{Cc}\p{Co}\p{Cs}\p{Cn}]/u;
+const PROHIBITED =
+  /[\p{Cc}\p{Co}\p{Cs}\p{Cn}]|[\u0340\u0341\u200e\u200f\u202a-\u202e\u206a-\u206f\ufff9-\ufffd\u2ff0-\u2ffb]|\u{e0001}|[\u{e0020}-\u{e007f}]/u;
 
 async function pbkdf2(
   password: string,

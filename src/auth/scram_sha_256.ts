@@ -5,8 +5,9 @@ import {
   type Credentials,
   type Exchange,
   type ExchangeStep,
+  type PolicyOf,
 } from "./authenticator.ts";
-import { type ScramCredential } from "./scram_credential.ts";
+import { DEFAULT_ITERATIONS, type ScramCredential } from "./scram_credential.ts";
 
 /** Finds the credential of a user; undefined when there is no such user. */
 export type FindCredential = (username: string) => ScramCredential | undefined | Promise<ScramCredential | undefined>;
@@ -24,31 +25,41 @@ interface ClientFirst {
  * AUTH, server-final in CONNACK. The password never crosses the wire, and the server proves that it knows the user, too. */
 export class ScramSha256 implements AuthenticationMethod {
   readonly name = "SCRAM-SHA-256";
-  readonly #find: FindCredential;
-  /** Makes up the salts of users that do not exist, the same one each time, so that nobody learns who does. */
-  readonly #decoySecret = crypto.getRandomValues(new Uint8Array(32));
+  readonly #users: Users;
 
   /** Looks users up with `find`, once for each exchange. */
-  constructor(find: FindCredential) {
-    this.#find = find;
+  constructor(find: FindCredential, options: { policyOf?: PolicyOf } = {}) {
+    this.#users = {
+      find,
+      policyOf: options.policyOf ?? (() => ALLOW_ALL),
+      decoySecret: crypto.getRandomValues(new Uint8Array(32)),
+      decoyIterations: DEFAULT_ITERATIONS,
+    };
   }
 
   /** Starts an exchange; who the client is comes from its first message, not from CONNECT. */
   begin(_credentials: Credentials): Exchange {
-    return new ScramExchange(this.#find, this.#decoySecret);
+    return new ScramExchange(this.#users);
   }
 }
 
+/** What the exchanges of a method share. A user that does not exist is answered like one that does: with a salt made up from the
+ * secret, the same one each time, and the iterations that the last user found had. */
+interface Users {
+  readonly find: FindCredential;
+  readonly policyOf: PolicyOf;
+  readonly decoySecret: Uint8Array<ArrayBuffer>;
+  decoyIterations: number;
+}
+
 class ScramExchange implements Exchange {
-  readonly #find: FindCredential;
-  readonly #decoySecret: Uint8Array<ArrayBuffer>;
+  readonly #users: Users;
   #first: ClientFirst | undefined;
   #serverFirst = "";
   #credential: ScramCredential | undefined;
 
-  constructor(find: FindCredential, decoySecret: Uint8Array<ArrayBuffer>) {
-    this.#find = find;
-    this.#decoySecret = decoySecret;
+  constructor(users: Users) {
+    this.#users = users;
   }
 
   async step(data: Uint8Array | undefined): Promise<ExchangeStep> {
@@ -64,9 +75,11 @@ class ScramExchange implements Exchange {
   async #onFirst(text: string): Promise<ExchangeStep> {
     const first = this.#first = parseClientFirst(text);
     if (first === undefined) return refused("The first message is not one of SCRAM without channel binding");
-    this.#credential = await this.#find(first.username);
+    const users = this.#users;
+    this.#credential = await users.find(first.username);
+    if (this.#credential !== undefined) users.decoyIterations = this.#credential.iterations;
     const { salt, iterations } = this.#credential ??
-      { salt: await this.#decoySalt(first.username), iterations: 600_000 };
+      { salt: await this.#decoySalt(first.username), iterations: users.decoyIterations };
     const nonce = first.nonce + encodeBase64(crypto.getRandomValues(new Uint8Array(18)));
     this.#serverFirst = `r=${nonce},s=${encodeBase64(salt)},i=${iterations}`;
     return { kind: "continue", data: new TextEncoder().encode(this.#serverFirst) };
@@ -81,26 +94,29 @@ class ScramExchange implements Exchange {
     if (proof?.length !== 32 || !isOfThisExchange) return refused("The final message does not belong to this exchange");
     const authMessage = `${bare},${this.#serverFirst},${match![1]}`;
     const credential = this.#credential;
-    const signature = await hmac(credential?.storedKey ?? this.#decoySecret, authMessage);
+    const signature = await hmac(credential?.storedKey ?? this.#users.decoySecret, authMessage);
     const clientKey = signature.map((byte, i) => byte ^ proof[i]);
     const storedKey = new Uint8Array(await crypto.subtle.digest("SHA-256", clientKey));
     if (credential === undefined || !equalBytes(storedKey, credential.storedKey)) {
       return refused("User or password is wrong");
     }
     const serverSignature = encodeBase64(await hmac(credential.serverKey, authMessage));
-    return { kind: "success", data: new TextEncoder().encode(`v=${serverSignature}`), username, policy: ALLOW_ALL };
+    const data = new TextEncoder().encode(`v=${serverSignature}`);
+    return { kind: "success", data, username, policy: this.#users.policyOf(username) };
   }
 
   async #decoySalt(username: string): Promise<Uint8Array> {
-    return (await hmac(this.#decoySecret, username)).slice(0, 16);
+    return (await hmac(this.#users.decoySecret, username)).slice(0, 16);
   }
 }
 
 function parseClientFirst(text: string): ClientFirst | undefined {
-  const match = /^([ny],(?:a=[^,]*)?,)(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,[^,]*)*)$/.exec(text);
-  if (match === null || /=(?!2C|3D)/.test(match[3])) return undefined; // "," and "=" in names are written =2C and =3D
-  const username = match[3].replaceAll("=2C", ",").replaceAll("=3D", "=");
-  return { header: match[1], bare: match[2], username, nonce: match[4] };
+  const match = /^([ny],(?:a=([^,]*))?,)(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,[^,]*)*)$/.exec(text);
+  if (match === null) return undefined;
+  const [, header, actingFor, bare, name, nonce] = match;
+  if (/=(?!2C|3D)/.test(name)) return undefined; // "," and "=" in names are written =2C and =3D
+  if (actingFor !== undefined && actingFor !== name) return undefined; // nobody may act for somebody else
+  return { header, bare, username: name.replaceAll("=2C", ",").replaceAll("=3D", "="), nonce };
 }
 
 function refused(reason: string): ExchangeStep {

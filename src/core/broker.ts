@@ -75,12 +75,6 @@ export class Broker {
     return session;
   }
 
-  /** The client of a session has shown itself to be another user. */
-  rename(session: Session, username: string | undefined, turn: Turn): void {
-    session.username = username;
-    this.#save(session, 0, turn);
-  }
-
   /** The connection `peer` of a session ended. Nothing happens when another connection has taken the session over since. */
   detach(session: Session, options: DetachOptions, turn: Turn): void {
     if (session.peer !== options.peer) return;

@@ -241,9 +241,10 @@ export class Connection implements Alarm {
     }
     this.#parts.turn.now = this.#parts.clock.now();
     if (endpoint.isOpen) { // re-authentication
+      if (step.username !== endpoint.session!.username) { // the session is the first user's
+        throw new Refusal("not-authorized", "Cannot become another user on the way");
+      }
       endpoint.policy = step.policy;
-      this.#parts.broker.rename(endpoint.session!, step.username, this.#parts.turn);
-      this.#parts.loop.settle();
       this.#authentication.writeAuth(endpoint, 0, step.data);
       return this.#transmit();
     }

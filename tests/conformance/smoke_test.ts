@@ -17,7 +17,10 @@ for (const version of [3, 4, 5] as const) {
     await subscriber.subscribe("r/+", { qos: 1 });
     const kept = await subscriber.receive();
     assert.equal(kept.retain, true);
-    const dying = await broker.connect({ version, will: { topic: "a/will", payload: "gone", qos: 1, retain: false } as never });
+    const dying = await broker.connect({
+      version,
+      will: { topic: "a/will", payload: "gone", qos: 1, retain: false } as never,
+    });
     dying.close();
     assert.equal((await subscriber.receive()).payload.toString(), "gone");
     await subscriber.expectNothing();

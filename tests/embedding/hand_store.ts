@@ -1,4 +1,11 @@
-import { MemoryStore, type Mutation, type Store, type StoredState } from "../../mod.ts";
+import {
+  MemoryStore,
+  type Mutation,
+  type PageRequest,
+  type Store,
+  type StoredPage,
+  type StoredState,
+} from "../../mod.ts";
 import { inTime } from "./waiting.ts";
 
 /** A commit that the broker waits for. */
@@ -51,7 +58,7 @@ export class HandStore implements Store {
     });
   }
 
-  page(request: Parameters<Store["page"]>[0]): ReturnType<Store["page"]> {
+  page(request: PageRequest): StoredPage | Promise<StoredPage> {
     return this.#inner.page(request);
   }
 

@@ -12,7 +12,7 @@ import { happening, within } from "./patience.ts";
 interface Setup {
   readonly version: "mqttv31" | "mqttv311" | "mqttv50";
   readonly tryPrivate: boolean;
-  /** Whether the bridge announces itself below `$SYS/broker/connection`; it does by default. */
+  /** Whether the bridge announces itself. By default it does so below `$SYS/broker/connection`, which is the broker's own here. */
   readonly notifications: boolean;
 }
 
@@ -44,7 +44,7 @@ for (const version of ["mqttv31", "mqttv311", "mqttv50"] as const) {
 
   const name = `a Mosquitto bridge (${version}) tells by a retained message that it is up, by its will that it is gone`;
   test(name, { version, tryPrivate: true, notifications: true }, async ({ here, bridge }) => {
-    await here.subscribe("$SYS/broker/connection/+/state", { qos: 1 });
+    await here.subscribe("bridges/weir", { qos: 1 });
     await here.received.until(({ payload }) => payload === "1"); // "0" comes before it when the subscription was early
     await bridge.kill();
     assert.equal((await here.received.next()).payload, "0");
@@ -127,6 +127,7 @@ address 127.0.0.1:${remote}
 bridge_protocol_version ${version}
 try_private ${tryPrivate}
 notifications ${notifications}
+notification_topic bridges/weir
 restart_timeout 1
 keepalive_interval 5
 topic out/# out 2 "" weir/

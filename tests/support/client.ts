@@ -87,7 +87,9 @@ export class TestClient {
     const messageId = this.nextPacketId();
     const v5 = this.version === 5 ? { nl: noLocal, rap: retainAsPublished, rh: retainHandling } : {};
     const properties = identifier === undefined ? {} : { properties: { subscriptionIdentifier: identifier } };
-    await this.send({ cmd: "subscribe", messageId, subscriptions: [{ topic: filter, qos, ...v5 }], ...properties } as Packet);
+    await this.send(
+      { cmd: "subscribe", messageId, subscriptions: [{ topic: filter, qos, ...v5 }], ...properties } as Packet,
+    );
     const suback = await this.expect("suback");
     assert.equal(suback.messageId, messageId);
     return suback.granted[0] as number;
@@ -106,7 +108,16 @@ export class TestClient {
     const { qos = 0, retain = false, dup = false, properties } = options;
     const messageId = qos === 0 ? undefined : options.messageId ?? this.nextPacketId();
     const extra = properties === undefined ? {} : { properties };
-    await this.send({ cmd: "publish", topic, payload: Buffer.from(payload as string), qos, retain, dup, messageId, ...extra });
+    await this.send({
+      cmd: "publish",
+      topic,
+      payload: Buffer.from(payload as string),
+      qos,
+      retain,
+      dup,
+      messageId,
+      ...extra,
+    });
     if (qos === 0) return 0;
     if (qos === 1) {
       const puback = await this.expect("puback");
@@ -208,7 +219,11 @@ export class TestClient {
     parser.on("error", (error: Error) => this.#deliver({ cmd: "unparsable", error } as unknown as Packet));
     const buffer = new Uint8Array(64 * 1024);
     try {
-      for (let count = await this.#connection.read(buffer); count !== null; count = await this.#connection.read(buffer)) {
+      for (
+        let count = await this.#connection.read(buffer);
+        count !== null;
+        count = await this.#connection.read(buffer)
+      ) {
         const chunk = buffer.slice(0, count);
         if (this.bytes.length < 1_000_000) this.bytes.push(...chunk);
         parser.parse(Buffer.from(chunk));

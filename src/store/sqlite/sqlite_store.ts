@@ -224,3 +224,10 @@ function explained(error: unknown, path: string): Error {
   if (message.startsWith("Cannot use")) return error as Error;
   return new Error(`Cannot use ${path}: ${message}. The file is left as it is`, { cause: error });
 }
+
+/** Whether SQLite gave up for want of space: everything is as it was before the commit then. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && (error as { errcode?: number }).errcode === SQLITE_FULL;
+}
+
+const SQLITE_FULL = 13;

@@ -1,0 +1,20 @@
+import type { Mutation, StoredPage, StoredState } from "../../core/mutation.ts";
+import type { PageRequest } from "../../core/ports.ts";
+import type { StorageSync } from "./sqlite_store.ts";
+
+/** What the store asks of its Worker; answered in order, one answer each. */
+export type StoreRequest =
+  | { readonly kind: "open"; readonly path: string; readonly sync: StorageSync }
+  | { readonly kind: "load" }
+  | { readonly kind: "commit"; readonly mutations: readonly Mutation[] }
+  | { readonly kind: "page"; readonly request: PageRequest }
+  | { readonly kind: "sweep" }
+  | { readonly kind: "close" };
+
+/** What the Worker answers. Errors cross as text: their classes do not. */
+export type StoreReply =
+  | { readonly kind: "done" }
+  | { readonly kind: "loaded"; readonly state: StoredState }
+  | { readonly kind: "paged"; readonly page: StoredPage }
+  | { readonly kind: "swept"; readonly hasMore: boolean }
+  | { readonly kind: "failed"; readonly message: string; readonly isFull: boolean };

@@ -1,0 +1,43 @@
+/** The Worker that a store's database lives in, with the permissions of its folder and no others. */
+import type { StoreReply, StoreRequest } from "./protocol.ts";
+import { isDiskFull, SqliteStore } from "./sqlite_store.ts";
+
+let store: SqliteStore | undefined;
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<StoreRequest>) => void;
+  postMessage(reply: StoreReply): void;
+};
+
+scope.onmessage = async ({ data }) => {
+  let reply: StoreReply;
+  try {
+    reply = await answer(data);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reply = { kind: "failed", message, isFull: isDiskFull(error) };
+  }
+  scope.postMessage(reply);
+};
+
+async function answer(request: StoreRequest): Promise<StoreReply> {
+  if (request.kind === "open") {
+    store = SqliteStore.open(request.path, { sync: request.sync });
+    return { kind: "done" };
+  }
+  if (store === undefined) throw new Error("Cannot use the store: it is not open");
+  switch (request.kind) {
+    case "load":
+      return { kind: "loaded", state: await store.load() };
+    case "commit":
+      store.commit(request.mutations);
+      return { kind: "done" };
+    case "page":
+      return { kind: "paged", page: store.page(request.request) };
+    case "sweep":
+      return { kind: "swept", hasMore: store.sweep() };
+    case "close":
+      await store.close();
+      return { kind: "done" };
+  }
+}

@@ -1,0 +1,106 @@
+import type { Mutation, StoredPage, StoredState } from "../../core/mutation.ts";
+import type { PageRequest, Store } from "../../core/ports.ts";
+import type { StoreReply, StoreRequest } from "./protocol.ts";
+import type { StorageSync } from "./sqlite_store.ts";
+
+/** Where the database is and what a commit promises. */
+export interface WorkerStoreOptions {
+  /** The folder that the Worker may read and write. */
+  readonly folder: string;
+  /** The database file in it. */
+  readonly path: string;
+  readonly sync: StorageSync;
+}
+
+/** A store whose database lives in a Worker, so that the event loop never waits for the disk. */
+export class WorkerStore implements Store {
+  readonly #worker: Worker;
+  /** Who waits for an answer, oldest first: the Worker answers in order. */
+  readonly #waiting: PromiseWithResolvers<StoreReply>[] = [];
+  #failure: Error | undefined;
+
+  private constructor(folder: string) {
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      type: "module",
+      name: "weir-store",
+      deno: {
+        permissions: {
+          read: [folder],
+          write: [folder],
+          net: false,
+          env: false,
+          run: false,
+          ffi: false,
+          sys: false,
+          import: false,
+        },
+      },
+    } as WorkerOptions);
+    this.#worker.onmessage = ({ data }: MessageEvent<StoreReply>) => this.#onReply(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(new Error(`The store's Worker failed: ${event.message}`));
+    };
+  }
+
+  /** Starts the Worker and opens the database in it.
+   * @throws {Error} as {@link SqliteStore.open} says */
+  static async open({ folder, path, sync }: WorkerStoreOptions): Promise<WorkerStore> {
+    const store = new WorkerStore(folder);
+    try {
+      await store.#ask({ kind: "open", path, sync });
+      return store;
+    } catch (error) {
+      store.#worker.terminate();
+      throw error;
+    }
+  }
+
+  /** All that a start needs. */
+  async load(): Promise<StoredState> {
+    const reply = await this.#ask({ kind: "load" });
+    return (reply as Extract<StoreReply, { kind: "loaded" }>).state;
+  }
+
+  /** Writes all in one transaction. */
+  async commit(mutations: readonly Mutation[]): Promise<void> {
+    await this.#ask({ kind: "commit", mutations });
+  }
+
+  /** The next deliveries of a session that wait. */
+  async page(request: PageRequest): Promise<StoredPage> {
+    const reply = await this.#ask({ kind: "page", request });
+    return (reply as Extract<StoreReply, { kind: "paged" }>).page;
+  }
+
+  /** Sweeps out what ended sessions left; true while there is more. */
+  async sweep(): Promise<boolean> {
+    const reply = await this.#ask({ kind: "sweep" });
+    return (reply as Extract<StoreReply, { kind: "swept" }>).hasMore;
+  }
+
+  /** Closes the database and ends the Worker. */
+  async close(): Promise<void> {
+    if (this.#failure === undefined) await this.#ask({ kind: "close" });
+    this.#worker.terminate();
+  }
+
+  #ask(request: StoreRequest): Promise<StoreReply> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const waiting = Promise.withResolvers<StoreReply>();
+    this.#waiting.push(waiting);
+    this.#worker.postMessage(request);
+    return waiting.promise;
+  }
+
+  #onReply(reply: StoreReply): void {
+    const waiting = this.#waiting.shift();
+    if (reply.kind === "failed") waiting?.reject(new Error(reply.message));
+    else waiting?.resolve(reply);
+  }
+
+  #fail(error: Error): void {
+    this.#failure = error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}
