@@ -31,7 +31,9 @@ export async function runServe(config: Config, host: Host): Promise<number> {
   try {
     server = await serve(config);
   } catch (error) {
-    const words = explainListenFailure(error, config.listeners.map(formatAddress));
+    const words = error instanceof Error && error.name === "DataFolderError"
+      ? error.message
+      : explainListenFailure(error, config.listeners.map(formatAddress));
     if (words === undefined) throw error;
     host.complain(words);
     return 1;

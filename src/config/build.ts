@@ -18,7 +18,7 @@ export function buildConfig(values: Values, lists: Lists): Config {
     sys: { intervalMs: values["broker.sys_interval"] },
     auth: buildAuth(values, lists["auth.scram.users"]),
     log: { level: values["log.level"], format: values["log.format"] },
-    storage: { type: values["storage.type"] },
+    storage: { type: values["storage.type"], path: values["storage.path"], sync: values["storage.sync"] },
     shutdownTimeoutMs: values["server.shutdown_timeout"],
   };
 }

@@ -103,5 +103,9 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Where sessions, queues and retained messages live. */
 export interface StorageConfig {
-  readonly type: "memory";
+  readonly type: "sqlite" | "memory";
+  /** The folder of the database. */
+  readonly path: string;
+  /** What a commit survives: `full` the loss of power, `normal` and `off` the crash of the process. */
+  readonly sync: "full" | "normal" | "off";
 }

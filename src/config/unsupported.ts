@@ -15,7 +15,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   "broker.async_fan_out": "fan-out workers",
   "broker.fan_out_workers": "fan-out workers",
   "storage.badger_*": "storage on disk",
-  "storage.path": "storage on disk",
   "storage.queue_*": "storage on disk",
   "storage.recover_on_startup": "storage on disk",
   "auth.external": "the authentication callout",

@@ -55,6 +55,9 @@ export class Broker {
    * @throws {Refusal} quota-exceeded when a new session is one too many. */
   attach(request: AttachRequest, turn: Turn): Session {
     const before = this.sessions.get(request.clientId);
+    if (turn.isStoreFull && request.expirySeconds > 0 && before?.isStored !== true) {
+      throw new Refusal("quota-exceeded", `Cannot open a session for "${request.clientId}": the disk is full`);
+    }
     if (before === undefined && this.sessions.size >= this.limits.sessionsMax) {
       throw new Refusal(
         "quota-exceeded",

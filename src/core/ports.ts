@@ -40,6 +40,10 @@ export interface Store {
   commit(mutations: readonly Mutation[]): void | Promise<void>;
   /** The next committed deliveries of a session that wait, oldest first; none when there are no more. */
   page(request: PageRequest): StoredPage | Promise<StoredPage>;
+  /** Whether there is no room left for new messages; what ends or shrinks can still be committed. Absent is never. */
+  readonly isFull?: boolean;
+  /** Does some housekeeping, a bounded piece of it; true when more waits. Called every second or so, never during a commit. */
+  maintain?(): boolean | Promise<boolean>;
   /** Gives everything back to the system; nothing is committed after it. */
   close(): Promise<void>;
 }

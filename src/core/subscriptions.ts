@@ -30,7 +30,8 @@ export class Subscriptions {
   /** Subscribes if the filter is well formed and within the limits; answers the granted QoS or why not. */
   subscribe(session: Session, request: SubscribeRequest, turn: Turn): QoS | RefusalCause {
     if (typeof request === "string") return request;
-    const refusal = this.refusal(session, request);
+    const refusal = this.refusal(session, request) ??
+      (turn.isStoreFull && session.isStored ? "quota-exceeded" : undefined);
     if (refusal !== undefined) return refusal;
     const options = request.qos > this.#limits.qosMax ? { ...request, qos: this.#limits.qosMax } : request;
     this.#put(session, options, turn);

@@ -12,6 +12,8 @@ export class Turn {
   effects: Effects = new Effects();
   /** Whether happenings of every single message are wanted; those of connections and sessions are always kept. */
   watchesMessages = false;
+  /** Whether the store has no room: new messages that would have to be stored are refused. Set by the shell. */
+  isStoreFull = false;
   readonly limits: Limits;
   readonly statistics: Statistics = new Statistics();
   #lastBodyId = 0;

@@ -74,11 +74,14 @@ export class PacketHandler {
         return this.#acknowledge(endpoint, view.qos === 2 ? "success" : "packet-identifier-in-use", "");
       }
       assertPublishable(endpoint, view, topic);
+      if (this.#turn.isStoreFull && (view.qos > 0 || view.retain)) {
+        throw new Refusal("quota-exceeded", "The disk is full");
+      }
       const message = messageOf(endpoint, { view, topic }, this.#turn.now);
       if (view.qos === 2) session.receive(view.packetId, this.#turn);
       outcome = this.#broker.publish(message, session, this.#turn);
     } catch (error) {
-      if (!(error instanceof Refusal) || !isSayable(error, view.qos)) throw error;
+      if (!(error instanceof Refusal) || !isSayable(error, endpoint, view.qos)) throw error;
       outcome = error.refusal;
       reason = error.message;
       this.#turn.drop(session.clientId, endpoint.lastTopic?.name ?? "", dropCause(outcome));
@@ -239,14 +242,16 @@ function dropCause(outcome: Outcome): DropCause {
 }
 
 /** Whether a refusal is said in the acknowledgement, so that the connection lives on. A QoS 0 message has none: it is dropped when it
- * was not authorized, and ends the connection otherwise. */
-function isSayable(error: Refusal, qos: number): boolean {
+ * was not authorized or there is no room, and ends the connection otherwise. Before v5 an acknowledgement cannot say that there is no
+ * room: the client keeps the message and comes back. */
+function isSayable(error: Refusal, endpoint: Endpoint, qos: number): boolean {
   switch (error.refusal) {
     case "not-authorized":
       return true;
+    case "quota-exceeded":
+      return qos === 0 || endpoint.version === 5;
     case "payload-format-invalid":
     case "topic-name-invalid":
-    case "quota-exceeded":
       return qos > 0;
     default:
       return false;

@@ -147,6 +147,7 @@ export class CommitLoop {
 
   #committed(batch: readonly Effects[]): void {
     this.#isCommitting = false;
+    this.#parts.turn.isStoreFull = this.#parts.store.isFull ?? false;
     for (const effects of batch) {
       this.#heldSends -= effects.length;
       for (let i = 0; i < effects.length; i++) {

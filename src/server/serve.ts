@@ -3,6 +3,8 @@ import { PasswordUsers } from "../auth/password_users.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
 import type { AuthConfig, Config } from "../config/config.ts";
 import { formatAddress } from "../config/text_type.ts";
+import { MemoryStore } from "../store/memory.ts";
+import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { logHappenings } from "./happening_log.ts";
 import { type ListenerAddress, WeirBroker } from "./weir_broker.ts";
 
@@ -18,7 +20,12 @@ export interface RunningServer {
 /** Starts a broker from its configuration and opens every listener, or none: when one cannot be opened the broker is stopped again.
  * @throws {Error} naming the address, with what the system said as its cause */
 export async function serve(config: Config): Promise<RunningServer> {
+  const { storage } = config;
+  const store = storage.type === "memory"
+    ? new MemoryStore()
+    : await openDataFolder(storage.path, { sync: storage.sync });
   const broker = await WeirBroker.start({
+    store,
     limits: config.limits,
     protocol: config.protocol,
     connection: config.connection,
@@ -39,7 +46,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     });
     return {
       listeners,
-      dataDescription: "in memory only, lost at stop",
+      dataDescription: storage.type === "memory" ? "in memory only, lost at stop" : `in the folder ${storage.path}`,
       finished: broker.finished,
       stop: () => broker.stop(),
     };

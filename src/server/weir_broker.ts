@@ -37,6 +37,9 @@ import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
 
+/** Between two rounds of the store's housekeeping. */
+const MAINTAIN_MS = 1_000;
+
 /** A message that the program publishes. Text payloads are sent as UTF-8. */
 export interface OutgoingMessage extends MessageProperties {
   /** A topic name, without wildcards. */
@@ -155,6 +158,7 @@ export class WeirBroker {
     restore(weir.#broker, { state, topicOf }, weir.#turn);
     weir.#loop.settle();
     weir.#watchCore();
+    weir.#watchStore();
     if (resolved.sysIntervalMs > 0) weir.#startSysTopics(resolved.sysIntervalMs);
     return weir;
   }
@@ -293,7 +297,8 @@ export class WeirBroker {
     await Promise.all(this.#serving); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
     this.#endStreams();
-    await this.#loop.settled();
+    await this.#loop.settled().catch(() => {}); // told by what #fail left
+    if (this.#failure !== undefined) return await this.#abort(this.#failure);
     this.#clock.stop();
     await this.#options.store.close();
     this.#finished.resolve();
@@ -355,6 +360,26 @@ export class WeirBroker {
       ring: (now) => {
         if (this.#broker.nextDeadline <= now) this.#decide((turn) => this.#broker.tick(turn));
         return Math.min(Math.max(this.#broker.nextDeadline, now + 10), now + 1000);
+      },
+    });
+  }
+
+  /** Gives the store time for its housekeeping, and notes whether it has room. */
+  #watchStore(): void {
+    const { store } = this.#options;
+    let isBusy = false;
+    let hasMore = false;
+    this.#clock.set(this.#clock.now() + MAINTAIN_MS, {
+      ring: (now) => {
+        this.#turn.isStoreFull = store.isFull ?? false;
+        if (store.maintain === undefined) return Infinity;
+        if (!isBusy) {
+          isBusy = true;
+          Promise.resolve(store.maintain()).then((more) => hasMore = more, (error) => this.#fail(error)).finally(() =>
+            isBusy = false
+          );
+        }
+        return now + (hasMore ? MAINTAIN_MS / 50 : MAINTAIN_MS);
       },
     });
   }

@@ -78,6 +78,19 @@ Deno.test("a lookup that fails makes room again and is told", async () => {
   }
 });
 
+Deno.test("each user has the policy that is made for them, those without a name as well", async () => {
+  const asked: (string | undefined)[] = [];
+  const policy = { mayPublish: () => false, maySubscribe: () => false };
+  const policyOf = (username: string | undefined) => (asked.push(username), policy);
+  const some = new PasswordUsers((name) => table.get(name), { allowAnonymous: true, policyOf });
+  for (const who of [credentials("ann", "pencil"), credentials(undefined, undefined)]) {
+    const verdict = await some.authenticate(who);
+    assert.ok("policy" in verdict && verdict.policy === policy);
+  }
+  await some.authenticate(credentials("ann", "wrong"));
+  assert.deepEqual(asked, ["ann", undefined], "only who is let in has a policy");
+});
+
 for (const version of [3, 4, 5] as const) {
   Deno.test(`v${version} on a socket: right, wrong, unknown, nothing`, async () => {
     await using broker = await TestBroker.start({ authenticator: users() });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { IAuthPacket, Packet } from "mqtt-packet";
-import { type BrokerOptions, PasswordUsers, ScramSha256 } from "../../mod.ts";
+import { type BrokerOptions, PasswordUsers, type Policy, ScramSha256 } from "../../mod.ts";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
 import { ScramClient } from "./scram_client.ts";
@@ -214,6 +214,26 @@ Deno.test("re-authentication as somebody else is refused: the session is not the
   await client.send(auth(REAUTHENTICATE, scram.first()));
   await client.send(auth(CONTINUE, scram.final(scram.onServerFirst(await continued(client)))));
   assert.equal(await client.expectClosed(), 0x87);
+});
+
+Deno.test("each user has the policy that is made for them, and re-authentication makes it anew", async () => {
+  let topics = ["user/1"];
+  const policyOf = (): Policy => {
+    const allowed = topics;
+    return { mayPublish: (_, topic) => allowed.includes(topic), maySubscribe: () => true };
+  };
+  const method = new ScramSha256((name) => users.get(name), { policyOf });
+  await using broker = await start({ authenticationMethods: [method] });
+  const client = await connected(broker);
+  assert.equal(await client.publish("user/1", "x", { qos: 1 }), 0x10);
+  topics = ["user/2"];
+  assert.equal(await client.publish("user/2", "x", { qos: 1 }), 0x87);
+  const scram = new ScramClient("user", "pencil");
+  await client.send(auth(REAUTHENTICATE, scram.first()));
+  await client.send(auth(CONTINUE, scram.final(scram.onServerFirst(await continued(client)))));
+  assert.equal((await client.expect("auth")).reasonCode, 0);
+  assert.equal(await client.publish("user/1", "x", { qos: 1 }), 0x87);
+  assert.equal(await client.publish("user/2", "x", { qos: 1 }), 0x10);
 });
 
 Deno.test("an exchange that is not finished ends at the connect timeout", async () => {

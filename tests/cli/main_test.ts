@@ -1,4 +1,4 @@
-/** The program itself, as a process with the permissions that deno.json gives it and a standard output that is no terminal. */
+/** The program itself, with its data in memory, as a process with the permissions that deno.json gives it and a standard output that is no terminal. */
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 
@@ -12,7 +12,12 @@ interface RunOptions {
 
 function weir(args: readonly string[], { flags = ["-P"], env = {} }: RunOptions = {}): Deno.ChildProcess {
   const command = ["run", "--quiet", "--no-prompt", ...flags, MAIN, ...args];
-  const options = { env: { ...env, NO_COLOR: "1" }, stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const options = {
+    env: { WEIR_STORAGE_TYPE: "memory", ...env, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  } as const;
   return new Deno.Command(Deno.execPath(), { args: command, ...options }).spawn();
 }
 

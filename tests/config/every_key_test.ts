@@ -51,6 +51,8 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],
+  "storage.path": ["elsewhere", (c) => c.storage.path, "elsewhere"],
+  "storage.sync": ["normal", (c) => c.storage.sync, "normal"],
 };
 
 /** Keys whose other value cannot differ from the default all by itself. */
@@ -61,8 +63,7 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
   },
 };
 
-/** `storage.type` has one word yet, and another one is refused. */
-const ONE_VALUE = new Set(["auth.allow_anonymous", "storage.type"]);
+const ONE_VALUE = new Set(["auth.allow_anonymous"]);
 
 for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
   Deno.test(`${path} has an effect, from the file and from its variable`, () => {

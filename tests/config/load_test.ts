@@ -161,9 +161,9 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "session:\n  max_expiry_interval: 1d\n  default_expiry_interval: 2d\n",
     "weir.yaml:3:28: session.default_expiry_interval: it is longer than session.max_expiry_interval (weir.yaml:2:24)",
   ],
-  "storage on disk": [
-    "storage: { type: sqlite }",
-    'weir.yaml:1:18: storage.type: expected memory, found the text "sqlite"; this version of Weir keeps everything in memory',
+  "another store": [
+    "storage: { type: badger }",
+    'weir.yaml:1:18: storage.type: expected sqlite or memory, found the text "badger"; Weir keeps its data in SQLite',
   ],
 };
 
@@ -218,7 +218,7 @@ const SEED_KEYS = {
   webhooks: ["webhook"],
   "rate limits": ["ratelimit"],
   "durable queues": ["queues", "queue"],
-  "storage on disk": ["storage.badger_dir", "storage.path"],
+  "storage on disk": ["storage.badger_dir"],
   "the authentication callout": ["auth.external"],
 };
 

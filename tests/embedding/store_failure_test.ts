@@ -129,6 +129,22 @@ Deno.test("what waits behind a commit that fails is not acknowledged, either", a
   assert.equal(store.pendingCount, 0, "nothing is committed after a failure");
 });
 
+Deno.test("a commit that fails while the broker stops: stop ends, finished rejects, the store is closed", async () => {
+  const store = new HandStore();
+  await using broker = await TestBroker.start({ store });
+  using _released = store;
+  const published = broker.broker.publish({ topic: "r", payload: "x", retain: true });
+  published.catch(() => {});
+  const commit = await store.nextCommit();
+  const stopped = broker.broker.stop();
+  await turns();
+  commit.fail(DISK_FULL);
+  await inTime(Promise.allSettled([stopped]), "stop");
+  await assert.rejects(inTime(published, "publish"), /store failed/i);
+  await assert.rejects(inTime(broker.broker.finished, "finished"), /store failed/i);
+  assert.equal(store.isClosed, true);
+});
+
 Deno.test("a store that cannot be loaded stops the start, with its own error", async () => {
   const store = new MemoryStore();
   store.load = () => Promise.reject(new Error("the file is not a database"));

@@ -38,13 +38,24 @@ export const LOG_SETTINGS = {
   }),
 };
 
-const NOT_YET = "this version of Weir keeps everything in memory";
-
 /** `storage`. */
 export const STORAGE_SETTINGS = {
   "storage.type": setting<StorageConfig["type"]>({
-    type: choice(["memory"], { sqlite: NOT_YET, badger: NOT_YET }),
-    initial: "memory",
-    about: "Where sessions, their queues and retained messages live. `memory` loses them when the broker stops.",
+    type: choice(["sqlite", "memory"], { badger: "Weir keeps its data in SQLite" }),
+    initial: "sqlite",
+    about: "Where sessions, their queues, wills and retained messages live. `memory` loses them when the broker stops.",
+  }),
+  "storage.path": setting<string>({
+    type: text({ from: 1, to: 4096 }),
+    initial: "data",
+    about: "The folder of the database, made when it is not there. One broker at a time may use it.",
+  }),
+  "storage.sync": setting<StorageConfig["sync"]>({
+    type: choice(["full", "normal", "off"]),
+    initial: "full",
+    about:
+      "What an acknowledgement has survived when it leaves: `full` the loss of power, `normal` the crash of the broker (the last " +
+      "moments may be lost with the power, nothing is damaged), `off` the crash of the broker (the loss of power may damage " +
+      "the database).",
   }),
 };

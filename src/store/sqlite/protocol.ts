@@ -8,13 +8,13 @@ export type StoreRequest =
   | { readonly kind: "load" }
   | { readonly kind: "commit"; readonly mutations: readonly Mutation[] }
   | { readonly kind: "page"; readonly request: PageRequest }
-  | { readonly kind: "sweep" }
+  | { readonly kind: "maintain" }
   | { readonly kind: "close" };
 
 /** What the Worker answers. Errors cross as text: their classes do not. */
 export type StoreReply =
-  | { readonly kind: "done" }
+  | { readonly kind: "done"; readonly isFull: boolean }
   | { readonly kind: "loaded"; readonly state: StoredState }
   | { readonly kind: "paged"; readonly page: StoredPage }
-  | { readonly kind: "swept"; readonly hasMore: boolean }
-  | { readonly kind: "failed"; readonly message: string; readonly isFull: boolean };
+  | { readonly kind: "maintained"; readonly hasMore: boolean; readonly isFull: boolean }
+  | { readonly kind: "failed"; readonly message: string };

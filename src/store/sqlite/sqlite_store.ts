@@ -9,6 +9,7 @@ import type {
   StoredState,
 } from "../../core/mutation.ts";
 import type { PageRequest, Store } from "../../core/ports.ts";
+import { Ballast } from "./ballast.ts";
 import { Commit, type DeletedDelivery } from "./commit.ts";
 import {
   bodyOf,
@@ -36,10 +37,12 @@ export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #sessionIds = new Map<string, number>();
+  readonly #ballast: Ballast | null;
   #endedSessions: number[];
 
-  private constructor(database: DatabaseSync) {
+  private constructor(database: DatabaseSync, ballast: Ballast | null) {
     this.#database = database;
+    this.#ballast = ballast;
     this.#statements = prepare(database);
     this.#endedSessions = database.prepare("SELECT id FROM ended_sessions").all().map((row) => row.id as number);
     for (const row of database.prepare("SELECT id, client_id FROM sessions").all()) {
@@ -59,7 +62,7 @@ export class SqliteStore implements Store {
       if (verdict !== "ok") throw new Error(verdict);
       migrate(database, path);
       database.exec("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864");
-      return new SqliteStore(database);
+      return new SqliteStore(database, path === ":memory:" ? null : Ballast.beside(path));
     } catch (error) {
       database.close();
       throw explained(error, path);
@@ -103,8 +106,24 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** Writes all in one transaction. */
+  /** Whether the disk is full: the ballast has been thrown off and could not be taken on again. */
+  get isFull(): boolean {
+    return this.#ballast?.isOff ?? false;
+  }
+
+  /** Writes all in one transaction. When the disk is full, the ballast makes room for this commit and, since new messages are refused
+   * from then on, for those that follow until there is space again. */
   commit(mutations: readonly Mutation[]): void {
+    try {
+      this.#commit(mutations);
+    } catch (error) {
+      if (!isDiskFull(error) || this.#ballast === null || this.#ballast.isOff) throw error;
+      this.#ballast.throwOff();
+      this.#commit(mutations);
+    }
+  }
+
+  #commit(mutations: readonly Mutation[]): void {
     const statements = this.#statements;
     const commit = new Commit(statements, this.#sessionIds);
     statements.begin.run();
@@ -130,8 +149,10 @@ export class SqliteStore implements Store {
     return { deliveries, bodies: [...bodies.values()] };
   }
 
-  /** Sweeps out what ended sessions left, as far as one call goes; true while there is more. Also gives free pages back. */
-  sweep(): boolean {
+  /** Sweeps out what ended sessions left, as far as one call goes, gives free pages back, and takes ballast on when there is space
+   * again. True while there is more to sweep. */
+  maintain(): boolean {
+    this.#ballast?.takeOn();
     if (this.#endedSessions.length > 0) this.commit([]);
     this.#database.exec("PRAGMA incremental_vacuum(1000)");
     return this.#endedSessions.length > 0;

@@ -1,6 +1,6 @@
 /** The Worker that a store's database lives in, with the permissions of its folder and no others. */
 import type { StoreReply, StoreRequest } from "./protocol.ts";
-import { isDiskFull, SqliteStore } from "./sqlite_store.ts";
+import { SqliteStore } from "./sqlite_store.ts";
 
 let store: SqliteStore | undefined;
 
@@ -15,7 +15,7 @@ scope.onmessage = async ({ data }) => {
     reply = await answer(data);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    reply = { kind: "failed", message, isFull: isDiskFull(error) };
+    reply = { kind: "failed", message };
   }
   scope.postMessage(reply);
 };
@@ -23,7 +23,7 @@ scope.onmessage = async ({ data }) => {
 async function answer(request: StoreRequest): Promise<StoreReply> {
   if (request.kind === "open") {
     store = SqliteStore.open(request.path, { sync: request.sync });
-    return { kind: "done" };
+    return { kind: "done", isFull: false };
   }
   if (store === undefined) throw new Error("Cannot use the store: it is not open");
   switch (request.kind) {
@@ -31,13 +31,15 @@ async function answer(request: StoreRequest): Promise<StoreReply> {
       return { kind: "loaded", state: await store.load() };
     case "commit":
       store.commit(request.mutations);
-      return { kind: "done" };
+      return { kind: "done", isFull: store.isFull };
     case "page":
       return { kind: "paged", page: store.page(request.request) };
-    case "sweep":
-      return { kind: "swept", hasMore: store.sweep() };
+    case "maintain": {
+      const hasMore = store.maintain();
+      return { kind: "maintained", hasMore, isFull: store.isFull };
+    }
     case "close":
       await store.close();
-      return { kind: "done" };
+      return { kind: "done", isFull: false };
   }
 }

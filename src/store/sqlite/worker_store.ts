@@ -18,6 +18,10 @@ export class WorkerStore implements Store {
   /** Who waits for an answer, oldest first: the Worker answers in order. */
   readonly #waiting: PromiseWithResolvers<StoreReply>[] = [];
   #failure: Error | undefined;
+  /** Whether the disk was full after the last commit. */
+  isFull = false;
+  /** Called when the database is closed. */
+  onClosed: () => void = () => {};
 
   private constructor(folder: string) {
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
@@ -74,15 +78,16 @@ export class WorkerStore implements Store {
   }
 
   /** Sweeps out what ended sessions left; true while there is more. */
-  async sweep(): Promise<boolean> {
-    const reply = await this.#ask({ kind: "sweep" });
-    return (reply as Extract<StoreReply, { kind: "swept" }>).hasMore;
+  async maintain(): Promise<boolean> {
+    const reply = await this.#ask({ kind: "maintain" });
+    return (reply as Extract<StoreReply, { kind: "maintained" }>).hasMore;
   }
 
   /** Closes the database and ends the Worker. */
   async close(): Promise<void> {
     if (this.#failure === undefined) await this.#ask({ kind: "close" });
     this.#worker.terminate();
+    this.onClosed();
   }
 
   #ask(request: StoreRequest): Promise<StoreReply> {
@@ -96,7 +101,10 @@ export class WorkerStore implements Store {
   #onReply(reply: StoreReply): void {
     const waiting = this.#waiting.shift();
     if (reply.kind === "failed") waiting?.reject(new Error(reply.message));
-    else waiting?.resolve(reply);
+    else {
+      if ("isFull" in reply) this.isFull = reply.isFull;
+      waiting?.resolve(reply);
+    }
   }
 
   #fail(error: Error): void {

@@ -1,0 +1,42 @@
+import { WorkerStore } from "./worker_store.ts";
+import type { StorageSync } from "./sqlite_store.ts";
+
+/** The name of the database in a data folder. */
+export const DATABASE_NAME = "weir.db";
+
+/** The data cannot be used, for a reason that a person can mend. The message says which folder or file, and why. */
+export class DataFolderError extends Error {
+  override readonly name = "DataFolderError";
+}
+
+/** Opens the store of a data folder, which is made when it is not there, with files that only their owner can read. One broker at a
+ * time: the lock goes with the process.
+ * @throws {DataFolderError} when the folder cannot be written, another broker uses it, or its database cannot be used */
+export async function openDataFolder(folder: string, options: { sync: StorageSync }): Promise<WorkerStore> {
+  const path = `${folder}/${DATABASE_NAME}`;
+  const lock = lockFolder(folder);
+  try {
+    Deno.openSync(path, { create: true, write: true, mode: 0o600 }).close(); // SQLite gives its other files the same mode
+    const store = await WorkerStore.open({ folder, path, sync: options.sync });
+    store.onClosed = () => lock.close();
+    return store;
+  } catch (error) {
+    lock.close();
+    throw new DataFolderError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function lockFolder(folder: string): Deno.FsFile {
+  let lock: Deno.FsFile;
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    lock = Deno.openSync(`${folder}/weir.lock`, { create: true, write: true, mode: 0o600 });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DataFolderError(`Cannot use the data folder ${folder}: ${reason}`, { cause });
+  }
+  if (lock.tryLockSync(true)) return lock;
+  lock.close();
+  throw new DataFolderError(`Cannot use the data folder ${folder}: another broker uses it`);
+}
