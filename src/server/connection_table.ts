@@ -6,7 +6,7 @@ export class ConnectionTable {
   readonly #perAddressMax: number;
   readonly #connections = new Set<Connection>();
   readonly #perAddress = new Map<string, number>();
-  #onEmpty: (() => void) | undefined;
+  #onEmpty: (() => void)[] = [];
 
   constructor(perAddressMax: number) {
     this.#perAddressMax = perAddressMax;
@@ -31,7 +31,8 @@ export class ConnectionTable {
     const left = this.#perAddress.get(remoteAddress)! - 1;
     if (left === 0) this.#perAddress.delete(remoteAddress);
     else this.#perAddress.set(remoteAddress, left);
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    if (this.#connections.size > 0) return;
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   /** Tells every client why, and resolves when all have gone or were cut after `timeoutMs`. */
@@ -54,6 +55,6 @@ export class ConnectionTable {
 
   #empty(): Promise<void> {
     if (this.#connections.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onEmpty = resolve);
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 }

@@ -407,7 +407,8 @@ export class WeirBroker {
   /** The store failed: memory is ahead of the disk, so nothing more may be said. */
   #fail(cause: unknown): void {
     this.#failure ??= new Error("The store failed; what was not acknowledged may be lost", { cause });
-    this.#stopping ??= this.#abort(this.#failure);
+    if (this.#stopping === undefined) this.#stopping = this.#abort(this.#failure);
+    else void this.#connections.cutAll(); // the stop under way goes on to what an abort does
   }
 
   async #abort(error: Error): Promise<void> {

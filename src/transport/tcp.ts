@@ -23,7 +23,7 @@ export function listenTcp(options: TcpListenOptions): TransportListener {
     hostname,
     port,
     connections: accepted(listener, options),
-    close: () => listener.close(),
+    close: () => close(listener),
   };
 }
 
@@ -96,9 +96,9 @@ function writableOf(connection: Deno.TcpConn): WritableStream<Uint8Array> {
   });
 }
 
-function close(connection: Deno.TcpConn): void {
+function close(resource: Deno.Closer): void {
   try {
-    connection.close();
+    resource.close();
   } catch (error) {
     if (!(error instanceof Deno.errors.BadResource)) throw error; // closed before: that is what was wanted
   }

@@ -15,6 +15,7 @@ export interface TransportConnection extends ByteStreams {
   readonly remotePort: number;
   /** Gives the socket back to the system, whatever state the streams are in; twice does no harm. Streams that have both come to
    * their end no longer pass on a cancel or an abort. */
+  /** Ends it; twice does no harm. */
   close(): void;
 }
 

@@ -5,7 +5,7 @@ const BALLAST_BYTES = 16 * 1024 * 1024;
  * promised, and taken on again when somebody has made room. */
 export class Ballast {
   readonly #path: string;
-  #isOff = false;
+  #isOff = true;
 
   private constructor(path: string) {
     this.#path = path;
@@ -14,7 +14,6 @@ export class Ballast {
   /** The ballast of a database; written unless it is there, and off from the start when there is no room for it. */
   static beside(databasePath: string): Ballast {
     const ballast = new Ballast(`${databasePath}.ballast`);
-    ballast.#isOff = true;
     ballast.takeOn();
     return ballast;
   }
@@ -36,17 +35,28 @@ export class Ballast {
     try {
       const file = Deno.openSync(this.#path, { create: true, write: true, mode: 0o600 });
       try {
-        const block = new Uint8Array(1024 * 1024); // written, not just promised: a hole in a file takes no space
-        for (let size = file.statSync().size; size < BALLAST_BYTES; size += block.length) {
-          file.seekSync(size, Deno.SeekMode.Start);
-          for (let sent = 0; sent < block.length;) sent += file.writeSync(block.subarray(sent));
-        }
-        this.#isOff = false;
+        this.#fill(file);
       } finally {
         file.close();
       }
+      this.#isOff = false;
     } catch {
-      Deno.truncateSync(this.#path, 0); // no room for all of it: leave what there is to the database
+      // no room
+    }
+  }
+
+  /** Writes what is missing, or nothing: what there is goes back to the database when it does not suffice. */
+  #fill(file: Deno.FsFile): void {
+    const block = new Uint8Array(1024 * 1024); // written, not just promised: a hole in a file takes no space
+    for (let i = 0; i < block.length; i += 65_536) crypto.getRandomValues(block.subarray(i, i + 65_536)); // nor do zeros, compressed
+    try {
+      for (let size = file.statSync().size; size < BALLAST_BYTES; size += block.length) {
+        file.seekSync(size, Deno.SeekMode.Start);
+        for (let sent = 0; sent < block.length;) sent += file.writeSync(block.subarray(sent));
+      }
+    } catch (error) {
+      file.truncateSync(0);
+      throw error;
     }
   }
 }

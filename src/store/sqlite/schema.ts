@@ -87,20 +87,26 @@ export const MIGRATIONS: readonly string[] = [
 /** The version that this program reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
-/** Brings the schema to today's version, all steps in one transaction.
- * @throws {Error} for a file of another program or of a newer version; it is left as it is. */
-export function migrate(database: DatabaseSync, name: string): void {
+/** The version of a database's schema; 0 where nothing was ever written.
+ * @throws {Error} for a file of another program or of a newer version */
+export function schemaVersion(database: DatabaseSync, name: string): number {
   const version = pragma(database, "user_version");
   const applicationId = pragma(database, "application_id");
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
   if (applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tables.count > 0)) {
-    throw new Error(`Cannot use ${name}: it is an SQLite database of another program`);
+    throw new Error(`Cannot use ${name}: it is an SQLite database of another program. The file is left as it is`);
   }
-  if (version > SCHEMA_VERSION) {
-    throw new Error(
-      `Cannot use ${name}: its schema is version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
-    );
-  }
+  if (version <= SCHEMA_VERSION) return version;
+  throw new Error(
+    `Cannot use ${name}: its schema is version ${version}, this program knows versions up to ${SCHEMA_VERSION}. ` +
+      "The file is left as it is; a newer Weir wrote it",
+  );
+}
+
+/** Brings the schema to today's version, all steps in one transaction.
+ * @throws {Error} for a file of another program or of a newer version; it is left as it is. */
+export function migrate(database: DatabaseSync, name: string): void {
+  const version = schemaVersion(database, name);
   if (version === SCHEMA_VERSION) return;
   database.exec("BEGIN IMMEDIATE");
   try {

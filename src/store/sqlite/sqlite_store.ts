@@ -22,12 +22,16 @@ import {
   willOf,
   type WillRow,
 } from "./rows.ts";
+import { checkFile, explained } from "./database_file.ts";
 import { migrate } from "./schema.ts";
 import { prepare, type Statements } from "./statements.ts";
 
 /** How much a commit promises: `full` survives the loss of power, `normal` the crash of the process and most losses of power, `off` the
  * crash of the process. */
 export type StorageSync = "full" | "normal" | "off";
+
+/** How long a start waits for another program that reads the file, such as a backup of a stopped broker. */
+const PATIENCE_MS = 30_000;
 
 /** Deliveries of ended sessions deleted with one commit. */
 const SWEEP_ROWS = 500;
@@ -51,18 +55,19 @@ export class SqliteStore implements Store {
   }
 
   /** Opens or makes the database at `path`; `:memory:` is one that nobody else sees.
-   * @throws {Error} when the file is damaged, another program's, or of a newer version; it is left as it is */
+   * @throws {DataFolderError} when the file is damaged, another program's, or of a newer version; it is left as it is */
   static open(path: string, options: { sync: StorageSync }): SqliteStore {
+    const isFile = path !== ":memory:";
+    if (isFile) checkFile(path);
     const database = new DatabaseSync(path);
     try {
-      database.exec("PRAGMA busy_timeout = 5000; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA temp_store = MEMORY");
+      database.exec(
+        `PRAGMA busy_timeout = ${PATIENCE_MS}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA temp_store = MEMORY`,
+      );
       database.exec(`PRAGMA synchronous = ${options.sync.toUpperCase()}; PRAGMA cache_size = -16000`);
-      const check = database.prepare("PRAGMA quick_check(1)").get() as Record<string, string>;
-      const [verdict] = Object.values(check);
-      if (verdict !== "ok") throw new Error(verdict);
       migrate(database, path);
       database.exec("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864");
-      return new SqliteStore(database, path === ":memory:" ? null : Ballast.beside(path));
+      return new SqliteStore(database, isFile ? Ballast.beside(path) : null);
     } catch (error) {
       database.close();
       throw explained(error, path);
@@ -129,7 +134,7 @@ export class SqliteStore implements Store {
     statements.begin.run();
     try {
       commit.apply(mutations);
-      for (const mutation of mutations) if (mutation.kind === "session-ended") this.#refreshEnded();
+      if (mutations.some(({ kind }) => kind === "session-ended")) this.#refreshEnded();
       this.#sweep(commit);
       commit.finish();
       statements.commit.run();
@@ -154,12 +159,22 @@ export class SqliteStore implements Store {
   maintain(): boolean {
     this.#ballast?.takeOn();
     if (this.#endedSessions.length > 0) this.commit([]);
-    this.#database.exec("PRAGMA incremental_vacuum(1000)");
+    try {
+      this.#statements.vacuum.all();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error; // pages that cannot be given back now can be used, or given back later
+    }
     return this.#endedSessions.length > 0;
   }
 
-  /** Closes the database; the write-ahead log is merged into it. */
+  /** Closes the database. The write-ahead log is merged into it and it is one whole file again, which may be copied and be read
+   * without making others beside it; when there is no room for that, or somebody reads it, the next start goes on with the log. */
   close(): Promise<void> {
+    try {
+      this.#database.exec("PRAGMA busy_timeout = 100; PRAGMA journal_mode = DELETE");
+    } catch {
+      // nothing is lost: what the log has stays there
+    }
     this.#database.close();
     return Promise.resolve();
   }
@@ -214,36 +229,40 @@ export class SqliteStore implements Store {
     this.#endedSessions = this.#database.prepare("SELECT id FROM ended_sessions").all().map((row) => row.id as number);
   }
 
+  /** Takes deliveries of ended sessions out, one session after the other, {@link SWEEP_ROWS} at most. */
   #sweep(commit: Commit): void {
-    const [session] = this.#endedSessions;
-    if (session === undefined) return;
     const { sweepWaiting, sweepSent, forgetEnded } = this.#statements;
-    const deleted = [...sweepSent.all(session, SWEEP_ROWS), ...sweepWaiting.all(session, SWEEP_ROWS)];
-    for (const row of deleted) commit.unrefer(row as unknown as DeletedDelivery);
-    if (deleted.length > 0) return;
-    forgetEnded.run(session);
-    this.#endedSessions.shift();
+    for (let room = SWEEP_ROWS; room > 0;) {
+      const [session] = this.#endedSessions;
+      if (session === undefined) return;
+      const sent = sweepSent.all(session, room);
+      const waiting = sweepWaiting.all(session, room - sent.length);
+      for (const row of [...sent, ...waiting]) commit.unrefer(row as unknown as DeletedDelivery);
+      room -= sent.length + waiting.length;
+      if (room <= 0) return;
+      room--; // an empty session costs something too
+      forgetEnded.run(session);
+      this.#endedSessions.shift();
+    }
   }
 
+  /** Undoes the transaction and what memory has of it. */
   #rollback(): void {
     try {
       this.#statements.rollback.run();
     } catch {
       // SQLite has rolled back by itself: the disk is full or failing, as the first error says
     }
-    this.#refreshEnded();
-    this.#sessionIds.clear();
-    for (const row of this.#database.prepare("SELECT id, client_id FROM sessions").all()) {
-      this.#sessionIds.set(row.client_id as string, row.id as number);
+    try {
+      this.#refreshEnded();
+      this.#sessionIds.clear();
+      for (const row of this.#database.prepare("SELECT id, client_id FROM sessions").all()) {
+        this.#sessionIds.set(row.client_id as string, row.id as number);
+      }
+    } catch {
+      // a database that cannot be read either takes no other commit: the first error is the one to tell
     }
   }
-}
-
-/** SQLite's own words say what is wrong, but not with which file. */
-function explained(error: unknown, path: string): Error {
-  const message = error instanceof Error ? error.message : String(error);
-  if (message.startsWith("Cannot use")) return error as Error;
-  return new Error(`Cannot use ${path}: ${message}. The file is left as it is`, { cause: error });
 }
 
 /** Whether SQLite gave up for want of space: everything is as it was before the commit then. */

@@ -34,6 +34,7 @@ export interface Statements {
   readonly sweepWaiting: StatementSync;
   readonly sweepSent: StatementSync;
   readonly forgetEnded: StatementSync;
+  readonly vacuum: StatementSync;
 }
 
 const DELIVERY_COLUMNS =
@@ -82,6 +83,7 @@ export function prepare(database: DatabaseSync): Statements {
     sweepWaiting: on(sweep("packet_id = 0")),
     sweepSent: on(sweep("packet_id > 0")),
     forgetEnded: on("DELETE FROM ended_sessions WHERE id = ?"),
+    vacuum: on("PRAGMA incremental_vacuum(1000)"),
   };
 }
 

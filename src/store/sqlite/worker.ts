@@ -23,7 +23,7 @@ scope.onmessage = async ({ data }) => {
 async function answer(request: StoreRequest): Promise<StoreReply> {
   if (request.kind === "open") {
     store = SqliteStore.open(request.path, { sync: request.sync });
-    return { kind: "done", isFull: false };
+    return { kind: "done", isFull: store.isFull };
   }
   if (store === undefined) throw new Error("Cannot use the store: it is not open");
   switch (request.kind) {
