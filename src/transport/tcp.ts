@@ -96,7 +96,7 @@ function writableOf(connection: Deno.TcpConn): WritableStream<Uint8Array> {
   });
 }
 
-function close(resource: Deno.Closer): void {
+function close(resource: { close(): void }): void {
   try {
     resource.close();
   } catch (error) {
