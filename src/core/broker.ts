@@ -14,6 +14,9 @@ import { type SubscribeRequest, Subscriptions } from "./subscriptions.ts";
 import type { Turn } from "./turn.ts";
 import { storedWill, type Will, willMessage } from "./will.ts";
 
+/** How long the end of a session is put off for what it has to hand on. */
+const HAND_ON_MS = 1_000;
+
 /** What a CONNECT asks for, once it is authenticated. */
 export interface AttachRequest extends Identity {
   readonly peer: Peer;
@@ -313,6 +316,22 @@ export class Broker {
   #handOn(session: Session, turn: Turn): void {
     const taken = session.takeShared((delivery) => delivery.group!.hasConnected(session), "qos-1");
     for (const delivery of taken) this.#handOver(session, delivery, turn);
+    this.#asksForSpilled(session, turn);
+  }
+
+  /** Gives the next of its spilled deliveries, as they come from the store, to members that are connected; the session may be back or
+   * have ended by then. */
+  handOnSpilled(session: Session, deliveries: readonly Delivery[], turn: Turn): void {
+    const { queue } = session;
+    if (session.peer !== null || queue === null || this.sessions.get(session.clientId) !== session) return;
+    let after = 0;
+    for (const delivery of deliveries) {
+      after = delivery.sequence;
+      if (after <= queue.lastSequence || delivery.group?.hasConnected(session) !== true) continue;
+      queue.takeSpilled(delivery);
+      this.#handOver(session, delivery, turn);
+    }
+    if (after > 0 && queue.spilledShared > 0) turn.effects.handOns.push({ session, after });
   }
 
   #handOver(from: Session, delivery: Delivery, turn: Turn): void {
@@ -335,10 +354,20 @@ export class Broker {
     if (expiresAt !== Infinity) this.sessions.schedule({ session, what: "expiry" }, expiresAt);
   }
 
+  /** Asks for what only the store has and others could have; false when there is none. */
+  #asksForSpilled(session: Session, turn: Turn): boolean {
+    const { queue } = session;
+    if (queue === null || queue.spilledShared === 0 || !this.subscriptions.canHandOn(session)) return false;
+    turn.effects.handOns.push({ session, after: queue.lastSequence });
+    return true;
+  }
+
   #runDue(turn: Turn): void {
     for (let due = this.sessions.takeDue(turn.now); due !== undefined; due = this.sessions.takeDue(turn.now)) {
-      if (due.what === "will") this.#publishWill(due.session, turn);
-      else this.#end(due.session, "expired", turn);
+      const { session } = due;
+      if (due.what === "will") this.#publishWill(session, turn);
+      else if (this.#asksForSpilled(session, turn)) this.sessions.schedule(due, turn.now + HAND_ON_MS);
+      else this.#end(session, "expired", turn);
     }
   }
 }

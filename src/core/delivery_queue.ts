@@ -14,6 +14,8 @@ export class DeliveryQueue {
   #windowBytes = 0;
   /** Deliveries behind those in memory, which only the store has. */
   spilledCount = 0;
+  /** Those of them that a shared group gave to the session. */
+  spilledShared = 0;
   /** The store has been asked for the next ones. */
   isLoading = false;
   /** The sequence of the newest stored delivery that is or was in memory: the store goes on behind it. */
@@ -59,14 +61,16 @@ export class DeliveryQueue {
   /** Counts a stored delivery whose place is behind those in memory. */
   spill(delivery: Delivery): void {
     this.spilledCount++;
+    if (delivery.group !== null) this.spilledShared++;
     if (delivery.isReplay) return;
     this.count++;
     this.bytes += delivery.message.size;
   }
 
   /** Counts what a restart found in the store and left there. */
-  restoreSpilled(backlog: { count: number; bytes: number }): void {
+  restoreSpilled(backlog: { count: number; bytes: number; shared: number }): void {
     this.spilledCount += backlog.count;
+    this.spilledShared += backlog.shared;
     this.count += backlog.count;
     this.bytes += backlog.bytes;
   }
@@ -74,8 +78,20 @@ export class DeliveryQueue {
   /** Appends the next deliveries from the store; they are counted already. */
   refill(deliveries: readonly Delivery[]): void {
     this.isLoading = false;
-    this.spilledCount -= deliveries.length;
-    for (const delivery of deliveries) this.#append(delivery);
+    for (const delivery of deliveries) {
+      this.spilledCount--;
+      if (delivery.group !== null) this.spilledShared--;
+      this.#append(delivery);
+    }
+  }
+
+  /** A spilled delivery goes to another session. */
+  takeSpilled(delivery: Delivery): void {
+    this.spilledCount--;
+    this.spilledShared--;
+    if (delivery.isReplay) return;
+    this.count--;
+    this.bytes -= delivery.message.size;
   }
 
   peek(): Delivery | undefined {

@@ -54,12 +54,14 @@ export class Effects {
   readonly unfinished: Session[] = [];
   /** Sessions whose queue goes on in the store and should be refilled from there. */
   readonly loads: Session[] = [];
+  /** Sessions that nobody is connected to, whose spilled deliveries of shared groups others could have; `after` is where to begin. */
+  readonly handOns: { readonly session: Session; readonly after: number }[] = [];
   /** How many of `sends` count; those behind it are spare. */
   length = 0;
 
   get isEmpty(): boolean {
     return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
-      this.unfinished.length === 0 && this.loads.length === 0;
+      this.unfinished.length === 0 && this.loads.length === 0 && this.handOns.length === 0;
   }
 
   /** Says a message to `peer`; `packetId` is 0 for QoS 0. */
@@ -117,6 +119,7 @@ export class Effects {
     this.happenings.length = 0;
     this.unfinished.length = 0;
     this.loads.length = 0;
+    this.handOns.length = 0;
   }
 
   #next(kind: SendKind, peer: Peer): Send {

@@ -104,6 +104,8 @@ export interface StoredBacklog {
   readonly count: number;
   /** Bytes of their topics, properties and payloads. */
   readonly bytes: number;
+  /** How many of them a shared group gave to the session. */
+  readonly shared: number;
 }
 
 /** Deliveries that wait, with their bodies. */

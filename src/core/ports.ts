@@ -30,6 +30,8 @@ export interface PageRequest {
   readonly after: number;
   /** How many at most. */
   readonly limit: number;
+  /** Only those that a shared group gave to the session. */
+  readonly sharedOnly?: boolean;
 }
 
 /** What survives the process. Implementations pass the suite in tests/contract. */

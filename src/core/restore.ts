@@ -51,15 +51,11 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
   broker.tick(turn);
 }
 
-/** Gives a session the next deliveries of its queue from the store. */
-export function refill(
-  session: Session,
-  from: { broker: Broker; page: StoredPage; topicOf(name: string): Topic },
-  turn: Turn,
-): void {
-  const messages = messagesOf(from.page.bodies, from.topicOf);
-  const deliveries = from.page.deliveries.map((stored) => deliveryFrom(from.broker, stored, messages));
-  session.refill(deliveries.filter((delivery) => delivery !== undefined), turn);
+/** The deliveries of a page from the store. */
+export function deliveriesOf(broker: Broker, page: StoredPage, topicOf: (name: string) => Topic): Delivery[] {
+  const messages = messagesOf(page.bodies, topicOf);
+  const deliveries = page.deliveries.map((stored) => deliveryFrom(broker, stored, messages));
+  return deliveries.filter((delivery) => delivery !== undefined);
 }
 
 function deliveryFrom(

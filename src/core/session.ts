@@ -212,7 +212,7 @@ export class Session implements Identity {
   }
 
   /** Notes what a restart left in the store. */
-  restoreBacklog(backlog: { count: number; bytes: number }): void {
+  restoreBacklog(backlog: { count: number; bytes: number; shared: number }): void {
     (this.queue ??= new DeliveryQueue()).restoreSpilled(backlog);
   }
 

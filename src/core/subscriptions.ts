@@ -85,6 +85,14 @@ export class Subscriptions {
     return parsed === undefined || parsed.group === "" ? null : this.#trie.group(parsed) ?? null;
   }
 
+  /** Whether a member of one of the session's shared groups is connected, other than the session itself. */
+  canHandOn(session: Session): boolean {
+    for (const filter of session.subscriptions?.keys() ?? []) {
+      if (this.group(filter)?.hasConnected(session) === true) return true;
+    }
+    return false;
+  }
+
   #put(session: Session, options: SubscriptionOptions, turn: Turn): void {
     const subscriptions = session.subscriptions ??= new Map<string, Subscription>();
     const subscription = new Subscription(session, options);

@@ -28,6 +28,8 @@ export interface CommitLoopParts {
   readonly onFailure: (error: unknown) => void;
   /** Called for a session whose queue goes on in the store, once everything decided before is committed. */
   readonly onLoad: (session: Session) => void;
+  /** Called for a session with spilled deliveries that others could have, at the same point. */
+  readonly onHandOn: (session: Session, after: number) => void;
   /** Called at the start of each round of speaking, and at its end. */
   readonly onRoundEnd: () => void;
 }
@@ -179,6 +181,7 @@ export class CommitLoop {
       if (session.peer !== null && !(session.peer as Speaker).isDirty) session.pump(this.#parts.turn);
     }
     for (const session of effects.loads) this.#parts.onLoad(session);
+    for (const { session, after } of effects.handOns) this.#parts.onHandOn(session, after);
     effects.clear();
     this.#spare.push(effects);
     this.#scheduleFlush();

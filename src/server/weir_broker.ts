@@ -2,10 +2,11 @@ import { getLogger } from "@logtape/logtape";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
-import { refill, restore } from "../core/restore.ts";
+import { deliveriesOf, restore } from "../core/restore.ts";
 import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
 import type { StoredPage } from "../core/mutation.ts";
 import { Session } from "../core/session.ts";
+import type { PageRequest } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
 import { assertTopicFilter, quoted, Topic } from "../core/topic.ts";
@@ -36,6 +37,9 @@ import {
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
+
+/** Deliveries that are read from the store at a time. */
+const PAGE_MAX = QUEUE_WINDOW_MESSAGES / 2;
 
 /** Between two rounds of the store's housekeeping. */
 const MAINTAIN_MS = 1_000;
@@ -129,6 +133,7 @@ export class WeirBroker {
       onFailure: (error) => this.#fail(error),
       onRoundEnd: () => writer.forget(),
       onLoad: (session) => this.#load(session),
+      onHandOn: (session, after) => this.#handOn(session, after),
     });
     this.#parts = {
       broker: this.#broker,
@@ -340,18 +345,24 @@ export class WeirBroker {
   #load(session: Session): void {
     const { queue, clientId } = session;
     if (queue === null) return;
-    const request = { clientId, after: queue.lastSequence, limit: QUEUE_WINDOW_MESSAGES / 2 };
-    const page = this.#options.store.page(request);
-    if (page instanceof Promise) page.then((page) => this.#refill(session, page), (error) => this.#fail(error));
-    else queueMicrotask(() => this.#refill(session, page));
+    this.#page({ clientId, after: queue.lastSequence, limit: PAGE_MAX }, (page) => {
+      if (page.deliveries.length === 0 && this.#loop.isBehind) { // what is missing waits for a commit
+        this.#loop.settled().then(() => this.#load(session), () => {}); // the failure is told elsewhere
+        return;
+      }
+      this.#decide((turn) => session.refill(deliveriesOf(this.#broker, page, topicOf), turn));
+    });
   }
 
-  #refill(session: Session, page: StoredPage): void {
-    if (page.deliveries.length === 0 && this.#loop.isBehind) { // what is missing waits for a commit
-      this.#loop.settled().then(() => this.#load(session), () => {}); // the failure is told elsewhere
-      return;
-    }
-    this.#decide((turn) => refill(session, { broker: this.#broker, page, topicOf }, turn));
+  /** Gives others what a shared group had given to a session and only the store has. */
+  #handOn(session: Session, after: number): void {
+    this.#page({ clientId: session.clientId, after, limit: PAGE_MAX, sharedOnly: true }, (page) => {
+      this.#decide((turn) => this.#broker.handOnSpilled(session, deliveriesOf(this.#broker, page, topicOf), turn));
+    });
+  }
+
+  #page(request: PageRequest, use: (page: StoredPage) => void): void {
+    Promise.resolve(this.#options.store.page(request)).then(use).catch((error) => this.#fail(error));
   }
 
   /** Rings when the core has something due; looks at least once a second, since a decision may bring it forward. */

@@ -46,7 +46,8 @@ export class MemoryStore implements Store {
       backlogs: pages.flatMap(({ rest }, i) => {
         if (rest.length === 0) return [];
         const bytes = rest.reduce((sum, { bodyId }) => sum + bodyBytes(this.#bodies.get(bodyId)!.body), 0);
-        return [{ clientId: rows[i].session.clientId, count: rest.length, bytes }];
+        const shared = rest.filter((delivery) => delivery.shared !== "").length;
+        return [{ clientId: rows[i].session.clientId, count: rest.length, bytes, shared }];
       }),
       lastBodyId: this.#lastBodyId,
       lastSequence: this.#lastSequence,
@@ -68,10 +69,11 @@ export class MemoryStore implements Store {
   }
 
   /** The next deliveries of a session that wait. */
-  page({ clientId, after, limit }: PageRequest): StoredPage {
+  page({ clientId, after, limit, sharedOnly = false }: PageRequest): StoredPage {
     const deliveries: StoredDelivery[] = [];
     for (const delivery of this.#sessions.get(clientId)?.deliveries.values() ?? []) {
       if (delivery.sequence <= after || delivery.packetId > 0) continue; // few: those in front have been taken out
+      if (sharedOnly && delivery.shared === "") continue;
       deliveries.push(delivery);
       if (deliveries.length === limit) break;
     }

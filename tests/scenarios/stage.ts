@@ -200,6 +200,9 @@ export class Stage {
       onFailure: (error) => {
         throw error;
       },
+      onHandOn: () => {
+        throw new Error("Cannot play this scenario: a queue is longer than memory holds of one");
+      },
       onLoad: () => {
         throw new Error("Cannot play this scenario: a queue is longer than memory holds of one");
       },

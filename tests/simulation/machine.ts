@@ -5,7 +5,7 @@ import { Effects, type Send } from "../../src/core/effects.ts";
 import type { Limits } from "../../src/core/limits.ts";
 import type { Mutation } from "../../src/core/mutation.ts";
 import type { Peer, Store } from "../../src/core/ports.ts";
-import { refill, restore } from "../../src/core/restore.ts";
+import { deliveriesOf, restore } from "../../src/core/restore.ts";
 import type { Session } from "../../src/core/session.ts";
 import { Turn } from "../../src/core/turn.ts";
 import { topicOf } from "../core/building.ts";
@@ -81,6 +81,6 @@ export class Machine {
     const request = { clientId, after: queue.lastSequence, limit: QUEUE_WINDOW_MESSAGES / 2 };
     const page = await this.#store.page(request);
     if (page.deliveries.length === 0 && !this.isSettled) await this.commit().then(() => this.#load(session));
-    else this.decide((broker, turn) => refill(session, { broker, page, topicOf }, turn));
+    else this.decide((broker, turn) => session.refill(deliveriesOf(broker, page, topicOf), turn));
   }
 }

@@ -9,7 +9,7 @@ import type {
   StoredState,
 } from "../../core/mutation.ts";
 import type { PageRequest, Store } from "../../core/ports.ts";
-import { Ballast } from "./ballast.ts";
+import { Ballast, BALLAST_BYTES } from "./ballast.ts";
 import { Commit, type DeletedDelivery } from "./commit.ts";
 import {
   bodyOf,
@@ -29,6 +29,13 @@ import { prepare, type Statements } from "./statements.ts";
 /** How much a commit promises: `full` survives the loss of power, `normal` the crash of the process and most losses of power, `off` the
  * crash of the process. */
 export type StorageSync = "full" | "normal" | "off";
+
+/** How a store is opened. */
+export interface OpenOptions {
+  readonly sync: StorageSync;
+  /** Space that is kept for when the disk is full; 16 MiB. */
+  readonly ballastBytes?: number;
+}
 
 /** How long a start waits for another program that reads the file, such as a backup of a stopped broker. */
 const PATIENCE_MS = 30_000;
@@ -56,7 +63,7 @@ export class SqliteStore implements Store {
 
   /** Opens or makes the database at `path`; `:memory:` is one that nobody else sees.
    * @throws {DataFolderError} when the file is damaged, another program's, or of a newer version; it is left as it is */
-  static open(path: string, options: { sync: StorageSync }): SqliteStore {
+  static open(path: string, { sync, ballastBytes = BALLAST_BYTES }: OpenOptions): SqliteStore {
     const isFile = path !== ":memory:";
     if (isFile) checkFile(path);
     const database = new DatabaseSync(path);
@@ -64,10 +71,10 @@ export class SqliteStore implements Store {
       database.exec(
         `PRAGMA busy_timeout = ${PATIENCE_MS}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA temp_store = MEMORY`,
       );
-      database.exec(`PRAGMA synchronous = ${options.sync.toUpperCase()}; PRAGMA cache_size = -16000`);
+      database.exec(`PRAGMA synchronous = ${sync.toUpperCase()}; PRAGMA cache_size = -16000`);
       migrate(database, path);
       database.exec("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864");
-      return new SqliteStore(database, isFile ? Ballast.beside(path) : null);
+      return new SqliteStore(database, isFile ? Ballast.beside(path, ballastBytes) : null);
     } catch (error) {
       database.close();
       throw explained(error, path);
@@ -145,11 +152,12 @@ export class SqliteStore implements Store {
   }
 
   /** The next deliveries of a session that wait. */
-  page({ clientId, after, limit }: PageRequest): StoredPage {
+  page({ clientId, after, limit, sharedOnly }: PageRequest): StoredPage {
     const session = this.#sessionIds.get(clientId);
     if (session === undefined) return { deliveries: [], bodies: [] };
     const bodies = new Map<number, StoredBody>();
-    const rows = this.#statements.page.all(session, after, limit) as unknown as DeliveryRow[];
+    const statement = sharedOnly === true ? this.#statements.sharedPage : this.#statements.page;
+    const rows = statement.all(session, after, limit) as unknown as DeliveryRow[];
     const deliveries = rows.map((row) => this.#delivery(row, clientId, bodies));
     return { deliveries, bodies: [...bodies.values()] };
   }
@@ -214,13 +222,13 @@ export class SqliteStore implements Store {
       countOf.set(clientId, (countOf.get(clientId) ?? 0) + 1);
     }
     const rest = this.#database.prepare(
-      "SELECT count(*) AS count, total(bytes) AS bytes FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ?",
+      "SELECT count(*) AS count, total(bytes) AS bytes, count(shared) AS shared FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ?",
     );
     const backlogs: StoredBacklog[] = [];
     for (const [clientId, count] of countOf) {
       if (count < QUEUE_WINDOW_MESSAGES) continue;
-      const row = rest.get(this.#sessionIds.get(clientId)!, lastOf.get(clientId)!) as { count: number; bytes: number };
-      if (row.count > 0) backlogs.push({ clientId, count: row.count, bytes: row.bytes });
+      const row = rest.get(this.#sessionIds.get(clientId)!, lastOf.get(clientId)!) as Omit<StoredBacklog, "clientId">;
+      if (row.count > 0) backlogs.push({ clientId, ...row });
     }
     return backlogs;
   }

@@ -29,6 +29,7 @@ export interface Statements {
   readonly saveWill: StatementSync;
   readonly deleteWill: StatementSync;
   readonly page: StatementSync;
+  readonly sharedPage: StatementSync;
   readonly body: StatementSync;
   readonly bodyBytes: StatementSync;
   readonly sweepWaiting: StatementSync;
@@ -75,6 +76,10 @@ export function prepare(database: DatabaseSync): Statements {
     deleteWill: on("DELETE FROM wills WHERE client_id = ?"),
     page: on(
       `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ? ORDER BY id LIMIT ?`,
+    ),
+    sharedPage: on(
+      `SELECT ${DELIVERY_COLUMNS} FROM deliveries ` +
+        "WHERE packet_id = 0 AND session = ? AND id > ? AND shared IS NOT NULL ORDER BY id LIMIT ?",
     ),
     body: on("SELECT topic, flags, expires_at, properties, payload FROM bodies WHERE id = ?"),
     bodyBytes: on(
