@@ -89,7 +89,10 @@ export class Broker {
     session.pause();
     if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
     if (options.cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
-    if (!session.isDurable) return this.#end(session, "disconnected", turn);
+    if (!session.isDurable) {
+      if (!this.#asksForSpilled(session, turn)) return this.#end(session, "disconnected", turn);
+      return this.sessions.schedule({ session, what: "expiry" }, turn.now + HAND_ON_MS);
+    }
     this.#handOn(session, turn);
     this.#save(session, turn.now, turn);
     this.scheduleOffline(session, turn.now);
@@ -323,7 +326,9 @@ export class Broker {
    * have ended by then. */
   handOnSpilled(session: Session, deliveries: readonly Delivery[], turn: Turn): void {
     const { queue } = session;
-    if (session.peer !== null || queue === null || this.sessions.get(session.clientId) !== session) return;
+    if (queue === null) return;
+    queue.isLoading = false;
+    if (session.peer !== null) return session.pump(turn);
     let after = 0;
     for (const delivery of deliveries) {
       after = delivery.sequence;
@@ -331,7 +336,16 @@ export class Broker {
       queue.takeSpilled(delivery);
       this.#handOver(session, delivery, turn);
     }
-    if (after > 0 && queue.spilledShared > 0) turn.effects.handOns.push({ session, after });
+    if (after === 0 || queue.spilledShared === 0) return;
+    queue.isLoading = true;
+    turn.effects.handOns.push({ session, after });
+  }
+
+  /** Gives a session the next deliveries of its queue, as they come from the store; when nobody is connected to it any more, others may
+   * have them. */
+  refill(session: Session, deliveries: readonly Delivery[], turn: Turn): void {
+    session.refill(deliveries, turn);
+    if (session.peer === null) this.#handOn(session, turn);
   }
 
   #handOver(from: Session, delivery: Delivery, turn: Turn): void {
@@ -358,6 +372,8 @@ export class Broker {
   #asksForSpilled(session: Session, turn: Turn): boolean {
     const { queue } = session;
     if (queue === null || queue.spilledShared === 0 || !this.subscriptions.canHandOn(session)) return false;
+    if (queue.isLoading) return true; // and handed on when it comes
+    queue.isLoading = true;
     turn.effects.handOns.push({ session, after: queue.lastSequence });
     return true;
   }

@@ -16,7 +16,7 @@ export class DeliveryQueue {
   spilledCount = 0;
   /** Those of them that a shared group gave to the session. */
   spilledShared = 0;
-  /** The store has been asked for the next ones. */
+  /** The store has been asked for some of them, to be sent or to be handed on: never for both at a time. */
   isLoading = false;
   /** The sequence of the newest stored delivery that is or was in memory: the store goes on behind it. */
   lastSequence = 0;
@@ -68,16 +68,17 @@ export class DeliveryQueue {
   }
 
   /** Counts what a restart found in the store and left there. */
-  restoreSpilled(backlog: { count: number; bytes: number; shared: number }): void {
-    this.spilledCount += backlog.count;
+  restoreSpilled(backlog: { total: number; count: number; bytes: number; shared: number }): void {
+    this.spilledCount += backlog.total;
     this.spilledShared += backlog.shared;
     this.count += backlog.count;
     this.bytes += backlog.bytes;
   }
 
-  /** Appends the next deliveries from the store; they are counted already. */
+  /** Appends the next deliveries from the store; they are counted already. None at all means that the store has no more. */
   refill(deliveries: readonly Delivery[]): void {
     this.isLoading = false;
+    if (deliveries.length === 0) this.spilledCount = this.spilledShared = 0;
     for (const delivery of deliveries) {
       this.spilledCount--;
       if (delivery.group !== null) this.spilledShared--;

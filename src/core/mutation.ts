@@ -101,8 +101,10 @@ export interface StoredBacklog {
   /** Whose they are. */
   readonly clientId: string;
   /** How many. */
+  readonly total: number;
+  /** How many of them count against the queue's limits: all but replays. */
   readonly count: number;
-  /** Bytes of their topics, properties and payloads. */
+  /** Bytes of topics, properties and payloads of those that count. */
   readonly bytes: number;
   /** How many of them a shared group gave to the session. */
   readonly shared: number;

@@ -90,6 +90,7 @@ export class Session implements Identity {
     this.#resend(turn);
     const queue = this.queue;
     if (queue === null || this.peer === null) return;
+    this.#askForMore(turn); // what was in memory may have been handed on
     let sent = 0;
     for (let delivery = queue.peek(); delivery !== undefined; delivery = queue.peek()) {
       if (this.peer.congested || this.#toResend.length > 0) return;
@@ -198,6 +199,7 @@ export class Session implements Identity {
     const spilled = this.queue?.spilledCount ?? 0; // too many to tell one by one, and not in memory
     turn.statistics.messagesDropped += spilled;
     turn.statistics.droppedByCause["session-ended"] += spilled;
+    this.queue = null;
   }
 
   /** Ends a delivery that was taken out. */
@@ -212,7 +214,7 @@ export class Session implements Identity {
   }
 
   /** Notes what a restart left in the store. */
-  restoreBacklog(backlog: { count: number; bytes: number; shared: number }): void {
+  restoreBacklog(backlog: { total: number; count: number; bytes: number; shared: number }): void {
     (this.queue ??= new DeliveryQueue()).restoreSpilled(backlog);
   }
 

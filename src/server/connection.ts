@@ -182,7 +182,8 @@ export class Connection implements Alarm {
       this.#refuse(error);
     }
     this.#parts.loop.settle();
-    if (endpoint.isClosing) this.#transmit();
+    // A client that has said DISCONNECT sees its connection closed when the end of its session, or of its will, is on disk.
+    if (endpoint.isClosing) this.#parts.loop.settled().then(() => this.#transmit(), () => this.#close());
     return undefined;
   }
 

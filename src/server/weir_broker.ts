@@ -350,7 +350,7 @@ export class WeirBroker {
         this.#loop.settled().then(() => this.#load(session), () => {}); // the failure is told elsewhere
         return;
       }
-      this.#decide((turn) => session.refill(deliveriesOf(this.#broker, page, topicOf), turn));
+      this.#decide((turn) => this.#broker.refill(session, deliveriesOf(this.#broker, page, topicOf), turn));
     });
   }
 

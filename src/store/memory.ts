@@ -45,9 +45,10 @@ export class MemoryStore implements Store {
       deliveries,
       backlogs: pages.flatMap(({ rest }, i) => {
         if (rest.length === 0) return [];
-        const bytes = rest.reduce((sum, { bodyId }) => sum + bodyBytes(this.#bodies.get(bodyId)!.body), 0);
+        const counted = rest.filter((delivery) => !delivery.isReplay);
+        const bytes = counted.reduce((sum, { bodyId }) => sum + bodyBytes(this.#bodies.get(bodyId)!.body), 0);
         const shared = rest.filter((delivery) => delivery.shared !== "").length;
-        return [{ clientId: rows[i].session.clientId, count: rest.length, bytes, shared }];
+        return [{ clientId: rows[i].session.clientId, total: rest.length, count: counted.length, bytes, shared }];
       }),
       lastBodyId: this.#lastBodyId,
       lastSequence: this.#lastSequence,

@@ -32,6 +32,9 @@ interface Outgoing {
 /** Few packet ids, so that one that the broker does not let go is soon met again. */
 const PACKET_IDS = 60;
 
+/** Of requests that are only about their answer. */
+const SETTLED_ID = 1_000;
+
 /** How long an answer may be kept back, so that a crash finds exchanges at every point. */
 const ANSWER_MS_MAX = 20;
 
@@ -56,7 +59,7 @@ export class Client implements Account {
   readonly #incoming = new Map<number, string>();
   #answers: Packet[] = [];
   #lastPacketId = 0;
-  #pongs: (() => void)[] = [];
+  #settling: (() => void)[] = [];
   /** Called when an acknowledgement has made room, or a connection is open. */
   onRoom: () => void = () => {};
 
@@ -86,7 +89,8 @@ export class Client implements Account {
     let line: Line;
     try {
       line = await Line.open(port, this.version, (packet) => {
-        if (packet.cmd !== "connack") return this.#onPacket(line, packet);
+        if (this.#line !== line) return; // another connection has taken over
+        if (packet.cmd !== "connack") return this.#onPacket(packet);
         this.#onConnack(packet as { sessionPresent: boolean; reasonCode?: number; returnCode?: number }, number);
         opened.resolve(true);
       });
@@ -140,12 +144,13 @@ export class Client implements Account {
     }
   }
 
-  /** Resolves when the broker has answered everything that was sent before, or the connection has ended. */
-  ping(): Promise<void> {
+  /** Resolves when what was said before has been written down and answered, or the connection has ended: UNSUBACK waits for the
+   * commit, PINGRESP would not. */
+  settled(): Promise<void> {
     const line = this.#line;
     if (line === null) return Promise.resolve();
-    line.send({ cmd: "pingreq" });
-    return Promise.race([line.ended, new Promise<void>((resolve) => this.#pongs.push(resolve))]);
+    line.send({ cmd: "unsubscribe", messageId: SETTLED_ID, unsubscriptions: ["nothing"] });
+    return Promise.race([line.ended, new Promise<void>((resolve) => this.#settling.push(resolve))]);
   }
 
   #connectPacket(number: number): IConnectPacket {
@@ -185,11 +190,10 @@ export class Client implements Account {
     this.#line = null;
     this.isOpen = false;
     this.#answers = [];
-    this.#pongs = [];
+    this.#settling = [];
   }
 
-  #onPacket(line: Line, packet: Packet): void {
-    if (this.#line !== line) return;
+  #onPacket(packet: Packet): void {
     const { messageId = 0 } = packet;
     switch (packet.cmd) {
       case "publish":
@@ -207,8 +211,8 @@ export class Client implements Account {
       case "suback":
         this.#unsubscribed--;
         return;
-      case "pingresp":
-        this.#pongs.shift()?.();
+      case "unsuback":
+        this.#settling.shift()?.();
         return;
       default:
         this.#parts.ledger.accuse(`${this.clientId} was told ${JSON.stringify(packet)}`);

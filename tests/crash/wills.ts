@@ -16,7 +16,7 @@ type Fate =
 
 interface ClientWills {
   readonly fates: Map<number, Fate>;
-  /** In the order of arrival. */
+  /** In the order of their first arrival. */
   readonly seen: number[];
 }
 
@@ -37,7 +37,7 @@ export class Wills {
 
   willOf(clientId: string, number: number): { topic: string; payload: Buffer; qos: 1 | 2; retain: boolean } {
     this.#of(clientId).fates.set(number, "unknown");
-    return { topic: `w/${clientId}`, payload: Buffer.from(`${number}`), qos: number % 2 === 0 ? 1 : 2, retain: false };
+    return { topic: `w/${clientId}`, payload: Buffer.from(`${number}`), qos: qosOf(number), retain: false };
   }
 
   /** CONNACK came: the will is stored, and what became of the one before is settled. */
@@ -68,11 +68,11 @@ export class Wills {
     if (fate === undefined || fate === "void" || this.#delayed.has(clientId)) {
       this.#ledger.accuse(`${what} was published, which must not be`);
     }
-    const isLast = seen.length === 0 || number > seen.at(-1)!;
-    // With QoS 1 the last one may come again after a crash.
-    if (!isLast && !(number % 2 === 0 && seen.at(-1) === number)) {
-      this.#ledger.accuse(`${what} was published after that of ${seen.at(-1)}`);
+    if (seen.includes(number)) {
+      if (qosOf(number) === 2) this.#ledger.accuse(`${what} came twice with QoS 2`);
+      return;
     }
+    if (number < (seen.at(-1) ?? 0)) this.#ledger.accuse(`${what} was published after that of ${seen.at(-1)}`);
     seen.push(number);
   }
 
@@ -105,4 +105,8 @@ export class Wills {
     this.#clients.set(clientId, found);
     return found;
   }
+}
+
+function qosOf(number: number): 1 | 2 {
+  return number % 2 === 0 ? 1 : 2;
 }

@@ -63,7 +63,7 @@ interface Publisher {
 const WINDOW = 20;
 
 /** What one publisher publishes in a round at most. */
-const QUOTA = 1_000;
+const QUOTA = 600;
 
 /** The broker in a process that is killed again and again, and clients that do not forget what they were promised. */
 export class World implements AsyncDisposable {
@@ -76,6 +76,8 @@ export class World implements AsyncDisposable {
   readonly #subscribers: readonly Client[];
   readonly #members: readonly Client[];
   readonly #absent: Client;
+  /** Clients that are about to come or go, one step at a time. */
+  readonly #restless = new Map<Client, Promise<void>>();
   #program: Program | undefined;
   #isLoading = false;
 
@@ -142,6 +144,7 @@ export class World implements AsyncDisposable {
     this.wills.kills++;
     const complaints = await this.#program!.kill();
     if (complaints !== "") this.#options.log?.(`the program complained: ${complaints}`);
+    await Promise.all(this.#restless.values());
     await Promise.all(this.#clients.map((client) => client.drop()));
   }
 
@@ -165,7 +168,9 @@ export class World implements AsyncDisposable {
     const end = performance.now() + milliseconds;
     while (performance.now() < end) {
       await delay(between(this.#random, 0, 20));
-      if (this.#random() < 0.6) void this.#unsettle(restless[between(this.#random, 0, restless.length - 1)], port);
+      const client = restless[between(this.#random, 0, restless.length - 1)];
+      if (this.#random() > 0.6 || this.#restless.has(client)) continue;
+      this.#restless.set(client, this.#unsettle(client, port).finally(() => this.#restless.delete(client)));
     }
     this.#isLoading = false;
   }
@@ -201,7 +206,7 @@ export class World implements AsyncDisposable {
     // What does not come in time is counted as lost below.
     await until(() => missing().length === 0, () => "").catch(() => this.ledger.accuse(`missing: ${missing()}`));
     for (const client of clients) if (client.clientId === "retained") client.subscribe(); // retain handling: nothing is replayed
-    for (let i = 0; i < 3; i++) await Promise.all(clients.map((client) => client.ping()));
+    for (let i = 0; i < 3; i++) await Promise.all(clients.map((client) => client.settled()));
     for (const client of readers) this.ledger.check(client);
     this.ledger.checkGroup(this.#members);
     this.wills.check();
