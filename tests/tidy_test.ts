@@ -31,7 +31,7 @@ const IMPORT_RULES: Readonly<Record<string, ImportRule>> = {
   config: { folders: ["core"] },
   client: { folders: ["transport", "wire"] },
   server: { folders: ["auth", "bridge", "cluster", "config", "core", "protocol", "store", "transport", "wire"] },
-  cli: { folders: ["auth", "client", "config", "core", "server"] },
+  cli: { folders: ["auth", "client", "config", "core", "server", "store"] },
   "main.ts": { folders: ["cli", "config", "server"] },
   "mod.ts": { folders: ["auth", "client", "config", "core", "protocol", "server", "store", "transport", "wire"] },
 };
