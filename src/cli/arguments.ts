@@ -96,8 +96,9 @@ function optionValue(token: OptionToken, known: Readonly<Record<string, CommandO
 
 function assertOperands(command: Command, operands: readonly string[]): void {
   const { name, operands: wanted } = command;
-  if (name === "help" || operands.length === wanted.length) return;
-  if (operands.length < wanted.length) {
+  const needed = wanted.filter((operand) => !operand.startsWith("[")).length;
+  if (name === "help" || (operands.length >= needed && operands.length <= wanted.length)) return;
+  if (operands.length < needed) {
     throw new UsageError(`${name} needs ${wanted[operands.length]}: weir ${name} ${wanted.join(" ")}`);
   }
   throw new UsageError(

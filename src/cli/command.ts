@@ -11,7 +11,7 @@ export interface CommandOption {
 /** One command; its name may be two words. */
 export interface Command {
   readonly name: CommandName;
-  /** What the help calls its arguments, in order; all are needed. */
+  /** What the help calls its arguments, in order; all are needed but those in brackets. */
   readonly operands: readonly string[];
   readonly about: string;
   /** More lines for its own help. */
@@ -21,7 +21,7 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[];
 }
 
-export type CommandName = "serve" | "check" | "user scram" | "help";
+export type CommandName = "serve" | "check" | "backup" | "inspect" | "user scram" | "help";
 
 const SERVE: Command = {
   name: "serve",
@@ -61,6 +61,47 @@ const CHECK: Command = {
   examples: [["weir check weir.yaml && systemctl restart weir", "never restart into a mistake"]],
 };
 
+const DATA_OPTIONS: Command["options"] = {
+  config: { short: "c", value: "FILE", about: "The configuration, whose storage.path is the data folder" },
+  data: { short: "d", value: "FOLDER", about: "The data folder itself; without either, what serve would use" },
+};
+
+const BACKUP: Command = {
+  name: "backup",
+  operands: ["TARGET"],
+  about: "Copy the data to a file, while the broker runs or not",
+  details: [
+    "The copy is the database as it is at one moment: sessions, subscriptions, queues, wills and retained messages.",
+    "It is looked through before it gets its name, and only its owner can read it. A file that is there is not touched.",
+    "docs/operations.md says how to restore it.",
+  ],
+  options: DATA_OPTIONS,
+  examples: [
+    ["weir backup --config weir.yaml /backup/weir-$(date +%F).db", "once a day, from cron or a timer"],
+    ["weir backup --data data copy.db", "of the folder data"],
+  ],
+};
+
+const INSPECT: Command = {
+  name: "inspect",
+  operands: ["[sessions|queues|retained]"],
+  about: "Show what the data folder holds, while the broker runs or not",
+  details: [
+    "Counts everything, or lists sessions by client, queues by size (the largest first), or retained messages by topic.",
+    "It only reads: no file is made or changed.",
+  ],
+  options: {
+    ...DATA_OPTIONS,
+    json: { short: "j", about: "JSON for programs, in bytes, seconds and milliseconds since 1970" },
+    limit: { short: "n", value: "N", about: "Rows to list, 100 unless given; 0 is all" },
+  },
+  examples: [
+    ["weir inspect", "how many, how large"],
+    ["weir inspect queues --limit 10", "who is furthest behind"],
+    ["weir inspect sessions --json | jq '.sessions[].clientId'", "for scripts"],
+  ],
+};
+
 const USER_SCRAM: Command = {
   name: "user scram",
   operands: ["NAME"],
@@ -88,7 +129,7 @@ const HELP: Command = {
 };
 
 /** In the order of the help; the first one is the default. */
-export const COMMANDS: readonly Command[] = [SERVE, CHECK, USER_SCRAM, HELP];
+export const COMMANDS: readonly Command[] = [SERVE, CHECK, BACKUP, INSPECT, USER_SCRAM, HELP];
 
 /** Understood by every command. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {

@@ -1,10 +1,19 @@
 /** What went wrong, in a line or two that say what to do. */
 import { ConfigError } from "../config/problem.ts";
 
+/** A command cannot do what it was asked for; the message is for people. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+}
+
+/** The names of errors whose message is for people. `DataFolderError` goes by its name, since the store is loaded when it is needed. */
+const EXPLAINED: ReadonlySet<string> = new Set(["CommandError", "DataFolderError"]);
+
 /** The words for an error that ended a command; a defect of ours keeps its stack. */
 export function explainFailure(error: unknown): string {
   if (error instanceof ConfigError) return explainConfigError(error);
   if (!(error instanceof Error)) return `weir: ${String(error)}`;
+  if (EXPLAINED.has(error.name)) return `weir: ${error.message}`;
   const denied = causeOf(error, Deno.errors.NotCapable);
   if (denied !== undefined) return explainDenial(denied);
   return `weir: ${error.stack ?? error.message}`;
@@ -17,6 +26,16 @@ export function explainListenFailure(error: unknown, wanted: readonly string[]):
   if (known === undefined) return undefined;
   const address = wanted.find((address) => error.message.includes(address)) ?? wanted.join(" or ");
   return `weir: Cannot listen on ${address}: ${known[1]}`;
+}
+
+/** The words for a broker that had to stop: what happened and why, on one line. */
+export function explainStop(error: unknown): string {
+  const words: string[] = [];
+  for (let at = error; at !== undefined && words.length < 4; at = at instanceof Error ? at.cause : undefined) {
+    const message = at instanceof Error ? at.message : String(at);
+    if (!words.some((word) => word.includes(message))) words.push(message);
+  }
+  return `weir: The broker had to stop: ${words.join(": ").replaceAll(/\s*\n\s*/g, " ")}`;
 }
 
 const LISTEN_FAILURES: readonly (readonly [new () => Error, string])[] = [

@@ -25,6 +25,11 @@ export interface Host {
   loadServe(): Promise<Serve>;
 }
 
+/** What the configuration is read from. */
+export function sources(host: Host): { env: Record<string, string>; readFile(path: string): Uint8Array } {
+  return { env: host.environment(), readFile: (path) => host.readFile(path) };
+}
+
 /** This process. */
 export function processHost(onServing: () => void): Host {
   return {

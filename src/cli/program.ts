@@ -7,7 +7,7 @@ import { VERSION } from "../server/version.ts";
 import { commandNamed, type Invocation, parseArguments, UsageError } from "./arguments.ts";
 import { explainFailure } from "./failure.ts";
 import { commandHelp, overview } from "./help.ts";
-import type { Host } from "./host.ts";
+import { type Host, sources } from "./host.ts";
 import { runServe } from "./serve.ts";
 import { runUserScram } from "./user.ts";
 
@@ -34,6 +34,10 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
       return runServe(loadConfig({ ...sources(host), path: options.get("config"), options: overrides(options) }), host);
     case "check":
       return say(host, summary(operands[0], loadConfig({ ...sources(host), path: operands[0] })));
+    case "backup":
+      return backup(invocation, host);
+    case "inspect":
+      return inspect(invocation, host);
     case "user scram":
       return runUserScram({ username: operands[0], iterations: options.get("iterations") }, host);
     case "help":
@@ -41,6 +45,18 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
     default:
       return unreachable(command.name);
   }
+}
+
+/** Loaded only when it is needed, as what serves is. */
+async function backup({ operands, options }: Invocation, host: Host): Promise<number> {
+  const { dataFolder, runBackup } = await import("./data.ts");
+  return await runBackup({ folder: dataFolder(options, host), target: operands[0] }, host);
+}
+
+async function inspect({ operands: [section], options }: Invocation, host: Host): Promise<number> {
+  const [{ dataFolder }, { runInspect }] = await Promise.all([import("./data.ts"), import("./inspect.ts")]);
+  const folder = dataFolder(options, host);
+  return runInspect({ folder, section, isJson: options.has("json"), limit: options.get("limit") }, host);
 }
 
 function unreachable(name: never): never {
@@ -55,10 +71,6 @@ function say(host: Host, text: string): number {
 /** Whether only options were typed, so that `weir --help` is about everything. */
 function isBare(args: readonly string[]): boolean {
   return args.every((arg) => arg.startsWith("-"));
-}
-
-function sources(host: Host): { env: Record<string, string>; readFile(path: string): Uint8Array } {
-  return { env: host.environment(), readFile: (path) => host.readFile(path) };
 }
 
 function overrides(options: ReadonlyMap<string, string>): Override[] {

@@ -1,7 +1,7 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import type { Config } from "../config/config.ts";
 import { formatAddress } from "../config/text_type.ts";
-import { explainListenFailure } from "./failure.ts";
+import { explainListenFailure, explainStop } from "./failure.ts";
 import type { Host, SignalName } from "./host.ts";
 import { openLog } from "./log.ts";
 
@@ -31,9 +31,7 @@ export async function runServe(config: Config, host: Host): Promise<number> {
   try {
     server = await serve(config);
   } catch (error) {
-    const words = error instanceof Error && error.name === "DataFolderError"
-      ? error.message
-      : explainListenFailure(error, config.listeners.map(formatAddress));
+    const words = explainListenFailure(error, config.listeners.map(formatAddress));
     if (words === undefined) throw error;
     host.complain(words);
     return 1;
@@ -44,7 +42,12 @@ export async function runServe(config: Config, host: Host): Promise<number> {
     host.print("Stopping: clients are told. Ctrl-C again stops at once.");
     return server.stop();
   });
-  await Promise.race([server.finished, stopped]);
+  try {
+    await Promise.race([server.finished, stopped]);
+  } catch (error) {
+    host.complain(explainStop(error));
+    return 1;
+  }
   host.print("Stopped.");
   return 0;
 }

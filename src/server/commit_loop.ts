@@ -34,8 +34,9 @@ export interface CommitLoopParts {
   readonly onRoundEnd: () => void;
 }
 
-/** Sends held back for the disk above which connections stop being read. */
+/** Sends, and bytes of message bodies, held back for the disk above which connections stop being read. */
 const HELD_SENDS_MAX = 50_000;
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Persists, then speaks: what the core's decisions say is said when what they write is committed. Decisions that write nothing are
  * spoken at once, unless others wait before them. All decisions of one turn of the event loop share a commit. */
@@ -45,6 +46,7 @@ export class CommitLoop {
   readonly #dirty: Speaker[] = [];
   #held: Effects[] = [];
   #heldSends = 0;
+  #heldBytes = 0;
   #isCommitting = false;
   #isCommitDue = false;
   #isFlushDue = false;
@@ -71,7 +73,7 @@ export class CommitLoop {
 
   /** True while so much waits for the disk that publishers should not be read. */
   get isOverloaded(): boolean {
-    return this.#heldSends > HELD_SENDS_MAX;
+    return this.#heldSends > HELD_SENDS_MAX || this.#heldBytes > HELD_BYTES_MAX;
   }
 
   /** Resolves when everything decided so far is on disk and has been said; rejects when the store has failed. */
@@ -103,6 +105,7 @@ export class CommitLoop {
     this.#passFree(effects);
     this.#held.push(effects);
     this.#heldSends += effects.length;
+    this.#heldBytes += bodyBytes(effects);
     if (this.#isCommitDue || this.#isCommitting) return;
     this.#isCommitDue = true;
     queueMicrotask(() => this.#commit());
@@ -152,6 +155,7 @@ export class CommitLoop {
     this.#parts.turn.isStoreFull = this.#parts.store.isFull ?? false;
     for (const effects of batch) {
       this.#heldSends -= effects.length;
+      this.#heldBytes -= bodyBytes(effects);
       for (let i = 0; i < effects.length; i++) {
         if (effects.sends[i].kind === SendKind.suback) (effects.sends[i].peer as Speaker).heldSubacks--;
       }
@@ -210,6 +214,12 @@ function isFree(send: Send, speaker: Speaker): boolean {
 
 function writesOf(batch: readonly Effects[]): readonly Mutation[] {
   return batch.length === 1 ? batch[0].writes : batch.flatMap((effects) => effects.writes);
+}
+
+function bodyBytes(effects: Effects): number {
+  let bytes = 0;
+  for (const write of effects.writes) if (write.kind === "body-stored") bytes += write.payload.length;
+  return bytes;
 }
 
 function failed(cause: unknown): Error {

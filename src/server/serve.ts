@@ -6,6 +6,7 @@ import { formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { logHappenings } from "./happening_log.ts";
+import type { BrokerOptions } from "./options.ts";
 import { type ListenerAddress, WeirBroker } from "./weir_broker.ts";
 
 /** A broker as the program runs it. */
@@ -24,7 +25,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
-  const broker = await WeirBroker.start({
+  const options: BrokerOptions = {
     store,
     limits: config.limits,
     protocol: config.protocol,
@@ -33,6 +34,10 @@ export async function serve(config: Config): Promise<RunningServer> {
     authenticationMethods: config.auth.scramUsers.length > 0 ? [new ScramSha256(finderOf(config.auth))] : [],
     sysIntervalMs: config.sys.intervalMs,
     shutdownTimeoutMs: config.shutdownTimeoutMs,
+  };
+  const broker = await WeirBroker.start(options).catch(async (error) => {
+    await store.close(); // and with it the lock on the data folder
+    throw error;
   });
   logHappenings(broker);
   try {

@@ -161,6 +161,7 @@ export class WeirBroker {
     weir.#turn.now = weir.#clock.now();
     const state = await resolved.store.load();
     restore(weir.#broker, { state, topicOf }, weir.#turn);
+    weir.#turn.isStoreFull = resolved.store.isFull ?? false;
     weir.#loop.settle();
     weir.#watchCore();
     weir.#watchStore();
@@ -196,6 +197,7 @@ export class WeirBroker {
 
   /** Publishes a message; resolves when it is as safe as the store makes it.
    * @throws {Refusal} topic-name-invalid
+   * @throws {Refusal} quota-exceeded when it would have to be stored and the disk is full
    * @throws {RangeError} for a QoS or an expiry that MQTT does not have */
   async publish(message: OutgoingMessage): Promise<void> {
     this.#assertRunning("publish");
@@ -203,6 +205,9 @@ export class WeirBroker {
     if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot publish with QoS ${qos}: it is 0, 1 or 2`);
     if (expirySeconds !== undefined && !(expirySeconds >= 0 && expirySeconds <= 0xffff_ffff)) {
       throw new RangeError(`Cannot publish with an expiry of ${expirySeconds} s: it lies between 0 and 4294967295`);
+    }
+    if (this.#turn.isStoreFull && (qos > 0 || retain)) {
+      throw new Refusal("quota-exceeded", "Cannot publish: the disk is full");
     }
     const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
     const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });

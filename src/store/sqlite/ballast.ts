@@ -1,21 +1,33 @@
+import { fileBytes } from "./database_file.ts";
+
 /** Enough for what ends, shrinks or was under way when the disk filled up. */
-const BALLAST_BYTES = 16 * 1024 * 1024;
+export const BALLAST_BYTES = 16 * 1024 * 1024;
 
 /** A file that only takes space, beside the database: thrown off when the disk is full, so that the broker can go on with what it has
  * promised, and taken on again when somebody has made room. */
 export class Ballast {
   readonly #path: string;
+  readonly #bytes: number;
   #isOff = true;
 
-  private constructor(path: string) {
+  private constructor(path: string, bytes: number) {
     this.#path = path;
+    this.#bytes = bytes;
   }
 
   /** The ballast of a database; written unless it is there, and off from the start when there is no room for it. */
-  static beside(databasePath: string): Ballast {
-    const ballast = new Ballast(`${databasePath}.ballast`);
+  static beside(databasePath: string, bytes: number): Ballast {
+    const ballast = new Ballast(`${databasePath}.ballast`, bytes);
     ballast.takeOn();
     return ballast;
+  }
+
+  /** Throws off what an earlier broker took on; false when there is none. */
+  static throwOffBeside(databasePath: string): boolean {
+    const path = `${databasePath}.ballast`;
+    if (fileBytes(path) === 0) return false;
+    Deno.truncateSync(path, 0);
+    return true;
   }
 
   /** Whether it has been thrown off: the disk is full, or nearly. */
@@ -47,16 +59,23 @@ export class Ballast {
 
   /** Writes what is missing, or nothing: what there is goes back to the database when it does not suffice. */
   #fill(file: Deno.FsFile): void {
-    const block = new Uint8Array(1024 * 1024); // written, not just promised: a hole in a file takes no space
-    for (let i = 0; i < block.length; i += 65_536) crypto.getRandomValues(block.subarray(i, i + 65_536)); // nor do zeros, compressed
     try {
-      for (let size = file.statSync().size; size < BALLAST_BYTES; size += block.length) {
+      for (let size = file.statSync().size; size < this.#bytes;) {
+        const block = randomBlock().subarray(0, this.#bytes - size);
         file.seekSync(size, Deno.SeekMode.Start);
         for (let sent = 0; sent < block.length;) sent += file.writeSync(block.subarray(sent));
+        size += block.length;
       }
     } catch (error) {
       file.truncateSync(0);
       throw error;
     }
   }
+}
+
+/** Bytes that take the space they have: a hole in a file takes none, and zeros little where the file system compresses. */
+function randomBlock(): Uint8Array<ArrayBuffer> {
+  const block = new Uint8Array(1024 * 1024);
+  for (let at = 0; at < block.length; at += 65_536) crypto.getRandomValues(block.subarray(at, at + 65_536));
+  return block;
 }

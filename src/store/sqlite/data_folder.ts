@@ -1,5 +1,5 @@
 import { DATABASE_NAME, DataFolderError, LOCK_NAME } from "./database_file.ts";
-import type { StorageSync } from "./sqlite_store.ts";
+import type { OpenOptions } from "./sqlite_store.ts";
 import { WorkerStore } from "./worker_store.ts";
 
 /** Between two tries for the lock: `weir inspect` holds it for a moment to see whether anybody else does. */
@@ -8,12 +8,12 @@ const LOCK_TRIES_MS = [0, 50, 200];
 /** Opens the store of a data folder, which is made when it is not there, with files that only their owner can read. One broker at a
  * time: the lock goes with the process.
  * @throws {DataFolderError} when the folder cannot be written, another broker uses it, or its database cannot be used */
-export async function openDataFolder(folder: string, options: { sync: StorageSync }): Promise<WorkerStore> {
+export async function openDataFolder(folder: string, options: OpenOptions): Promise<WorkerStore> {
   const path = `${folder}/${DATABASE_NAME}`;
   const lock = await lockFolder(folder);
   try {
     Deno.openSync(path, { create: true, write: true, mode: 0o600 }).close(); // SQLite gives its other files the same mode
-    const store = await WorkerStore.open({ folder, path, sync: options.sync });
+    const store = await WorkerStore.open({ folder, path, ...options });
     store.onClosed = () => lock.close();
     return store;
   } catch (error) {

@@ -33,16 +33,24 @@ export function openForReading(path: string): DatabaseSync {
  * when it is closed; this one leaves everything as it is.
  * @throws {DataFolderError} saying what is wrong */
 export function checkFile(path: string): void {
-  if (fileBytes(path) === 0) return; // to be filled
   if (fileBytes(`${path}-journal`) > 0) recover(path); // a change that was cut off cannot be undone by who only reads
+  if (fileBytes(path) === 0) return; // to be filled
   const database = openForReading(path);
   try {
     quickCheck(database);
+    assertWholePages(database, path);
   } catch (error) {
     throw explained(error, path);
   } finally {
     database.close();
   }
+}
+
+/** SQLite reads a last page that is cut as if it went on with zeros; with a log, that page may be in there. */
+function assertWholePages(database: DatabaseSync, path: string): void {
+  const { page_size } = database.prepare("PRAGMA page_size").get() as { page_size: number };
+  if (fileBytes(`${path}-wal`) > 0 || fileBytes(path) % page_size === 0) return;
+  throw new Error("its last page is cut off");
 }
 
 /** Looks through the whole structure of a database.

@@ -1,10 +1,10 @@
 import type { Mutation, StoredPage, StoredState } from "../../core/mutation.ts";
 import type { PageRequest } from "../../core/ports.ts";
-import type { StorageSync } from "./sqlite_store.ts";
+import type { OpenOptions } from "./sqlite_store.ts";
 
 /** What the store asks of its Worker; answered in order, one answer each. */
 export type StoreRequest =
-  | { readonly kind: "open"; readonly path: string; readonly sync: StorageSync }
+  | { readonly kind: "open"; readonly path: string; readonly options: OpenOptions }
   | { readonly kind: "load" }
   | { readonly kind: "commit"; readonly mutations: readonly Mutation[] }
   | { readonly kind: "page"; readonly request: PageRequest }

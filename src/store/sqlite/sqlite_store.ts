@@ -40,6 +40,9 @@ export interface OpenOptions {
 /** How long a start waits for another program that reads the file, such as a backup of a stopped broker. */
 const PATIENCE_MS = 30_000;
 
+/** 1 MiB. */
+const FREE_PAGES_KEPT = 256;
+
 /** Deliveries of ended sessions deleted with one commit. */
 const SWEEP_ROWS = 500;
 
@@ -61,11 +64,20 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Opens or makes the database at `path`; `:memory:` is one that nobody else sees.
+  /** Opens or makes the database at `path`; `:memory:` is one that nobody else sees. On a full disk the ballast makes room for it.
    * @throws {DataFolderError} when the file is damaged, another program's, or of a newer version; it is left as it is */
-  static open(path: string, { sync, ballastBytes = BALLAST_BYTES }: OpenOptions): SqliteStore {
-    const isFile = path !== ":memory:";
-    if (isFile) checkFile(path);
+  static open(path: string, options: OpenOptions): SqliteStore {
+    if (path === ":memory:") return SqliteStore.#open(path, options);
+    checkFile(path);
+    try {
+      return SqliteStore.#open(path, options);
+    } catch (error) {
+      if (!/full|disk I\/O/.test(String(error)) || !Ballast.throwOffBeside(path)) throw error;
+      return SqliteStore.#open(path, options);
+    }
+  }
+
+  static #open(path: string, { sync, ballastBytes = BALLAST_BYTES }: OpenOptions): SqliteStore {
     const database = new DatabaseSync(path);
     try {
       database.exec(
@@ -73,8 +85,8 @@ export class SqliteStore implements Store {
       );
       database.exec(`PRAGMA synchronous = ${sync.toUpperCase()}; PRAGMA cache_size = -16000`);
       migrate(database, path);
-      database.exec("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864");
-      return new SqliteStore(database, isFile ? Ballast.beside(path, ballastBytes) : null);
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864; BEGIN IMMEDIATE; COMMIT");
+      return new SqliteStore(database, path === ":memory:" ? null : Ballast.beside(path, ballastBytes));
     } catch (error) {
       database.close();
       throw explained(error, path);
@@ -165,14 +177,30 @@ export class SqliteStore implements Store {
   /** Sweeps out what ended sessions left, as far as one call goes, gives free pages back, and takes ballast on when there is space
    * again. True while there is more to sweep. */
   maintain(): boolean {
-    this.#ballast?.takeOn();
     if (this.#endedSessions.length > 0) this.commit([]);
     try {
-      this.#statements.vacuum.all();
+      this.#giveBack();
     } catch (error) {
-      if (!isDiskFull(error)) throw error; // pages that cannot be given back now can be used, or given back later
+      if (!isDiskFull(error)) throw error; // what cannot be given back now can be used, or given back later
     }
+    this.#ballast?.takeOn();
     return this.#endedSessions.length > 0;
+  }
+
+  /** Makes the file smaller, a piece at a time. Some free pages are kept: those that come and go need no work then. The file is cut
+   * by the checkpoint that follows, which on a full disk makes the log give its space back too. */
+  #giveBack(): void {
+    const { freePages, vacuum, checkpoint, truncateLog } = this.#statements;
+    const { freelist_count } = freePages.get() as { freelist_count: number };
+    if (this.isFull) {
+      vacuum.all();
+      this.#database.exec("PRAGMA busy_timeout = 0"); // who reads the log, such as a backup, is not waited for
+      truncateLog.all();
+      this.#database.exec(`PRAGMA busy_timeout = ${PATIENCE_MS}`);
+    } else if (freelist_count > FREE_PAGES_KEPT) {
+      vacuum.all();
+      checkpoint.all();
+    }
   }
 
   /** Closes the database. The write-ahead log is merged into it and it is one whole file again, which may be copied and be read
@@ -222,13 +250,14 @@ export class SqliteStore implements Store {
       countOf.set(clientId, (countOf.get(clientId) ?? 0) + 1);
     }
     const rest = this.#database.prepare(
-      "SELECT count(*) AS count, total(bytes) AS bytes, count(shared) AS shared FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ?",
+      "SELECT count(*) AS total, count(shared) AS shared, count(*) FILTER (WHERE flags & 16 = 0) AS count, " +
+        "total(bytes) FILTER (WHERE flags & 16 = 0) AS bytes FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ?",
     );
     const backlogs: StoredBacklog[] = [];
     for (const [clientId, count] of countOf) {
       if (count < QUEUE_WINDOW_MESSAGES) continue;
       const row = rest.get(this.#sessionIds.get(clientId)!, lastOf.get(clientId)!) as Omit<StoredBacklog, "clientId">;
-      if (row.count > 0) backlogs.push({ clientId, ...row });
+      if (row.total > 0) backlogs.push({ clientId, ...row });
     }
     return backlogs;
   }

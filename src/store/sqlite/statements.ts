@@ -35,7 +35,10 @@ export interface Statements {
   readonly sweepWaiting: StatementSync;
   readonly sweepSent: StatementSync;
   readonly forgetEnded: StatementSync;
+  readonly freePages: StatementSync;
   readonly vacuum: StatementSync;
+  readonly checkpoint: StatementSync;
+  readonly truncateLog: StatementSync;
 }
 
 const DELIVERY_COLUMNS =
@@ -88,7 +91,10 @@ export function prepare(database: DatabaseSync): Statements {
     sweepWaiting: on(sweep("packet_id = 0")),
     sweepSent: on(sweep("packet_id > 0")),
     forgetEnded: on("DELETE FROM ended_sessions WHERE id = ?"),
+    freePages: on("PRAGMA freelist_count"),
     vacuum: on("PRAGMA incremental_vacuum(1000)"),
+    checkpoint: on("PRAGMA wal_checkpoint(PASSIVE)"),
+    truncateLog: on("PRAGMA wal_checkpoint(TRUNCATE)"),
   };
 }
 

@@ -22,7 +22,7 @@ scope.onmessage = async ({ data }) => {
 
 async function answer(request: StoreRequest): Promise<StoreReply> {
   if (request.kind === "open") {
-    store = SqliteStore.open(request.path, { sync: request.sync });
+    store = SqliteStore.open(request.path, request.options);
     return { kind: "done", isFull: store.isFull };
   }
   if (store === undefined) throw new Error("Cannot use the store: it is not open");

@@ -1,15 +1,14 @@
 import type { Mutation, StoredPage, StoredState } from "../../core/mutation.ts";
 import type { PageRequest, Store } from "../../core/ports.ts";
 import type { StoreReply, StoreRequest } from "./protocol.ts";
-import type { StorageSync } from "./sqlite_store.ts";
+import type { OpenOptions } from "./sqlite_store.ts";
 
 /** Where the database is and what a commit promises. */
-export interface WorkerStoreOptions {
+export interface WorkerStoreOptions extends OpenOptions {
   /** The folder that the Worker may read and write. */
   readonly folder: string;
   /** The database file in it. */
   readonly path: string;
-  readonly sync: StorageSync;
 }
 
 /** A store whose database lives in a Worker, so that the event loop never waits for the disk. */
@@ -45,14 +44,15 @@ export class WorkerStore implements Store {
       event.preventDefault();
       this.#fail(new Error(`The store's Worker failed: ${event.message}`));
     };
+    this.#worker.onmessageerror = () => this.#fail(new Error("The store's Worker said what cannot be read"));
   }
 
   /** Starts the Worker and opens the database in it.
    * @throws {Error} as {@link SqliteStore.open} says */
-  static async open({ folder, path, sync }: WorkerStoreOptions): Promise<WorkerStore> {
+  static async open({ folder, path, ...options }: WorkerStoreOptions): Promise<WorkerStore> {
     const store = new WorkerStore(folder);
     try {
-      await store.#ask({ kind: "open", path, sync });
+      await store.#ask({ kind: "open", path, options });
       return store;
     } catch (error) {
       store.#worker.terminate();
