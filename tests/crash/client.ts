@@ -149,6 +149,7 @@ export class Client implements Account {
   settled(): Promise<void> {
     const line = this.#line;
     if (line === null) return Promise.resolve();
+    this.#sendAnswers(line);
     line.send({ cmd: "unsubscribe", messageId: SETTLED_ID, unsubscriptions: ["nothing"] });
     return Promise.race([line.ended, new Promise<void>((resolve) => this.#settling.push(resolve))]);
   }

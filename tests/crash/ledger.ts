@@ -52,6 +52,8 @@ interface Receipt {
   readonly numbers: number[];
   /** The packet id of the last arrival, by number. */
   readonly packetIds: Map<number, number>;
+  /** Up to this number all has been settled, and the broker has written that down. */
+  settled: number;
 }
 
 export class Ledger {
@@ -88,19 +90,24 @@ export class Ledger {
       return;
     }
     this.redeliveries++;
-    if (arrival.qos === 2) this.accuse(`${what} came twice with QoS 2`);
-    else if (!stream.resent.has(number) && !isShared(account, topic)) {
-      if (!dup) this.accuse(`${what} came again without DUP, and was published once`);
-      else if (before !== packetId) this.accuse(`${what} came again with packet id ${packetId}, not ${before}`);
-    }
+    if (arrival.qos === 2) return this.accuse(`${what} came twice with QoS 2`);
+    if (stream.resent.has(number) || isShared(account, topic)) return; // it was published again, or handed on
+    if (number <= receipt.settled) this.accuse(`${what} came again though it was settled`);
+    else if (!dup) this.accuse(`${what} came again without DUP, and was published once`);
+    else if (before !== packetId) this.accuse(`${what} came again with packet id ${packetId}, not ${before}`);
   }
 
   receipt(clientId: string, topic: string): Receipt {
     const ofClient = this.#receipts.get(clientId) ?? new Map<string, Receipt>();
     this.#receipts.set(clientId, ofClient);
-    const receipt = ofClient.get(topic) ?? { numbers: [], packetIds: new Map() };
+    const receipt = ofClient.get(topic) ?? { numbers: [], packetIds: new Map(), settled: 0 };
     ofClient.set(topic, receipt);
     return receipt;
+  }
+
+  /** All that the client has got is settled, and so it is for the broker: nothing of it may come again. */
+  settled(account: Account): void {
+    for (const { topic, last } of this.streams.values()) this.receipt(account.clientId, topic).settled = last;
   }
 
   /** How many messages the client still has to get; those of its shared groups not counted. */

@@ -208,6 +208,7 @@ export class World implements AsyncDisposable {
     for (const client of clients) if (client.clientId === "retained") client.subscribe(); // retain handling: nothing is replayed
     for (let i = 0; i < 3; i++) await Promise.all(clients.map((client) => client.settled()));
     for (const client of readers) this.ledger.check(client);
+    for (const client of clients) this.ledger.settled(client);
     this.ledger.checkGroup(this.#members);
     this.wills.check();
     if (withAbsent) await this.#absent.disconnect();

@@ -1,0 +1,136 @@
+/** The brokers that are measured: Weir as it stands in this tree, and mosquitto where it is installed. */
+
+import { fileURLToPath } from "node:url";
+import { findCommand } from "../support/skip.ts";
+import type { Target } from "./load_generator.ts";
+import { pinned } from "./machine.ts";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const START_MS_MAX = 15_000;
+const STOP_MS_MAX = 10_000;
+
+/** Where Weir keeps its data in a run. */
+export type StoreKind = "memory" | "sqlite";
+
+/** A broker that can be started. */
+export interface Contender {
+  readonly name: string;
+  start(): Promise<RunningBroker>;
+}
+
+/** A broker that listens; disposing it ends the process and removes its folder. */
+export interface RunningBroker extends Target, AsyncDisposable {}
+
+/** Weir, from its sources, with a configuration made for the run. */
+export function weir(store: StoreKind): Contender {
+  return {
+    name: "weir",
+    start: () =>
+      launch("weir", async (folder, port) => {
+        await Deno.writeTextFile(`${folder}/weir.yaml`, weirConfig(folder, { port, store }));
+        return [Deno.execPath(), "run", "-A", MAIN, "--config", `${folder}/weir.yaml`];
+      }),
+  };
+}
+
+/** The mosquitto that is installed, in memory; undefined when there is none. */
+export function mosquitto(): Contender | undefined {
+  const path = findCommand("mosquitto");
+  if (path === undefined) return undefined;
+  return {
+    name: "mosquitto",
+    start: () =>
+      launch("mosquitto", async (folder, port) => {
+        await Deno.writeTextFile(`${folder}/mosquitto.conf`, mosquittoConfig(port));
+        return [path, "-c", `${folder}/mosquitto.conf`];
+      }),
+  };
+}
+
+/** The version that mosquitto tells of itself. */
+export async function mosquittoVersion(): Promise<string> {
+  const { stdout } = await new Deno.Command(findCommand("mosquitto")!, { args: ["-h"] }).output();
+  return new TextDecoder().decode(stdout).split("\n", 1)[0];
+}
+
+function weirConfig(folder: string, { port, store }: { port: number; store: StoreKind }): string {
+  const storage = store === "memory" ? "  type: memory" : `  type: sqlite\n  path: ${folder}/data\n  sync: full`;
+  return `server:
+  tcp_addr: "127.0.0.1:${port}"
+  tcp_max_connections: 30000
+log:
+  level: error
+storage:
+${storage}
+`;
+}
+
+function mosquittoConfig(port: number): string {
+  return `listener ${port} 127.0.0.1
+allow_anonymous true
+persistence false
+max_queued_messages 0
+max_queued_bytes 0
+set_tcp_nodelay true
+log_type none
+`;
+}
+
+type CommandOf = (folder: string, port: number) => Promise<readonly string[]>;
+
+/** Starts the process on the first core and waits until it listens. */
+async function launch(name: string, commandOf: CommandOf): Promise<RunningBroker> {
+  const folder = await Deno.makeTempDir({ prefix: `weir-bench-${name}-` });
+  const port = freePort();
+  const [program, ...args] = pinned(0, await commandOf(folder, port));
+  const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "inherit" }).spawn();
+  const broker: RunningBroker = {
+    port,
+    pid: child.pid,
+    async [Symbol.asyncDispose]() {
+      await stop(child);
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+  try {
+    await listening(port, name);
+  } catch (error) {
+    await broker[Symbol.asyncDispose]();
+    throw error;
+  }
+  return broker;
+}
+
+async function stop(child: Deno.ChildProcess): Promise<void> {
+  const timer = setTimeout(() => kill(child, "SIGKILL"), STOP_MS_MAX);
+  kill(child, "SIGTERM");
+  await child.status;
+  clearTimeout(timer);
+}
+
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // it has ended before
+  }
+}
+
+async function listening(port: number, name: string): Promise<void> {
+  const deadline = Date.now() + START_MS_MAX;
+  for (;;) {
+    try {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      return connection.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      if (Date.now() > deadline) throw new Error(`Cannot measure ${name}: it does not listen after ${START_MS_MAX} ms`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,71 @@
+/** What is measured: the scenarios of the benchmark, as arguments of the load generator. */
+
+/** One measurement. */
+export interface Scenario {
+  readonly name: string;
+  /** Arguments of mqttload, without address and process. */
+  readonly args: readonly string[];
+  /** Needs a process that has served nobody: memory per connection is right on such a one only. */
+  readonly needsFresh?: boolean;
+  /** Runs on a store that syncs each commit to disk, which mosquitto has not: Weir alone. */
+  readonly isDurable?: boolean;
+  /** A session that is away is subscribed to everything, so that each acknowledgement waits for the disk. */
+  readonly hasAbsentSession?: boolean;
+}
+
+/** Seconds of traffic, and how many of them are left out of the figures. */
+export interface Pace {
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+}
+
+/** All scenarios whose name matches `wanted`. `pubsub` scenarios get the pace. */
+export function scenariosOf(wanted: RegExp, pace: Pace): readonly Scenario[] {
+  return ALL.filter(({ name }) => wanted.test(name)).map((scenario) => ({
+    ...scenario,
+    args: scenario.args[0] === "pubsub" ? [...scenario.args, ...paceArgs(scenario, pace)] : scenario.args,
+  }));
+}
+
+function paceArgs({ args }: Scenario, { seconds, warmupSeconds }: Pace): string[] {
+  const isOpenLoop = args.includes("-r"); // few messages: more time for the same number of them
+  const [duration, warmup] = isOpenLoop ? [seconds + 1, warmupSeconds + 0.5] : [seconds, warmupSeconds];
+  return ["-d", `${duration}`, "--warmup", `${warmup}`, "--drain", "3"];
+}
+
+function scenario(name: string, args: string, more: Partial<Scenario> = {}): Scenario {
+  return { name, args: args.split(/ +/), ...more };
+}
+
+const ALL: readonly Scenario[] = [
+  scenario("fanout_1x100_q0_64", "pubsub -l fanout -P 1 -S 100 -q 0 -s 64 -w 50"),
+  scenario("fanout_1x1000_q0_64", "pubsub -l fanout -P 1 -S 1000 -q 0 -s 64 -w 10"),
+  scenario("fanout_1x100_q0_1k", "pubsub -l fanout -P 1 -S 100 -q 0 -s 1024 -w 50"),
+  scenario("fanin_100x1_q0_64", "pubsub -l fanin -P 100 -S 1 -q 0 -s 64 -w 20"),
+  scenario("p2p_100x100_q0_64", "pubsub -l p2p -P 100 -S 100 -q 0 -s 64 -w 20"),
+  scenario("p2p_100x100_q0_1k", "pubsub -l p2p -P 100 -S 100 -q 0 -s 1024 -w 20"),
+  scenario("p2p_100x100_q1_64", "pubsub -l p2p -P 100 -S 100 -q 1 -s 64 -w 20 -i 20"),
+  scenario("p2p_100x100_q1_1k", "pubsub -l p2p -P 100 -S 100 -q 1 -s 1024 -w 20 -i 20"),
+  scenario("p2p_50x50_q2_64", "pubsub -l p2p -P 50 -S 50 -q 2 -s 64 -w 20 -i 20"),
+  scenario("shared_10x10_q1_64", "pubsub -l shared -P 10 -S 10 -q 1 -s 64 -w 50 -i 50"),
+  // One message of each publisher under way at a time: nothing can be batched.
+  scenario("single_100x100_q0_64", "pubsub -l p2p -P 100 -S 100 -q 0 -s 64 -w 1"),
+  scenario("single_1000x1000_q0_64", "pubsub -l p2p -P 1000 -S 1000 -q 0 -s 64 -w 1"),
+  scenario("single_100x100_q1_64", "pubsub -l p2p -P 100 -S 100 -q 1 -s 64 -w 1 -i 1"),
+  // A fixed rate, latency counted from when a message should have been sent.
+  scenario("lat_1k_q0_64", "pubsub -l p2p -P 10 -S 10 -q 0 -s 64 -r 1000"),
+  scenario("lat_1k_q1_64", "pubsub -l p2p -P 10 -S 10 -q 1 -s 64 -i 20 -r 1000"),
+  scenario("lat_10k_q0_64", "pubsub -l p2p -P 100 -S 100 -q 0 -s 64 -r 10000"),
+  scenario("retained_10k", "retained --count 10000 -s 64"),
+  scenario("offline_10k", "offline --count 10000 -s 64"),
+  scenario("takeover_200", "takeover --count 200"),
+  scenario("connect_2k", "connect --count 2000 --conc 50 --hold 2 --keepalive 60", { needsFresh: true }),
+  scenario("connect_10k", "connect --count 10000 --conc 50 --hold 2 --keepalive 60", { needsFresh: true }),
+  // Acknowledged means on disk: QoS 1 to a persistent session that is away.
+  scenario("durable_100_publishers", "offline --count 100000 -P 100 -i 20 -s 64", { isDurable: true }),
+  scenario("durable_1_publisher", "offline --count 10000 -P 1 -i 1 -s 64", { isDurable: true }),
+  scenario("durable_ack_5k", "pubsub -l p2p -P 100 -S 100 --pub-qos 1 --sub-qos 0 -s 64 -i 20 -r 5000", {
+    isDurable: true,
+    hasAbsentSession: true,
+  }),
+];
