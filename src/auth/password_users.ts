@@ -3,8 +3,9 @@ import { equalBytes } from "./bytes.ts";
 import { DEFAULT_ITERATIONS, deriveScramCredential, type ScramCredential } from "./scram_credential.ts";
 import type { FindCredential } from "./scram_sha_256.ts";
 
-/** Passwords checked at a time: each check keeps a core busy for some tenths of a second. */
+/** Passwords checked at a time, since each check keeps a core busy for some tenths of a second, and how many wait for their turn. */
 const CHECKS_MAX = 4;
+const WAITING_MAX = 1_000;
 
 /** Lets in who knows the password of a user: the same credentials serve plain CONNECT, whose password crosses the wire, and SCRAM,
  * where it does not. With `allowAnonymous`, clients that give no name are let in too. */
@@ -15,6 +16,7 @@ export class PasswordUsers implements Authenticator {
   /** Those of the last user found, so that one who does not exist takes as long. */
   #decoyIterations = DEFAULT_ITERATIONS;
   #checks = 0;
+  readonly #waiting: (() => void)[] = [];
 
   /** Looks users up with `find`. */
   constructor(find: FindCredential, options: { allowAnonymous: boolean; policyOf?: PolicyOf }) {
@@ -30,8 +32,14 @@ export class PasswordUsers implements Authenticator {
       if (this.#allowAnonymous) return { username, policy: this.#policyOf(username) };
       return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
     }
-    if (this.#checks >= CHECKS_MAX) return { refusal: "server-busy", reason: "Too many passwords are being checked" };
-    this.#checks++;
+    if (this.#checks >= CHECKS_MAX) {
+      if (this.#waiting.length >= WAITING_MAX) {
+        return { refusal: "server-busy", reason: "Too many passwords are being checked" };
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve)); // the place is handed over
+    } else {
+      this.#checks++;
+    }
     try {
       const credential = await this.#find(username);
       if (credential !== undefined) this.#decoyIterations = credential.iterations;
@@ -40,7 +48,9 @@ export class PasswordUsers implements Authenticator {
       if (isRight) return { username, policy: this.#policyOf(username) };
       return { refusal: "bad-user-name-or-password", reason: "User or password is wrong" };
     } finally {
-      this.#checks--;
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#checks--;
+      else next();
     }
   }
 }

@@ -28,7 +28,7 @@ const SERVE: Command = {
   operands: [],
   about: "Run the broker (what weir does without a command)",
   details: [
-    "Without --config every key has its default: MQTT on 127.0.0.1:1883, this machine only, everything in memory.",
+    "Without --config every key has its default: MQTT on 127.0.0.1:1883, this machine only, data in the folder data.",
     "Ctrl-C or SIGTERM stops it cleanly, a second Ctrl-C at once.",
     "",
     "Every key has a variable too, such as WEIR_SERVER_TCP_ADDR; options win over variables, variables over the file.",

@@ -19,13 +19,24 @@ export async function runUserScram({ username, iterations }: UserScramOptions, h
   if (typeof password !== "string") return password;
   try {
     const credential = await deriveScramCredential(password, { iterations: rounds });
-    for (const line of scramUserEntry(username, credential)) host.print(line);
+    for (
+      const line of [
+        "auth:",
+        "  scram:",
+        "    users:",
+        ...scramUserEntry(username, credential).map((line) => `      ${line}`),
+      ]
+    ) {
+      host.print(line);
+    }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     host.complain(`weir: ${error.message}`);
     return 1;
   }
-  if (host.isInteractive) host.complain("Put it under auth.scram.users of your configuration.");
+  if (host.isInteractive) {
+    host.complain("Put it into your configuration; the lines of another user go under the same users:");
+  }
   return 0;
 }
 

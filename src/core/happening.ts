@@ -39,6 +39,15 @@ export type Happening =
     readonly sessionPresent: boolean;
   }
   | { readonly kind: "client-disconnected"; readonly clientId: string; readonly cause: DisconnectCause }
+  /** Told by the shell: CONNECT or the connection itself was refused, or ended by the broker for what the client did. */
+  | {
+    readonly kind: "connection-refused";
+    readonly remoteAddress: string;
+    /** Empty when nobody has said. */
+    readonly clientId: string;
+    readonly cause: RefusalCause;
+    readonly reason: string;
+  }
   | { readonly kind: "session-taken-over"; readonly clientId: string }
   | { readonly kind: "session-created"; readonly clientId: string }
   | {

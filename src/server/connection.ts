@@ -1,6 +1,6 @@
 import type { AuthenticationMethod, Authenticator, Credentials, ExchangeStep } from "../auth/authenticator.ts";
 import type { Broker } from "../core/broker.ts";
-import type { DisconnectCause } from "../core/happening.ts";
+import type { DisconnectCause, Happening } from "../core/happening.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { ConnectHandler } from "../protocol/connect_handler.ts";
@@ -37,6 +37,7 @@ export interface ConnectionParts {
   readonly connectTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly onError: (error: unknown, context: string) => void;
+  readonly onRefusal: (refusal: Extract<Happening, { kind: "connection-refused" }>) => void;
 }
 
 /** One connection as a transport hands it over, with what its listener asks of it. */
@@ -48,6 +49,9 @@ export interface ConnectionSource {
 
 /** Written at a time, so that a peer that reads slowly is seen to read. */
 const WRITE_BYTES_MAX = 256 * 1024;
+
+/** Read from one connection until others get their turn. */
+const READ_BYTES_MAX = 2 * 1024 * 1024;
 
 /** How long a peer may take to read our last words, and how much it may still send meanwhile. */
 const LINGER_MS = 2_000;
@@ -70,10 +74,13 @@ export class Connection implements Alarm {
   #written: Uint8Array | null = null;
   #writtenBytes = 0;
   #hasConnect = false;
+  /** As CONNECT has said, for what is told of a refusal. */
+  #clientId = "";
   #isShutDown = false;
   #isClosed = false;
   readonly #closed = Promise.withResolvers<void>();
   #lingerBytes = 0;
+  #bytesSincePause = 0;
 
   constructor(parts: ConnectionParts, source: ConnectionSource) {
     this.#parts = parts;
@@ -110,13 +117,23 @@ export class Connection implements Alarm {
         if (pending !== undefined) await Promise.race([pending, this.#closed.promise]);
         if (this.#isClosed) break;
         if (loop.isOverloaded) await loop.settled();
+        this.#bytesSincePause += chunk.length;
+        if (this.#bytesSincePause > READ_BYTES_MAX) await this.#pause();
       }
     } catch {
-      // The connection broke: for the session that is the same as its end without DISCONNECT.
+      // The connection broke, or the store failed, which is told elsewhere: for the session it is the end without DISCONNECT.
     }
     clock.cancel(this.#alarm);
     this.#detach("connection-lost");
     this.#close();
+  }
+
+  /** Lets the event loop look around. A read that is ready at once goes on in a microtask, and a publisher that never pauses would
+   * keep everybody else waiting: pings beside a flood took 350 ms, with this pause 6 at the 99th percentile. A timer and not `setImmediate`, which comes
+   * before other sockets are looked at (115 ms). */
+  #pause(): Promise<void> {
+    this.#bytesSincePause = 0;
+    return new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   /** Tells the client why and ends the connection once that has been written. */
@@ -218,6 +235,7 @@ export class Connection implements Alarm {
     this.#hasConnect = true;
     this.#frames.packetBytesMax = endpoint.settings.packetBytesMax;
     const applicant = this.#parts.connects.admit(endpoint, connect, () => `weir-${crypto.randomUUID()}`);
+    this.#clientId = applicant.clientId;
     const { username, password, version } = connect;
     const credentials: Credentials = {
       clientId: applicant.clientId,
@@ -268,6 +286,8 @@ export class Connection implements Alarm {
     const [cause, reason] = this.#explain(error);
     if (endpoint.isClosing) return;
     this.#parts.traffic.countRefusal(cause);
+    const clientId = endpoint.session?.clientId ?? this.#clientId;
+    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress: this.remoteAddress, clientId, cause, reason });
     if (endpoint.isOpen) {
       endpoint.close({ outcome: cause, reason });
     } else {

@@ -1,12 +1,21 @@
 import { getLogger } from "@logtape/logtape";
 import type { Happening } from "../core/happening.ts";
+import { Summary } from "./summary.ts";
 import type { WeirBroker } from "./weir_broker.ts";
 
-/** Writes what comes to pass to the log, under `weir`: connections and sessions at info, the rest at debug, drops at warn. Where it goes
- * is the program's to configure; a program that configures nothing hears nothing. */
+/** Between two summaries of what comes in numbers. */
+const SUMMARY_MS = 10_000;
+
+/** Writes what comes to pass to the log, under `weir`: connections and sessions at info, the rest at debug. What anybody could make come
+ * a million times, drops and refusals, is told at the first time and then summed up, or else one client could fill the disk with lines.
+ * Where the log goes is the program's to configure; one that configures nothing hears nothing. Call the answer to end it. */
 export function logHappenings(broker: WeirBroker): () => void {
   const logger = getLogger(["weir"]);
-  return broker.watch((happening) => {
+  const drops = new Summary((count, facts) => logger.warn(DROPPED, { count, ...facts }));
+  const refusals = new Summary((count, facts) => logger.info(REFUSED, { count, ...facts }));
+  const timer = setInterval(() => [drops, refusals].forEach((summary) => summary.tell()), SUMMARY_MS);
+  Deno.unrefTimer(timer);
+  const unwatch = broker.watch((happening) => {
     const { kind, ...facts } = happening;
     switch (happening.kind) {
       case "client-connected":
@@ -16,12 +25,22 @@ export function logHappenings(broker: WeirBroker): () => void {
       case "session-taken-over":
         return logger.info("session {clientId} was taken over by a new connection", { kind, ...facts });
       case "message-dropped":
-        return logger.warn("message to {clientId} on {topic} dropped: {cause}", { kind, ...facts });
+        return drops.add(`${happening.clientId} ${happening.cause}`, { kind, ...facts });
+      case "connection-refused":
+        return refusals.add(`${happening.remoteAddress} ${happening.cause}`, { kind, ...facts });
       default:
         return logger.debug(`${kind} {facts}`, { kind, facts: describe(happening) });
     }
   });
+  return () => {
+    clearInterval(timer);
+    unwatch();
+  };
 }
+
+const DROPPED = "{count} message(s) of client {clientId} dropped: {cause}; the last one on {topic}";
+const REFUSED =
+  "{count} connection(s) from {remoteAddress} refused: {cause}; the last one of client {clientId}: {reason}";
 
 /** A message is told by its topic and size: payloads do not belong into logs. */
 function describe(happening: Happening): Record<string, unknown> {

@@ -2,6 +2,7 @@ import { anonymous, type Authenticator } from "../auth/authenticator.ts";
 import { PasswordUsers } from "../auth/password_users.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
 import type { AuthConfig, Config } from "../config/config.ts";
+import { resolve } from "node:path";
 import { formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openDataFolder } from "../store/sqlite/data_folder.ts";
@@ -51,7 +52,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     });
     return {
       listeners,
-      dataDescription: storage.type === "memory" ? "in memory only, lost at stop" : `in the folder ${storage.path}`,
+      dataDescription: storage.type === "memory"
+        ? "in memory only, lost at stop"
+        : `in the folder ${resolve(storage.path)}`,
       finished: broker.finished,
       stop: () => broker.stop(),
     };

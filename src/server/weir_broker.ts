@@ -113,6 +113,7 @@ export class WeirBroker {
   readonly #startedAt = Date.now();
   readonly #finished = Promise.withResolvers<void>();
   #localSessions = 0;
+  #acceptErrorAt = 0;
   #stopping: Promise<void> | undefined;
   #failure: Error | undefined;
 
@@ -150,6 +151,7 @@ export class WeirBroker {
       connectTimeoutMs: options.connection.connectTimeoutMs,
       writeTimeoutMs: options.connection.writeTimeoutMs,
       onError: (error, context) => this.#onError(error, context),
+      onRefusal: (refusal) => this.#happenings.tell(refusal),
     };
   }
 
@@ -179,7 +181,8 @@ export class WeirBroker {
   listen(options: ListenOptions = {}): ListenerAddress {
     const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true, connectionsMax = 10_000 } = options;
     this.#assertRunning("listen");
-    const listener = listenTcp({ hostname, port, noDelay });
+    const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
+    const listener = listenTcp({ hostname, port, noDelay, onAcceptError });
     this.#listeners.push(listener);
     const serving = this.#serve(listener, connectionsMax, options);
     this.#serving.push(serving.catch((error) => this.#onError(error, `listener ${name}`)));
@@ -409,6 +412,15 @@ export class WeirBroker {
         return now + intervalMs;
       },
     });
+  }
+
+  /** Out of file descriptors, this comes every few milliseconds: it is told once a minute. */
+  #onAcceptError(error: unknown, name: string): void {
+    this.#traffic.connectionsRejected++;
+    const now = this.#clock.now();
+    if (now - this.#acceptErrorAt < 60_000) return;
+    this.#acceptErrorAt = now;
+    this.#onError(error, `listener ${name} cannot accept connections`);
   }
 
   #assertRunning(action: string): void {

@@ -12,6 +12,8 @@ export interface TcpListenOptions {
   readonly port: number;
   /** Sends small packets at once (no Nagle). */
   readonly noDelay: boolean;
+  /** Told of connections that could not be accepted; the listener goes on. */
+  readonly onAcceptError?: (error: unknown) => void;
 }
 
 /** Opens a TCP listener.
@@ -35,6 +37,7 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
     } catch (error) {
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
       // The client has gone already, or the process is out of file descriptors: the door stays open.
+      options.onAcceptError?.(error);
       await new Promise((resolve) => setTimeout(resolve, 10));
       continue;
     }

@@ -36,7 +36,7 @@ Deno.test("weir user scram prints an entry that the configuration takes", async 
   const host = new FakeHost({ secrets: ["pencil"] });
   assert.equal(await runProgram(["user", "scram", "al ice", "--iterations", "4096"], host), 0);
   assert.deepEqual(host.complaints, []);
-  const yaml = `auth:\n  scram:\n    users:\n${host.printed.map((line) => `      ${line}`).join("\n")}\n`;
+  const yaml = `${host.printed.join("\n")}\n`;
   const [user] = loadConfig({ path: "weir.yaml", readFile: () => new TextEncoder().encode(yaml) }).auth.scramUsers;
   const again = await deriveScramCredential("pencil", user);
   assert.deepEqual([user.username, user.storedKey, user.serverKey], ["al ice", again.storedKey, again.serverKey]);

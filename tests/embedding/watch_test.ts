@@ -14,6 +14,7 @@ function short(happening: Happening): string {
   switch (happening.kind) {
     case "client-connected":
       return `connected ${happening.clientId} as ${happening.username} present=${happening.sessionPresent}`;
+    case "connection-refused":
     case "client-disconnected":
     case "session-ended":
       return `${happening.kind} ${happening.clientId} ${happening.cause}`;
