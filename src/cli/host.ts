@@ -1,5 +1,6 @@
 /** What the commands use of the world, so that tests can hand them another one. */
 import { VARIABLES } from "../config/environment.ts";
+import { readBounded } from "../config/load.ts";
 import type { Serve } from "./serve.ts";
 
 export type SignalName = "SIGINT" | "SIGTERM";
@@ -36,7 +37,7 @@ export function processHost(onServing: () => void): Host {
     print: (line) => console.log(line),
     complain: (line) => console.error(line),
     environment: readEnvironment,
-    readFile: (path) => Deno.readFileSync(path),
+    readFile: readBounded,
     readSecret: (question) => Deno.stdin.isTerminal() ? askHidden(question) : readLine(),
     isInteractive: Deno.stdin.isTerminal(),
     onSignal: (name, listener) => {

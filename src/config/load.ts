@@ -5,7 +5,7 @@ import type { Config } from "./config.ts";
 import { readEnvironment } from "./environment.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { type Override, readSettings } from "./reading.ts";
-import { parseYaml, type YamlTree } from "./yaml_tree.ts";
+import { FILE_BYTES_MAX, parseYaml, type YamlTree } from "./yaml_tree.ts";
 
 export interface LoadConfigOptions {
   /** The YAML file; without one the defaults hold. A file that is named must be there. */
@@ -14,14 +14,14 @@ export interface LoadConfigOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What the command line says; wins over file and environment. */
   readonly options?: readonly Override[];
-  /** `Deno.readFileSync`, or a test's own. */
+  /** {@link readBounded}, or a test's own. */
   readFile?(path: string): Uint8Array;
 }
 
 /** The configuration that everything together makes.
  * @throws {ConfigError} with every problem of file, environment and options at once. */
 export function loadConfig(
-  { path, env = {}, options = [], readFile = Deno.readFileSync }: LoadConfigOptions = {},
+  { path, env = {}, options = [], readFile = readBounded }: LoadConfigOptions = {},
 ): Config {
   const file = path === undefined ? NO_FILE : readYamlFile(path, readFile);
   const environment = readEnvironment(env);
@@ -36,6 +36,18 @@ export function loadConfig(
 function byPlace({ place: one }: Problem, { place: other }: Problem): number {
   if ("variable" in one || "variable" in other) return Number("variable" in one) - Number("variable" in other);
   return (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0);
+}
+
+/** The bytes of a file, or of one that is too large for a configuration as many as show that: a device may have no end. */
+export function readBounded(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(FILE_BYTES_MAX + 1);
+  let length = 0;
+  for (let count = file.readSync(bytes); count !== null; count = file.readSync(bytes.subarray(length))) {
+    length += count;
+    if (length === bytes.length) break;
+  }
+  return bytes.subarray(0, length);
 }
 
 const NO_FILE: YamlTree = { root: undefined, problems: [] };

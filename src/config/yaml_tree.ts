@@ -11,7 +11,8 @@ export interface YamlTree {
   readonly problems: readonly Problem[];
 }
 
-const FILE_BYTES_MAX = 1024 ** 2;
+/** More is no configuration that a person wrote. */
+export const FILE_BYTES_MAX = 1024 ** 2;
 const PROBLEMS_MAX = 10; // one stray bracket makes the parser complain about all that follows
 
 /** Parses the bytes of `file`; the name is only for the places. */
@@ -20,7 +21,7 @@ export function parseYaml(bytes: Uint8Array, file: string): YamlTree {
     root: undefined,
     problems: [{ place: { file }, path: "", message }],
   });
-  if (bytes.length > FILE_BYTES_MAX) return fault(`expected at most 1MiB of YAML, found ${bytes.length} bytes`);
+  if (bytes.length > FILE_BYTES_MAX) return fault(`expected at most 1MiB of YAML, found more`);
   const text = decode(bytes);
   if (text === undefined) return fault("expected YAML in UTF-8, found bytes that are no text");
 

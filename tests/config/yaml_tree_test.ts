@@ -39,7 +39,7 @@ Deno.test("what is no text is refused", () => {
 
 Deno.test("a file beyond 1 MiB is refused unread", () => {
   const problems = problemsOf(new Uint8Array(1024 ** 2 + 1));
-  assert.deepEqual(problems, ["weir.yaml: expected at most 1MiB of YAML, found 1048577 bytes"]);
+  assert.deepEqual(problems, ["weir.yaml: expected at most 1MiB of YAML, found more"]);
 });
 
 Deno.test("a byte order mark and Windows line ends are fine", () => {
