@@ -17,11 +17,14 @@
  * @module
  */
 export type {
+  Admission,
   AuthenticationMethod,
   Authenticator,
   Credentials,
   Exchange,
   ExchangeStep,
+  KnownClient,
+  PeerCertificate,
   PolicyOf,
   Verdict,
 } from "./src/auth/authenticator.ts";
@@ -46,7 +49,7 @@ export type {
   StoredState,
   StoredWill,
 } from "./src/core/mutation.ts";
-export type { Identity, PageRequest, Policy, Store } from "./src/core/ports.ts";
+export type { Identity, Origin, PageRequest, Policy, PublishFacts, Store } from "./src/core/ports.ts";
 export { Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";

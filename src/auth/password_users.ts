@@ -1,4 +1,11 @@
-import { ALLOW_ALL, type Authenticator, type Credentials, type PolicyOf, type Verdict } from "./authenticator.ts";
+import {
+  ALLOW_ALL,
+  type Authenticator,
+  type Credentials,
+  knownClient,
+  type PolicyOf,
+  type Verdict,
+} from "./authenticator.ts";
 import { equalBytes } from "./bytes.ts";
 import { DEFAULT_ITERATIONS, deriveScramCredential, type ScramCredential } from "./scram_credential.ts";
 import type { FindCredential } from "./scram_sha_256.ts";
@@ -29,7 +36,7 @@ export class PasswordUsers implements Authenticator {
   async authenticate(credentials: Credentials): Promise<Verdict> {
     const { username, password } = credentials;
     if (username === undefined) {
-      if (this.#allowAnonymous) return { username, policy: this.#policyOf(username) };
+      if (this.#allowAnonymous) return { username, policy: this.#policyOf(knownClient(credentials, username)) };
       return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
     }
     if (this.#checks >= CHECKS_MAX) {
@@ -45,7 +52,7 @@ export class PasswordUsers implements Authenticator {
       if (credential !== undefined) this.#decoyIterations = credential.iterations;
       const known = credential ?? { salt: new Uint8Array(16), iterations: this.#decoyIterations, storedKey: undefined };
       const isRight = password !== undefined && await isPassword(password, known);
-      if (isRight) return { username, policy: this.#policyOf(username) };
+      if (isRight) return { username, policy: this.#policyOf(knownClient(credentials, username)) };
       return { refusal: "bad-user-name-or-password", reason: "User or password is wrong" };
     } finally {
       const next = this.#waiting.shift();

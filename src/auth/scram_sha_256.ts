@@ -5,6 +5,7 @@ import {
   type Credentials,
   type Exchange,
   type ExchangeStep,
+  knownClient,
   type PolicyOf,
 } from "./authenticator.ts";
 import { DEFAULT_ITERATIONS, type ScramCredential } from "./scram_credential.ts";
@@ -38,8 +39,8 @@ export class ScramSha256 implements AuthenticationMethod {
   }
 
   /** Starts an exchange; who the client is comes from its first message, not from CONNECT. */
-  begin(_credentials: Credentials): Exchange {
-    return new ScramExchange(this.#users);
+  begin(credentials: Credentials): Exchange {
+    return new ScramExchange(this.#users, credentials);
   }
 }
 
@@ -54,12 +55,14 @@ interface Users {
 
 class ScramExchange implements Exchange {
   readonly #users: Users;
+  readonly #credentials: Credentials;
   #first: ClientFirst | undefined;
   #serverFirst = "";
   #credential: ScramCredential | undefined;
 
-  constructor(users: Users) {
+  constructor(users: Users, credentials: Credentials) {
     this.#users = users;
+    this.#credentials = credentials;
   }
 
   async step(data: Uint8Array | undefined): Promise<ExchangeStep> {
@@ -102,7 +105,8 @@ class ScramExchange implements Exchange {
     }
     const serverSignature = encodeBase64(await hmac(credential.serverKey, authMessage));
     const data = new TextEncoder().encode(`v=${serverSignature}`);
-    return { kind: "success", data, username, policy: this.#users.policyOf(username) };
+    const policy = this.#users.policyOf(knownClient(this.#credentials, username));
+    return { kind: "success", data, username, policy };
   }
 
   async #decoySalt(username: string): Promise<Uint8Array> {

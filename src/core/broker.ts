@@ -3,7 +3,7 @@ import type { Delivery } from "./delivery.ts";
 import type { DisconnectCause } from "./happening.ts";
 import { assertLimits, type Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
-import type { Identity, Peer } from "./ports.ts";
+import type { Identity, Origin, Peer } from "./ports.ts";
 import { type Outcome, Refusal } from "./refusal.ts";
 import { Retained } from "./retained.ts";
 import { routeEntry } from "./route.ts";
@@ -20,6 +20,7 @@ const HAND_ON_MS = 1_000;
 /** What a CONNECT asks for, once it is authenticated. */
 export interface AttachRequest extends Identity {
   readonly peer: Peer;
+  readonly origin: Origin;
   /** Clean start: an existing session ends first ([MQTT-3.1.2-4]). */
   readonly clean: boolean;
   /** Already cut to what the limits allow. */
@@ -73,7 +74,7 @@ export class Broker {
     session.peer = request.peer;
     session.expirySeconds = request.expirySeconds;
     session.window = Math.min(request.receiveMaximum, this.limits.inflightMax);
-    this.#connected(session, present !== undefined, turn);
+    this.#connected(session, { sessionPresent: present !== undefined, ...request.origin }, turn);
     this.#save(session, 0, turn);
     this.#setWill(session, request.will, turn);
     turn.effects.connack(request.peer, present !== undefined);
@@ -264,16 +265,16 @@ export class Broker {
     return before;
   }
 
-  #connected(session: Session, isPresent: boolean, turn: Turn): void {
+  #connected(session: Session, facts: Origin & { sessionPresent: boolean }, turn: Turn): void {
     const { statistics, effects } = turn;
-    if (!isPresent) {
+    const { clientId, username } = session;
+    if (!facts.sessionPresent) {
       this.sessions.add(session);
-      effects.happenings.push({ kind: "session-created", clientId: session.clientId });
+      effects.happenings.push({ kind: "session-created", clientId });
     }
     statistics.clientsConnected++;
     statistics.clientsConnectedMax = Math.max(statistics.clientsConnectedMax, statistics.clientsConnected);
-    const { clientId, username } = session;
-    effects.happenings.push({ kind: "client-connected", clientId, username, sessionPresent: isPresent });
+    effects.happenings.push({ kind: "client-connected", clientId, username, ...facts });
   }
 
   #save(session: Session, offlineSince: number, turn: Turn): void {

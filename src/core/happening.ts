@@ -1,4 +1,5 @@
 import type { QoS } from "./message.ts";
+import type { Origin } from "./ports.ts";
 import type { RefusalCause } from "./refusal.ts";
 
 /** Why a message did not reach a session, or was not taken from its publisher ("not-authorized", "refused"). */
@@ -32,12 +33,12 @@ export interface MessageFacts {
 /** What came to pass, for metrics, logs, webhooks and `$SYS`. A union: a reader that switches over `kind` is told by the compiler
  * when one is added. Those marked (message) are only made when somebody asked for them. */
 export type Happening =
-  | {
+  | ({
     readonly kind: "client-connected";
     readonly clientId: string;
     readonly username: string | undefined;
     readonly sessionPresent: boolean;
-  }
+  } & Origin)
   | { readonly kind: "client-disconnected"; readonly clientId: string; readonly cause: DisconnectCause }
   /** Told by the shell: CONNECT or the connection itself was refused, or ended by the broker for what the client did. */
   | {

@@ -1,3 +1,4 @@
+import type { QoS } from "./message.ts";
 import type { Mutation, StoredPage, StoredState } from "./mutation.ts";
 
 /** A live connection as the core sees it. The shell owns it; the core names it in its sends and asks nothing but this. */
@@ -14,12 +15,30 @@ export interface Identity {
   readonly username: string | undefined;
 }
 
+/** By which way a client came: told in happenings, and to whoever decides what it may do. */
+export interface Origin {
+  /** The IP address of the peer; empty for a connection that has none. */
+  readonly remoteAddress: string;
+  /** The name of the listener; empty for a connection that came by none. */
+  readonly listener: string;
+  /** 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0; 0 is a door that does not speak MQTT. */
+  readonly protocolVersion: number;
+}
+
+/** How a message is published, for a policy to which that makes a difference. */
+export interface PublishFacts {
+  /** As published. */
+  readonly qos: QoS;
+  /** Whether it is to be retained. */
+  readonly retain: boolean;
+}
+
 /** Says yes or no at once; what has to wait belongs into authentication. */
 export interface Policy {
   /** Also asked for the topic of a will. */
-  mayPublish(identity: Identity, topic: string): boolean;
-  /** `filter` may hold wildcards, and is without `$share/<group>/`. */
-  maySubscribe(identity: Identity, filter: string): boolean;
+  mayPublish(identity: Identity, topic: string, facts: PublishFacts): boolean;
+  /** `filter` may hold wildcards, and is without `$share/<group>/`. `qos` is what is asked for. */
+  maySubscribe(identity: Identity, filter: string, qos: QoS): boolean;
 }
 
 /** Where in a session's deliveries a page begins and how long it is at most. */

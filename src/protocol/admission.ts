@@ -1,4 +1,4 @@
-import type { Identity } from "../core/ports.ts";
+import type { Identity, PublishFacts } from "../core/ports.ts";
 import { expiryTime, Message } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Topic } from "../core/topic.ts";
@@ -35,7 +35,7 @@ export function assertCapabilities(endpoint: Endpoint, view: { qos: number; reta
  * @throws {Refusal} not-authorized or payload-format-invalid */
 export function assertPublishable(endpoint: Endpoint, view: PublishView, topic: Topic): void {
   const { policy, session, settings } = endpoint;
-  assertMayPublish({ policy: policy!, identity: session! }, topic);
+  assertMayPublish({ policy: policy!, identity: session! }, topic, view);
   if (settings.validatePayloadFormat && view.payloadIsUtf8) {
     assertUtf8Payload(view.bytes, view.payloadStart, view.payloadEnd);
   }
@@ -46,9 +46,10 @@ export function assertPublishable(endpoint: Endpoint, view: PublishView, topic: 
 export function assertMayPublish(
   who: { policy: NonNullable<Endpoint["policy"]>; identity: Identity },
   topic: Topic,
+  facts: PublishFacts,
 ): void {
   const isOwn = topic.isReserved && (topic.name === "$SYS" || topic.name.startsWith("$SYS/"));
-  if (!isOwn && who.policy.mayPublish(who.identity, topic.name)) return;
+  if (!isOwn && who.policy.mayPublish(who.identity, topic.name, facts)) return;
   throw new Refusal(
     "not-authorized",
     isOwn ? "Cannot publish to $SYS: it is the broker's own" : "Not allowed to publish there",

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { messageSource } from "../core/message.ts";
-import type { Identity, Policy } from "../core/ports.ts";
+import type { Identity, Origin, Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
@@ -13,8 +13,15 @@ import type { TopicTable } from "./topic_table.ts";
 
 /** A CONNECT that may be authenticated: the client has its id. */
 export interface Applicant {
+  readonly origin: Origin;
   readonly connect: ConnectPacket;
   readonly clientId: string;
+}
+
+/** What the connection adds to its CONNECT. */
+export interface Arrival extends Omit<Origin, "protocolVersion"> {
+  /** Makes the id of a client that leaves it to the broker. */
+  randomId(): string;
 }
 
 /** Turns a CONNECT into an attached session, in two steps: what can be told from the packet alone, then, once authentication has
@@ -30,10 +37,10 @@ export class ConnectHandler {
     this.#turn = turn;
   }
 
-  /** Takes note of what the client can do and refuses what no authentication could change. `randomId` makes the id of a client that
+  /** Takes note of what the client can do and refuses what no authentication could change. `from` makes the id of a client that
    * leaves it to the broker.
    * @throws {Refusal} unsupported-protocol-version or client-identifier-not-valid */
-  admit(endpoint: Endpoint, connect: ConnectPacket, randomId: () => string): Applicant {
+  admit(endpoint: Endpoint, connect: ConnectPacket, from: Arrival): Applicant {
     const { settings } = endpoint;
     endpoint.version = connect.version;
     endpoint.packetBytesMax = connect.maximumPacketBytes;
@@ -50,19 +57,21 @@ export class ConnectHandler {
         `This listener does not speak protocol level ${connect.version}`,
       );
     }
-    if (connect.clientId !== "") return { connect, clientId: connect.clientId };
+    const { remoteAddress, listener } = from;
+    const origin = { remoteAddress, listener, protocolVersion: connect.version };
+    if (connect.clientId !== "") return { connect, clientId: connect.clientId, origin };
     const isRefused = !settings.allowZeroLengthClientId || (connect.version !== 5 && !connect.clean); // 3.1.1: [MQTT-3.1.3-8]
     if (isRefused || connect.version === 3) { // 3.1 asks for 1 to 23 characters
       throw new Refusal("client-identifier-not-valid", "Cannot connect without a client identifier");
     }
-    endpoint.assignedClientId = randomId();
-    return { connect, clientId: endpoint.assignedClientId };
+    endpoint.assignedClientId = from.randomId();
+    return { connect, clientId: endpoint.assignedClientId, origin };
   }
 
   /** Attaches the client to its session; CONNACK is among the effects.
    * @throws {Refusal} for a will that may not be published or a session too many */
   attach(endpoint: Endpoint, applicant: Applicant, as: { username: string | undefined; policy: Policy }): void {
-    const { connect, clientId } = applicant;
+    const { connect, clientId, origin } = applicant;
     const { limits } = endpoint.settings;
     const identity: Identity = { clientId, username: as.username };
     const will = connect.will && this.#will(endpoint, connect.will, { policy: as.policy, identity });
@@ -76,6 +85,7 @@ export class ConnectHandler {
     endpoint.session = this.#broker.attach({
       ...identity,
       peer: endpoint,
+      origin,
       clean: connect.clean,
       expirySeconds: Math.min(wished, limits.sessionExpirySecondsMax),
       receiveMaximum: connect.receiveMaximum,
@@ -93,7 +103,7 @@ export class ConnectHandler {
       );
     }
     const topic = this.#topics.of(packet.topic);
-    assertMayPublish(who, topic);
+    assertMayPublish(who, topic, packet);
     if (endpoint.settings.validatePayloadFormat && packet.payloadIsUtf8) assertUtf8Payload(payload, 0, payload.length);
     return { topic, source: messageSource(payload, { qos, retain, properties }), delaySeconds, expirySeconds };
   }

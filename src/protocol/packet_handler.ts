@@ -184,7 +184,7 @@ export class PacketHandler {
       throw error;
     }
     this.#assertSwitchedOn(endpoint, parsed);
-    if (!endpoint.policy!.maySubscribe(endpoint.session!, parsed.filter)) return "not-authorized";
+    if (!endpoint.policy!.maySubscribe(endpoint.session!, parsed.filter, request.qos)) return "not-authorized";
     return { ...request, subscriptionId };
   }
 

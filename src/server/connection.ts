@@ -1,15 +1,21 @@
-import type { AuthenticationMethod, Authenticator, Credentials, ExchangeStep } from "../auth/authenticator.ts";
+import type {
+  AuthenticationMethod,
+  Authenticator,
+  Credentials,
+  ExchangeStep,
+  PeerCertificate,
+} from "../auth/authenticator.ts";
 import type { Broker } from "../core/broker.ts";
 import type { DisconnectCause, Happening } from "../core/happening.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
-import type { ConnectHandler } from "../protocol/connect_handler.ts";
+import type { Arrival, ConnectHandler } from "../protocol/connect_handler.ts";
 import { Endpoint } from "../protocol/endpoint.ts";
 import type { PacketHandler } from "../protocol/packet_handler.ts";
 import type { PublishWriter } from "../protocol/publish_writer.ts";
 import { refusalOfFault } from "../protocol/reason_code.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
-import type { ByteChannel } from "../transport/byte_channel.ts";
+import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
 import type { BufferPool } from "../wire/buffer_pool.ts";
 import { readConnect } from "../wire/connect.ts";
 import { WireFault } from "../wire/fault.ts";
@@ -44,6 +50,10 @@ export interface ConnectionParts {
 export interface ConnectionSource {
   readonly channel: ByteChannel;
   readonly remoteAddress: string;
+  /** The name of the listener; empty when the connection came by none. */
+  readonly listener: string;
+  /** What the listener has verified of its client, if it asks for that. */
+  readonly certificate?: PeerCertificate;
   readonly settings: EndpointSettings;
 }
 
@@ -59,9 +69,11 @@ const LINGER_BYTES_MAX = 1024 * 1024;
 
 /** One client's connection from accept to close: feeds the frame reader, hands packets on, writes what the outbox holds.
  * It dies with the socket; the session does not. */
-export class Connection implements Alarm {
+export class Connection implements Alarm, Arrival, ByteSink {
   readonly endpoint: Endpoint;
   readonly remoteAddress: string;
+  readonly listener: string;
+  readonly #certificate: PeerCertificate | undefined;
   readonly #parts: ConnectionParts;
   readonly #channel: ByteChannel;
   readonly #frames: FrameReader;
@@ -86,6 +98,8 @@ export class Connection implements Alarm {
     this.#parts = parts;
     this.#channel = source.channel;
     this.remoteAddress = source.remoteAddress;
+    this.listener = source.listener;
+    this.#certificate = source.certificate;
     this.#frames = new FrameReader(source.settings.connectBytesMax);
     const { writer, buffers } = parts;
     const outbox = new Outbox(buffers);
@@ -95,45 +109,72 @@ export class Connection implements Alarm {
   }
 
   /** Serves the client until the connection has ended; never rejects. */
-  async run(): Promise<void> {
-    const { clock, loop, turn, traffic } = this.#parts;
-    this.#alarm = clock.set(this.#lastReceivedAt + this.#parts.connectTimeoutMs, this);
-    try {
-      for (;;) {
-        const chunk = await this.#channel.read();
-        if (chunk === undefined) break;
-        turn.now = clock.now();
-        traffic.bytesReceived += chunk.length;
-        if (this.endpoint.isClosing) {
-          this.#lingerBytes += chunk.length;
-          if (this.#lingerBytes > LINGER_BYTES_MAX) break;
-          continue;
-        }
-        if (!this.#hasConnect && this.#frames.pendingBytes === 0 && chunk[0] >> 4 !== PacketType.connect) {
-          break; // whatever length it promises, it will never be a CONNECT ([MQTT-3.1.0-1])
-        }
-        this.#frames.push(chunk);
-        const pending = this.#process();
-        if (pending !== undefined) await Promise.race([pending, this.#closed.promise]);
-        if (this.#isClosed) break;
-        if (loop.isOverloaded) await loop.settled();
-        this.#bytesSincePause += chunk.length;
-        if (this.#bytesSincePause > READ_BYTES_MAX) await this.#pause();
-      }
-    } catch {
-      // The connection broke, or the store failed, which is told elsewhere: for the session it is the end without DISCONNECT.
+  run(): Promise<void> {
+    this.#alarm = this.#parts.clock.set(this.#lastReceivedAt + this.#parts.connectTimeoutMs, this);
+    this.#channel.start(this);
+    return this.#closed.promise;
+  }
+
+  onChunk(chunk: Uint8Array): Promise<void> | undefined {
+    const { clock, turn, traffic } = this.#parts;
+    turn.now = clock.now();
+    traffic.bytesReceived += chunk.length;
+    if (this.endpoint.isClosing) {
+      this.#lingerBytes += chunk.length;
+      if (this.#lingerBytes > LINGER_BYTES_MAX) this.onEnd();
+      return undefined;
     }
-    clock.cancel(this.#alarm);
+    if (!this.#hasConnect && this.#frames.pendingBytes === 0 && chunk[0] >> 4 !== PacketType.connect) {
+      this.onEnd(); // whatever length it promises, it will never be a CONNECT ([MQTT-3.1.0-1])
+      return undefined;
+    }
+    this.#frames.push(chunk);
+    this.#bytesSincePause += chunk.length;
+    try {
+      const pending = this.#process();
+      if (pending !== undefined) return this.#readAfter(pending);
+    } catch (error) {
+      this.#onDefect(error);
+    }
+    return this.#parts.loop.isOverloaded || this.#bytesSincePause > READ_BYTES_MAX ? this.#breathe() : undefined;
+  }
+
+  async #readAfter(authentication: Promise<void>): Promise<void> {
+    await Promise.race([authentication.catch((error) => this.#onDefect(error)), this.#closed.promise]);
+    await this.#breathe();
+  }
+
+  /** What the next read waits for: the disk, and that the others had their turn. */
+  async #breathe(): Promise<void> {
+    const { loop } = this.#parts;
+    if (loop.isOverloaded) await loop.settled().catch(() => this.abort()); // the store failed, which is told elsewhere
+    if (this.#bytesSincePause > READ_BYTES_MAX && !this.#isClosed) await this.#pause();
+  }
+
+  /** The client has done nothing wrong: its connection ends, and the operator is told. */
+  #onDefect(error: unknown): void {
+    this.#explain(error);
+    this.abort();
+  }
+
+  /** For the session a broken connection is the same as its end without DISCONNECT. */
+  onEnd(): void {
+    if (this.#alarm !== undefined) this.#parts.clock.cancel(this.#alarm);
     this.#detach("connection-lost");
     this.#close();
   }
 
   /** Lets the event loop look around. A read that is ready at once goes on in a microtask, and a publisher that never pauses would
-   * keep everybody else waiting: pings beside a flood took 350 ms, with this pause 6 at the 99th percentile. A timer and not `setImmediate`, which comes
-   * before other sockets are looked at (115 ms). */
+   * keep everybody else waiting: pings beside a flood took 350 ms, with this pause 6 at the 99th percentile. A timer and not
+   * `setImmediate`, which comes before other sockets are looked at (115 ms). */
   #pause(): Promise<void> {
     this.#bytesSincePause = 0;
     return new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  /** The id of a client that leaves it to the broker. */
+  randomId(): string {
+    return `weir-${crypto.randomUUID()}`;
   }
 
   /** Tells the client why and ends the connection once that has been written. */
@@ -234,16 +275,11 @@ export class Connection implements Alarm {
     const connect = readConnect(this.#frames);
     this.#hasConnect = true;
     this.#frames.packetBytesMax = endpoint.settings.packetBytesMax;
-    const applicant = this.#parts.connects.admit(endpoint, connect, () => `weir-${crypto.randomUUID()}`);
+    const applicant = this.#parts.connects.admit(endpoint, connect, this);
     this.#clientId = applicant.clientId;
-    const { username, password, version } = connect;
-    const credentials: Credentials = {
-      clientId: applicant.clientId,
-      username,
-      password,
-      remoteAddress: this.remoteAddress,
-      protocolVersion: version,
-    };
+    const { clientId, origin } = applicant;
+    const { username, password } = connect;
+    const credentials: Credentials = { clientId, username, password, certificate: this.#certificate, ...origin };
     const step = this.#authentication.begin(applicant, credentials);
     if (step instanceof Promise) return step.then((step) => this.#onStep(step));
     this.#onStep(step);
@@ -341,12 +377,12 @@ export class Connection implements Alarm {
     const bytes = this.#written!;
     const start = this.#writtenBytes;
     this.#writtenBytes = Math.min(start + WRITE_BYTES_MAX, bytes.length);
-    this.#writingSince = this.#parts.clock.now();
+    this.#writingSince = this.#parts.turn.now;
     const part = start === 0 && this.#writtenBytes === bytes.length ? bytes : bytes.subarray(start, this.#writtenBytes);
-    this.#channel.write(part).then(this.#onWritten, this.#onWriteFailed);
+    this.#channel.write(part);
   }
 
-  readonly #onWritten = (): void => {
+  onWritten(): void {
     const { endpoint } = this;
     const { turn, loop, traffic, clock } = this.#parts;
     if (this.#writtenBytes < this.#written!.length) return this.#writeOn();
@@ -362,12 +398,12 @@ export class Connection implements Alarm {
     turn.now = clock.now();
     session.pump(turn);
     loop.settle();
-  };
+  }
 
-  readonly #onWriteFailed = (): void => {
+  onWriteFailed(): void {
     this.#detach("connection-lost");
     this.#close();
-  };
+  }
 
   /** The last word is written: ends the sending side and gives the peer a moment to read it, since closing with unread input
    * would reset the connection and take our DISCONNECT with it. */

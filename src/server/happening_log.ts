@@ -19,7 +19,7 @@ export function logHappenings(broker: WeirBroker): () => void {
     const { kind, ...facts } = happening;
     switch (happening.kind) {
       case "client-connected":
-        return logger.info("client {clientId} connected", { kind, ...facts });
+        return logger.info(CONNECTED, { kind, ...facts });
       case "client-disconnected":
         return logger.info("client {clientId} disconnected: {cause}", { kind, ...facts });
       case "session-taken-over":
@@ -38,6 +38,7 @@ export function logHappenings(broker: WeirBroker): () => void {
   };
 }
 
+const CONNECTED = "client {clientId} connected from {remoteAddress} by {listener}, protocol level {protocolVersion}";
 const DROPPED = "{count} message(s) of client {clientId} dropped: {cause}; the last one on {topic}";
 const REFUSED =
   "{count} connection(s) from {remoteAddress} refused: {cause}; the last one of client {clientId}: {reason}";

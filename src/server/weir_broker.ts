@@ -16,6 +16,7 @@ import { PacketHandler } from "../protocol/packet_handler.ts";
 import { PublishWriter } from "../protocol/publish_writer.ts";
 import { TopicTable } from "../protocol/topic_table.ts";
 import { channelOf } from "../transport/byte_channel.ts";
+import { ReadRounds } from "../transport/read_rounds.ts";
 import { listenTcp } from "../transport/tcp.ts";
 import type { ByteStreams, TransportListener } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
@@ -105,6 +106,7 @@ export class WeirBroker {
   readonly #topics: TopicTable;
   readonly #parts: ConnectionParts;
   readonly #connections: ConnectionTable;
+  readonly #rounds = new ReadRounds();
   readonly #listeners: TransportListener[] = [];
   readonly #serving: Promise<void>[] = [];
   readonly #subscriptions = new Set<LocalSubscription>();
@@ -182,19 +184,23 @@ export class WeirBroker {
     const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true, connectionsMax = 10_000 } = options;
     this.#assertRunning("listen");
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
-    const listener = listenTcp({ hostname, port, noDelay, onAcceptError });
+    const listener = listenTcp({ hostname, port, noDelay, rounds: this.#rounds, onAcceptError });
     this.#listeners.push(listener);
-    const serving = this.#serve(listener, connectionsMax, options);
+    const serving = this.#serve(listener, connectionsMax, { ...options, name });
     this.#serving.push(serving.catch((error) => this.#onError(error, `listener ${name}`)));
     return { name, hostname: listener.hostname, port: listener.port };
   }
 
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
-  async accept(streams: ByteStreams, policy: ListenerPolicy & { remoteAddress?: string } = {}): Promise<void> {
+  async accept(
+    streams: ByteStreams,
+    policy: ListenerPolicy & { remoteAddress?: string; listener?: string } = {},
+  ): Promise<void> {
     this.#assertRunning("accept a connection");
-    const { remoteAddress = "" } = policy;
+    const { remoteAddress = "", listener = "" } = policy;
     const settings = endpointSettings(this.#options, policy);
-    const connection = new Connection(this.#parts, { channel: channelOf(streams), remoteAddress, settings });
+    const source = { channel: channelOf(streams), remoteAddress, listener, settings };
+    const connection = new Connection(this.#parts, source);
     await this.#connections.track(connection);
   }
 
@@ -309,6 +315,7 @@ export class WeirBroker {
     for (const listener of this.#listeners) listener.close();
     await Promise.all(this.#serving); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
+    this.#rounds.close();
     this.#endStreams();
     await this.#loop.settled().catch(() => {}); // told by what #fail left
     if (this.#failure !== undefined) return await this.#abort(this.#failure);
@@ -325,19 +332,24 @@ export class WeirBroker {
     }
   }
 
-  async #serve(listener: TransportListener, connectionsMax: number, policy: ListenerPolicy): Promise<void> {
+  async #serve(
+    listener: TransportListener,
+    connectionsMax: number,
+    policy: ListenerPolicy & { name: string },
+  ): Promise<void> {
     const settings = endpointSettings(this.#options, policy);
     let open = 0;
     for await (const accepted of listener.connections) {
-      const channel = channelOf(accepted);
-      if (open >= connectionsMax || !this.#connections.hasRoomFor(accepted.remoteAddress)) {
+      const { channel, remoteAddress } = accepted;
+      if (open >= connectionsMax || !this.#connections.hasRoomFor(remoteAddress)) {
         this.#traffic.connectionsRejected++;
         channel.close();
         continue;
       }
       open++;
       this.#traffic.connectionsAccepted++;
-      const connection = new Connection(this.#parts, { channel, remoteAddress: accepted.remoteAddress, settings });
+      const source = { channel, remoteAddress, listener: policy.name, settings };
+      const connection = new Connection(this.#parts, source);
       this.#connections.track(connection).finally(() => open--);
     }
   }
@@ -445,6 +457,7 @@ export class WeirBroker {
     this.#endStreams();
     await Promise.all(this.#serving);
     await this.#connections.cutAll();
+    this.#rounds.close();
     await this.#options.store.close().catch((error) => this.#onError(error, "store"));
     this.#finished.reject(error);
   }

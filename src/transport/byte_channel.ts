@@ -1,39 +1,64 @@
-import type { ByteStreams, TransportConnection } from "./transport.ts";
+import type { ByteStreams } from "./transport.ts";
+
+/** Who is told what happens on a channel. */
+export interface ByteSink {
+  /** A chunk, valid until the next one. The next is read when the answer has resolved, or at once when there is none. Neither throws
+   * nor rejects. */
+  onChunk(chunk: Uint8Array): Promise<void> | undefined;
+  /** Nothing more will come: the peer has ended its side, or the connection broke. */
+  onEnd(): void;
+  /** The buffer handed to `write` may be filled again. */
+  onWritten(): void;
+  onWriteFailed(): void;
+}
 
 /** The two ends of a connection as the shell works with them: one read and one write under way at a time. */
 export interface ByteChannel {
-  /** The next chunk, valid until the next call; undefined at the end. Rejects when the connection breaks. */
-  read(): Promise<Uint8Array | undefined>;
-  /** Resolves when the buffer may be filled again. */
-  write(bytes: Uint8Array): Promise<void>;
+  /** Begins to read. To be called once, before anything is written. */
+  start(sink: ByteSink): void;
+  /** Writes; the sink is told when that is done. */
+  write(bytes: Uint8Array): void;
   /** Ends the sending side; what was written still arrives. */
   shutdown(): Promise<void>;
   /** Ends the connection both ways; never throws, twice does no harm. */
   close(): void;
 }
 
-/** A channel over any pair of Web Streams; a transport's own has a `close` besides. */
-export function channelOf(streams: ByteStreams & Partial<Pick<TransportConnection, "close">>): ByteChannel {
-  // A transport's own write has passed the bytes to the system when it resolves; any other stream may still hold them, and the
-  // caller is going to fill the buffer again.
-  const mayKeepBytes = streams.close === undefined;
+/** A channel over any pair of Web Streams. */
+export function channelOf(streams: ByteStreams): ByteChannel {
   const reader = streams.readable.getReader();
   const writer = streams.writable.getWriter();
   writer.closed.catch(ignore); // a broken connection shows itself at the write
   reader.closed.catch(ignore); // and at the read
+  let sink: ByteSink;
   return {
-    async read() {
-      const { value } = await reader.read();
-      return value;
+    start(to) {
+      sink = to;
+      pump(reader, sink);
     },
-    write: (bytes) => writer.write(mayKeepBytes ? bytes.slice() : bytes),
+    write(bytes) { // the stream may still hold them when the caller fills the buffer again
+      writer.write(bytes.slice()).then(() => sink.onWritten(), () => sink.onWriteFailed());
+    },
     shutdown: () => writer.close(),
     close() {
       reader.cancel().catch(ignore);
       writer.abort().catch(ignore);
-      streams.close?.();
     },
   };
+}
+
+async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, sink: ByteSink): Promise<void> {
+  for (;;) {
+    const { value } = await reader.read().catch(broken);
+    if (value === undefined) break;
+    await sink.onChunk(value);
+  }
+  sink.onEnd();
+}
+
+/** For the sink a connection that broke is one that ended. */
+function broken(): { value: undefined } {
+  return { value: undefined };
 }
 
 /** The stream has failed before, and whoever reads or writes has been told. */

@@ -1,4 +1,6 @@
+import type { ByteChannel, ByteSink } from "./byte_channel.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
+import type { ReadRounds } from "./read_rounds.ts";
 
 const READ_BYTES_MIN = 1024;
 const READ_BYTES_MAX = 64 * 1024;
@@ -14,6 +16,8 @@ export interface TcpListenOptions {
   readonly noDelay: boolean;
   /** Told of connections that could not be accepted; the listener goes on. */
   readonly onAcceptError?: (error: unknown) => void;
+  /** Says when a connection reads on; one for all listeners of a process. */
+  readonly rounds: ReadRounds;
 }
 
 /** Opens a TCP listener.
@@ -42,61 +46,89 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
       continue;
     }
     if (options.noDelay) connection.setNoDelay(true);
-    yield overTcp(connection);
+    yield overTcp(connection, options.rounds);
   }
 }
 
-/** A TCP connection as Web Streams of our own: `connection.readable` would take 64 KiB for each read. */
-export function overTcp(connection: Deno.TcpConn): TransportConnection {
+/** A TCP connection, read and written without streams in between. */
+export function overTcp(connection: Deno.TcpConn, rounds: ReadRounds): TransportConnection {
   const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
-  return {
-    remoteAddress: hostname.replace(/^::ffff:(?=\d+\.)/, ""), // IPv4 through a socket for both
-    remotePort: port,
-    readable: readableOf(connection),
-    writable: writableOf(connection),
-    close: () => close(connection),
+  const remoteAddress = hostname.replace(/^::ffff:(?=\d+\.)/, ""); // IPv4 through a socket for both
+  return { remoteAddress, remotePort: port, channel: new TcpChannel(connection, rounds) };
+}
+
+class TcpChannel implements ByteChannel {
+  readonly #connection: Deno.TcpConn;
+  readonly #rounds: ReadRounds;
+  #sink!: ByteSink;
+  #buffer = new Uint8Array(READ_BYTES_MIN);
+  #smallReads = 0;
+  #writing: Uint8Array | null = null;
+  #isClosed = false;
+
+  constructor(connection: Deno.TcpConn, rounds: ReadRounds) {
+    this.#connection = connection;
+    this.#rounds = rounds;
+  }
+
+  start(sink: ByteSink): void {
+    this.#sink = sink;
+    this.read();
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#writing = bytes;
+    this.#connection.write(bytes).then(this.#onWritten, this.#onWriteFailed);
+  }
+
+  read(): void {
+    if (this.#isClosed) return this.#sink.onEnd();
+    this.#connection.read(this.#buffer).then(this.#onRead, this.#onEnd);
+  }
+
+  readonly #again = (): void => this.#rounds.again(this);
+
+  readonly #onRead = (count: number | null): void => {
+    if (count === null) return this.#sink.onEnd();
+    const chunk = this.#buffer.subarray(0, count);
+    this.#fit(count);
+    const pending = this.#sink.onChunk(chunk);
+    if (pending === undefined) this.#rounds.again(this);
+    else pending.then(this.#again);
   };
-}
 
-/** Reads when it is asked to, into a buffer that grows with the traffic and shrinks when the traffic does. */
-function readableOf(connection: Deno.TcpConn): ReadableStream<Uint8Array> {
-  let buffer = new Uint8Array(READ_BYTES_MIN);
-  let smallReads = 0;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const count = await connection.read(buffer);
-      if (count === null) return controller.close();
-      const chunk = buffer.subarray(0, count);
-      if (count === buffer.length && count < READ_BYTES_MAX) {
-        buffer = new Uint8Array(count * 4); // the chunk keeps the old one until it has been read
-        smallReads = 0;
-      } else if (count * 4 >= buffer.length || buffer.length === READ_BYTES_MIN) {
-        smallReads = 0;
-      } else if (++smallReads === SMALL_READS) {
-        buffer = new Uint8Array(buffer.length / 2);
-        smallReads = 0;
-      }
-      controller.enqueue(chunk);
-    },
-    cancel() {
-      close(connection);
-    },
-  }, { highWaterMark: 0 });
-}
+  readonly #onEnd = (): void => this.#sink.onEnd();
 
-function writableOf(connection: Deno.TcpConn): WritableStream<Uint8Array> {
-  return new WritableStream<Uint8Array>({
-    async write(bytes) {
-      let written = await connection.write(bytes);
-      while (written < bytes.length) written += await connection.write(bytes.subarray(written));
-    },
-    async close() {
-      await connection.closeWrite();
-    },
-    abort() {
-      close(connection);
-    },
-  });
+  readonly #onWritten = (count: number): void => {
+    const bytes = this.#writing!;
+    if (count < bytes.length) this.write(bytes.subarray(count));
+    else this.#sink.onWritten();
+  };
+
+  readonly #onWriteFailed = (): void => this.#sink.onWriteFailed();
+
+  shutdown(): Promise<void> {
+    return this.#connection.closeWrite();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    close(this.#connection);
+  }
+
+  /** Grows and shrinks the buffer with the traffic; the chunk keeps the old one until it has been read. */
+  #fit(count: number): void {
+    const size = this.#buffer.length;
+    if (count === size && count < READ_BYTES_MAX) {
+      this.#buffer = new Uint8Array(count * 4);
+      this.#smallReads = 0;
+    } else if (count * 4 >= size || size === READ_BYTES_MIN) {
+      this.#smallReads = 0;
+    } else if (++this.#smallReads === SMALL_READS) {
+      this.#buffer = new Uint8Array(size / 2);
+      this.#smallReads = 0;
+    }
+  }
 }
 
 function close(resource: { close(): void }): void {

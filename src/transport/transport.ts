@@ -1,3 +1,5 @@
+import type { ByteChannel } from "./byte_channel.ts";
+
 /** One client's bytes both ways, as Web Streams. A transport knows no MQTT.
  * A chunk of `readable` is valid until the next one is asked for: the buffer behind it may be filled again. Closing `writable`
  * ends the sending side only; cancelling `readable` or aborting `writable` ends the connection. */
@@ -9,14 +11,11 @@ export interface ByteStreams {
 }
 
 /** A connection as a listener hands it over. */
-export interface TransportConnection extends ByteStreams {
+export interface TransportConnection {
   /** The peer's IP address, without port. */
   readonly remoteAddress: string;
   readonly remotePort: number;
-  /** Gives the socket back to the system, whatever state the streams are in; twice does no harm. Streams that have both come to
-   * their end no longer pass on a cancel or an abort. */
-  /** Ends it; twice does no harm. */
-  close(): void;
+  readonly channel: ByteChannel;
 }
 
 /** An open door. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Credentials, PasswordUsers, type ScramCredential, type Verdict } from "../../mod.ts";
+import { type Credentials, PasswordUsers, type PolicyOf, type ScramCredential, type Verdict } from "../../mod.ts";
 import { TestBroker } from "../support/broker.ts";
 import { usersOf } from "./users.ts";
 
@@ -11,7 +11,7 @@ function users(options: { allowAnonymous?: boolean } = {}): PasswordUsers {
 
 function credentials(username: string | undefined, password: string | Uint8Array | undefined): Credentials {
   const bytes = typeof password === "string" ? new TextEncoder().encode(password) : password;
-  return { clientId: "c", username, password: bytes, remoteAddress: "127.0.0.1", protocolVersion: 5 };
+  return { clientId: "c", username, password: bytes, remoteAddress: "127.0.0.1", listener: "tcp", protocolVersion: 5 };
 }
 
 function refusalOf(verdict: Verdict): string {
@@ -84,7 +84,11 @@ Deno.test("a lookup that fails makes room again and is told", async () => {
 Deno.test("each user has the policy that is made for them, those without a name as well", async () => {
   const asked: (string | undefined)[] = [];
   const policy = { mayPublish: () => false, maySubscribe: () => false };
-  const policyOf = (username: string | undefined) => (asked.push(username), policy);
+  const policyOf: PolicyOf = (client) => {
+    assert.ok(!("password" in client), "the password is nobody's business any more");
+    asked.push(client.username);
+    return policy;
+  };
   const some = new PasswordUsers((name) => table.get(name), { allowAnonymous: true, policyOf });
   for (const who of [credentials("ann", "pencil"), credentials(undefined, undefined)]) {
     const verdict = await some.authenticate(who);

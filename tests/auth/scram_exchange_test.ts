@@ -8,6 +8,7 @@ const CREDENTIALS: Credentials = {
   username: undefined,
   password: undefined,
   remoteAddress: "",
+  listener: "",
   protocolVersion: 5,
 };
 const users = await usersOf({ "user": "pencil", "a=b,c": "x", "ü": "ö" });

@@ -77,6 +77,7 @@ export function attachRequestOf(clientId: string, request: Partial<AttachRequest
     clientId,
     username: undefined,
     peer: new StubPeer(clientId),
+    origin: { remoteAddress: "", listener: "", protocolVersion: 5 },
     clean: false,
     expirySeconds: 0xffff_ffff,
     receiveMaximum: 65_535,

@@ -51,7 +51,9 @@ for (const how of ["sync", "async"] as const) {
       clientId: "c",
       username: "u",
       password: [0xff, 0],
+      certificate: undefined,
       remoteAddress: "127.0.0.1",
+      listener: "tcp",
       protocolVersion: 5,
     });
     assert.equal(second.username, undefined);

@@ -62,9 +62,9 @@ Deno.test("a denied publish with a topic alias: the alias is set all the same, a
   const asked: string[] = [];
   await using broker = await start({
     ...OPEN_ONLY,
-    mayPublish: (identity, topic) => {
+    mayPublish: (identity, topic, facts) => {
       asked.push(topic);
-      return OPEN_ONLY.mayPublish(identity, topic);
+      return OPEN_ONLY.mayPublish(identity, topic, facts);
     },
   });
   const client = await broker.connect();

@@ -145,11 +145,12 @@ Deno.test("readers that stop reading bound what the broker keeps for them", asyn
   };
   await flood(400); // 26 MB to each: beyond what the system keeps for a socket
   const before = await calm(broker);
-  await flood(800); // 52 MB more
+  await flood(2400); // 157 MB more to each
   const after = await calm(broker);
   assert.ok(before.heap < 10 * 8 * MIB, `${before.heap} bytes for ten stuck readers`);
   assert.ok(after.heap < before.heap * 1.5 + 10 * MIB, `heap grew from ${before.heap} to ${after.heap}`);
-  assert.ok(after.rss < before.rss * 1.5 + 20 * MIB, `RSS grew from ${before.rss} to ${after.rss}`);
+  // The chunks of the flood itself are collected in the runtime's own time: less than one reader's share of it may stay.
+  assert.ok(after.rss < before.rss + 150 * MIB, `RSS grew from ${before.rss} to ${after.rss}`);
   assert.equal(after.errors, 0);
   for (const peer of stuck) peer.close();
   await assertServes(broker.port);

@@ -64,6 +64,7 @@ class Bench {
     const endpoint = endpointOf({ settings: { topicAliasMaximum: 5 } });
     endpoint.policy = { mayPublish: (_, topic) => topic !== "forbidden", maySubscribe: () => true };
     endpoint.session = this.parts.broker.attach({
+      origin: { remoteAddress: "", listener: "", protocolVersion: 5 },
       clientId: "alice",
       username: undefined,
       peer: endpoint,

@@ -99,6 +99,7 @@ export class Stage {
     const connection = new Connection(who, (line) => this.#heard.push(line));
     const will = options.text("will");
     connection.session = this.#broker.attach({
+      origin: { remoteAddress: "", listener: "", protocolVersion: 5 },
       clientId: who,
       username: undefined,
       peer: connection,
