@@ -61,6 +61,8 @@ export type Happening =
   | { readonly kind: "message-retained"; readonly message: MessageFacts }
   | { readonly kind: "retained-cleared"; readonly topic: string }
   | { readonly kind: "will-published"; readonly clientId: string; readonly message: MessageFacts }
+  /** Told by the shell: nothing that would have to be stored is taken until there is room again. */
+  | { readonly kind: "store-full" | "store-has-room" }
   | { readonly kind: "message-dropped"; readonly clientId: string; readonly topic: string; readonly cause: DropCause }
   /** (message) */
   | { readonly kind: "message-published"; readonly clientId: string | undefined; readonly message: MessageFacts }

@@ -2,7 +2,7 @@ import { type Deadline, Deadlines } from "../core/deadlines.ts";
 
 /** Something that wants to be looked at when its time comes. */
 export interface Alarm {
-  /** Called at or after the time; answers when it wants to be called again, in milliseconds, or Infinity. */
+  /** Called at or after the time, with the clock's {@link Clock.now}; answers when it wants to be called again, or Infinity. */
   ring(now: number): number;
 }
 
@@ -19,16 +19,27 @@ export class AlarmHandle {
 /** Timers closer than this are served together. */
 const RESOLUTION_MS = 10;
 
-/** One timer for everything that falls due in the shell: keep-alives, deadlines of CONNECT and of writes, what the core waits for. */
+/** One timer for everything that falls due in the shell: keep-alives, deadlines of CONNECT and of writes, what the core waits for. It
+ * counts milliseconds that never jump, since nobody's silence grows by an hour when the system's clock is set; expiries, which are to
+ * outlive the process, go by the time of day ({@link Clock.timeOfDay}). */
 export class Clock {
+  /** What {@link now} said last: near enough for what takes seconds. */
+  recent = 0;
+  /** Between the two counts; looked at each time the clock rings, so that it costs nothing for each chunk. */
+  #offset = Date.now() - Math.floor(performance.now());
   readonly #alarms = new Deadlines<AlarmHandle>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedFor = Infinity;
   #isStopped = false;
 
-  /** The time in milliseconds since 1970. */
+  /** Whole milliseconds since the process started. */
   now(): number {
-    return Date.now();
+    return this.recent = Math.floor(performance.now());
+  }
+
+  /** The time in milliseconds since 1970, now or at `at`. Follows a step of the system's clock within a second. */
+  timeOfDay(at: number = this.now()): number {
+    return at + this.#offset;
   }
 
   set(at: number, alarm: Alarm): AlarmHandle {
@@ -60,6 +71,7 @@ export class Clock {
   #ring(): void {
     this.#armedFor = Infinity;
     const now = this.now();
+    this.#offset = Date.now() - now;
     for (let handle = this.#alarms.take(now); handle !== undefined; handle = this.#alarms.take(now)) {
       const again = handle.alarm.ring(now);
       if (again !== Infinity) handle.deadline = this.#alarms.add(Math.max(again, now + 1), handle);

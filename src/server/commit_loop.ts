@@ -71,6 +71,15 @@ export class CommitLoop {
     }
   }
 
+  /** Lets the core know whether the store has room, and the world when that changes; to be settled. */
+  noteRoom(): void {
+    const { turn, store } = this.#parts;
+    const isFull = store.isFull ?? false;
+    if (isFull === turn.isStoreFull) return;
+    turn.isStoreFull = isFull;
+    turn.effects.happenings.push({ kind: isFull ? "store-full" : "store-has-room" });
+  }
+
   /** True while so much waits for the disk that publishers should not be read. */
   get isOverloaded(): boolean {
     return this.#heldSends > HELD_SENDS_MAX || this.#heldBytes > HELD_BYTES_MAX;
@@ -151,9 +160,7 @@ export class CommitLoop {
   }
 
   #committed(batch: readonly Effects[]): void {
-    this.#isCommitting = false;
-    this.#parts.turn.isStoreFull = this.#parts.store.isFull ?? false;
-    for (const effects of batch) {
+    for (const effects of batch) { // what a watcher decides meanwhile is spoken after it
       this.#heldSends -= effects.length;
       this.#heldBytes -= bodyBytes(effects);
       for (let i = 0; i < effects.length; i++) {
@@ -161,6 +168,8 @@ export class CommitLoop {
       }
       this.#speak(effects);
     }
+    this.#isCommitting = false;
+    this.noteRoom();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     this.settle();
     if (this.#held.length > 0 && !this.#isCommitDue) {

@@ -117,7 +117,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
 
   onChunk(chunk: Uint8Array): Promise<void> | undefined {
     const { clock, turn, traffic } = this.#parts;
-    turn.now = clock.now();
+    turn.now = clock.timeOfDay();
     traffic.bytesReceived += chunk.length;
     if (this.endpoint.isClosing) {
       this.#lingerBytes += chunk.length;
@@ -195,7 +195,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
       return Infinity;
     }
     if (endpoint.isClosing) return now + LINGER_MS;
-    this.#parts.turn.now = now;
+    this.#parts.turn.now = this.#parts.clock.timeOfDay(now);
     if (!endpoint.isOpen) {
       this.#refuse(new Refusal("maximum-connect-time", "No CONNECT has been completed in time"));
       return now + LINGER_MS;
@@ -227,7 +227,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     try {
       while (!endpoint.isClosing && this.#frames.next()) {
         this.#parts.traffic.packetsReceived++;
-        this.#lastReceivedAt = this.#parts.turn.now; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
+        this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && this.#frames.first >> 4 !== PacketType.auth) {
           this.#parts.packets.handle(endpoint, this.#frames);
           continue;
@@ -251,7 +251,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     } catch (error) {
       this.#refuse(error);
     }
-    this.#parts.turn.now = this.#parts.clock.now();
+    this.#parts.turn.now = this.#parts.clock.timeOfDay();
     await this.#process();
   }
 
@@ -294,7 +294,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
       this.#authentication.writeAuth(endpoint, 0x18, step.data);
       return this.#transmit();
     }
-    this.#parts.turn.now = this.#parts.clock.now();
+    this.#parts.turn.now = this.#parts.clock.timeOfDay();
     if (endpoint.isOpen) { // re-authentication
       if (step.username !== endpoint.session!.username) { // the session is the first user's
         throw new Refusal("not-authorized", "Cannot become another user on the way");
@@ -354,7 +354,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     const { endpoint } = this;
     endpoint.isClosing = true;
     if (endpoint.session === null || endpoint.session.peer !== endpoint) return;
-    turn.now = this.#parts.clock.now();
+    turn.now = this.#parts.clock.timeOfDay();
     broker.detach(endpoint.session, { peer: endpoint, cause }, turn);
     loop.settle();
   }
@@ -377,7 +377,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     const bytes = this.#written!;
     const start = this.#writtenBytes;
     this.#writtenBytes = Math.min(start + WRITE_BYTES_MAX, bytes.length);
-    this.#writingSince = this.#parts.turn.now;
+    this.#writingSince = this.#parts.clock.recent;
     const part = start === 0 && this.#writtenBytes === bytes.length ? bytes : bytes.subarray(start, this.#writtenBytes);
     this.#channel.write(part);
   }
@@ -395,7 +395,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     endpoint.congested = false;
     const session = endpoint.session;
     if (session === null || session.peer !== endpoint || !session.isWaiting) return;
-    turn.now = clock.now();
+    turn.now = clock.timeOfDay();
     session.pump(turn);
     loop.settle();
   }

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import type { Happening } from "../core/happening.ts";
+import type { DropCause, Happening } from "../core/happening.ts";
 import { Summary } from "./summary.ts";
 import type { WeirBroker } from "./weir_broker.ts";
 
@@ -11,7 +11,7 @@ const SUMMARY_MS = 10_000;
  * Where the log goes is the program's to configure; one that configures nothing hears nothing. Call the answer to end it. */
 export function logHappenings(broker: WeirBroker): () => void {
   const logger = getLogger(["weir"]);
-  const drops = new Summary((count, facts) => logger.warn(DROPPED, { count, ...facts }));
+  const drops = new Summary((count, facts) => logger.warn(droppedWords(facts.cause as DropCause), { count, ...facts }));
   const refusals = new Summary((count, facts) => logger.info(REFUSED, { count, ...facts }));
   const timer = setInterval(() => [drops, refusals].forEach((summary) => summary.tell()), SUMMARY_MS);
   Deno.unrefTimer(timer);
@@ -26,6 +26,10 @@ export function logHappenings(broker: WeirBroker): () => void {
         return logger.info("session {clientId} was taken over by a new connection", { kind, ...facts });
       case "message-dropped":
         return drops.add(`${happening.clientId} ${happening.cause}`, { kind, ...facts });
+      case "store-full":
+        return logger.error("the disk is full: what would have to be stored is refused (0x97)", { kind });
+      case "store-has-room":
+        return logger.warn("the disk has room again", { kind });
       case "connection-refused":
         return refusals.add(`${happening.remoteAddress} ${happening.cause}`, { kind, ...facts });
       default:
@@ -39,9 +43,25 @@ export function logHappenings(broker: WeirBroker): () => void {
 }
 
 const CONNECTED = "client {clientId} connected from {remoteAddress} by {listener}, protocol level {protocolVersion}";
-const DROPPED = "{count} message(s) of client {clientId} dropped: {cause}; the last one on {topic}";
 const REFUSED =
   "{count} connection(s) from {remoteAddress} refused: {cause}; the last one of client {clientId}: {reason}";
+
+/** Some causes are the publisher's, the others the subscriber's. */
+function droppedWords(cause: DropCause): string {
+  switch (cause) {
+    case "not-authorized":
+    case "refused":
+      return "{count} message(s) from client {clientId} not taken: {cause}; the last one on {topic}";
+    case "retained-limit":
+      return "{count} message(s) not retained: {cause}; the last one on {topic}";
+    case "queue-full":
+    case "expired":
+    case "client-congested":
+    case "packet-too-large":
+    case "session-ended":
+      return "{count} message(s) to client {clientId} dropped: {cause}; the last one on {topic}";
+  }
+}
 
 /** A message is told by its topic and size: payloads do not belong into logs. */
 function describe(happening: Happening): Record<string, unknown> {

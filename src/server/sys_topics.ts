@@ -11,7 +11,7 @@ export interface SysSources {
   readonly turn: Turn;
   readonly traffic: Traffic;
   readonly version: string;
-  readonly startedAt: number;
+  readonly uptimeSeconds: number;
 }
 
 /** Publishes the state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in
@@ -26,13 +26,13 @@ export function publishSysTopics(sources: SysSources): void {
 }
 
 /** The values by name. Refusals are told by their cause, each from the first on. */
-function sysValues({ broker, turn, traffic, version, startedAt }: SysSources): Record<string, string | number> {
+function sysValues({ broker, turn, traffic, version, uptimeSeconds }: SysSources): Record<string, string | number> {
   const { statistics } = turn;
   const refusals = (...causes: Parameters<Traffic["countRefusal"]>[0][]) =>
     causes.reduce((sum, cause) => sum + (traffic.refusals.get(cause) ?? 0), 0);
   return {
     "version": `weir ${version}`,
-    "uptime": Math.floor((turn.now - startedAt) / 1000),
+    "uptime": uptimeSeconds,
     "clients/connected": statistics.clientsConnected,
     "clients/maximum": statistics.clientsConnectedMax,
     "clients/total": broker.sessions.size,
@@ -46,6 +46,7 @@ function sysValues({ broker, turn, traffic, version, startedAt }: SysSources): R
     "bytes/sent": traffic.bytesSent,
     "subscriptions/count": statistics.subscriptions,
     "retained/count": broker.retained.count,
+    "storage/full": turn.isStoreFull ? 1 : 0,
     "connections/accepted": traffic.connectionsAccepted,
     "connections/rejected": traffic.connectionsRejected,
     ...Object.fromEntries([...traffic.refusals].map(([cause, count]) => [`refusals/${cause}`, count])),

@@ -112,10 +112,10 @@ export class WeirBroker {
   readonly #subscriptions = new Set<LocalSubscription>();
   /** How to end and how to close each stream of happenings. */
   readonly #endings = new Map<() => void, () => void>();
-  readonly #startedAt = Date.now();
+  readonly #startedAt = this.#clock.now();
   readonly #finished = Promise.withResolvers<void>();
   #localSessions = 0;
-  #acceptErrorAt = 0;
+  #acceptErrorAt = -Infinity;
   #stopping: Promise<void> | undefined;
   #failure: Error | undefined;
 
@@ -162,10 +162,10 @@ export class WeirBroker {
   static async start(options: BrokerOptions = {}): Promise<WeirBroker> {
     const resolved = resolveOptions(options);
     const weir = new WeirBroker(resolved);
-    weir.#turn.now = weir.#clock.now();
+    weir.#turn.now = weir.#clock.timeOfDay();
     const state = await resolved.store.load();
     restore(weir.#broker, { state, topicOf }, weir.#turn);
-    weir.#turn.isStoreFull = resolved.store.isFull ?? false;
+    weir.#loop.noteRoom();
     weir.#loop.settle();
     weir.#watchCore();
     weir.#watchStore();
@@ -356,7 +356,7 @@ export class WeirBroker {
 
   /** Lets the core decide, then persists and speaks. */
   #decide(decide: (turn: Turn) => void): void {
-    this.#turn.now = this.#clock.now();
+    this.#turn.now = this.#clock.timeOfDay();
     decide(this.#turn);
     this.#loop.settle();
   }
@@ -389,8 +389,9 @@ export class WeirBroker {
   #watchCore(): void {
     this.#clock.set(this.#clock.now() + 1000, {
       ring: (now) => {
-        if (this.#broker.nextDeadline <= now) this.#decide((turn) => this.#broker.tick(turn));
-        return Math.min(Math.max(this.#broker.nextDeadline, now + 10), now + 1000);
+        const timeOfDay = this.#clock.timeOfDay(now);
+        if (this.#broker.nextDeadline <= timeOfDay) this.#decide((turn) => this.#broker.tick(turn));
+        return now + Math.min(Math.max(this.#broker.nextDeadline - timeOfDay, 10), 1000);
       },
     });
   }
@@ -402,8 +403,8 @@ export class WeirBroker {
     let hasMore = false;
     this.#clock.set(this.#clock.now() + MAINTAIN_MS, {
       ring: (now) => {
-        this.#turn.isStoreFull = store.isFull ?? false;
-        if (store.maintain === undefined) return Infinity;
+        this.#decide(() => this.#loop.noteRoom());
+        if (store.maintain === undefined) return store.isFull === undefined ? Infinity : now + MAINTAIN_MS;
         if (!isBusy) {
           isBusy = true;
           Promise.resolve(store.maintain()).then((more) => hasMore = more, (error) => this.#fail(error)).finally(() =>
@@ -416,11 +417,11 @@ export class WeirBroker {
   }
 
   #startSysTopics(intervalMs: number): void {
-    const { version, startedAt } = { version: VERSION, startedAt: this.#startedAt };
-    const sources = { broker: this.#broker, turn: this.#turn, traffic: this.#traffic, version, startedAt };
+    const sources = { broker: this.#broker, turn: this.#turn, traffic: this.#traffic, version: VERSION };
     this.#clock.set(this.#clock.now(), {
       ring: (now) => {
-        this.#decide(() => publishSysTopics(sources));
+        const uptimeSeconds = Math.floor((now - this.#startedAt) / 1000);
+        this.#decide(() => publishSysTopics({ ...sources, uptimeSeconds }));
         return now + intervalMs;
       },
     });

@@ -29,6 +29,7 @@ export class HandStore implements Store {
   /** Commits of nothing: what the disk has to do for them is lost time. They end at once. */
   emptyCommits = 0;
   isClosed = false;
+  isFull = false;
 
   load(): Promise<StoredState> {
     return this.#inner.load();

@@ -3,7 +3,7 @@ import type { Packet } from "mqtt-packet";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
 import { HandStore } from "./hand_store.ts";
-import { inTime, Marker, nextText, turns } from "./waiting.ts";
+import { inTime, Marker, nextText, turns, until } from "./waiting.ts";
 
 /** A broker on a store of which each commit waits for the test, with a durable session "sleeper" that has subscribed to "d/#" with
  * QoS 2 and is offline. */
@@ -268,6 +268,41 @@ Deno.test("a happening is told after the commit", async () => {
   commit.finish();
   await client.expect("connack");
   assert.deepEqual(kinds, ["session-created", "client-connected"]);
+});
+
+Deno.test("what a watcher publishes comes after all that was committed with what it heard of", async () => {
+  await using scene = await withSleeper();
+  const { broker, store } = scene;
+  const reader = await broker.connect();
+  await reader.subscribe("r/#", { qos: 1 });
+  broker.broker.watch((happening) => {
+    if (happening.kind !== "message-retained" || happening.message.topic.name !== "r/1") return;
+    void broker.broker.publish({ topic: "r/echo", payload: "", qos: 1 });
+  });
+  const publish = (topic: string) => broker.broker.publish({ topic, payload: "x", qos: 1, retain: true });
+  void broker.broker.publish({ topic: "d/first", payload: "x", qos: 1 });
+  const first = await store.nextCommit();
+  const both = [publish("r/1"), publish("r/2")]; // they wait for the first, and share the commit after it
+  first.finish();
+  (await store.nextCommit()).finish();
+  await inTime(Promise.all(both), "publish");
+  const topics = [await reader.receive(), await reader.receive(), await reader.receive()].map(({ topic }) => topic);
+  assert.deepEqual(topics, ["r/1", "r/2", "r/echo"]);
+});
+
+Deno.test("a store without room is told once, and its having room again", async () => {
+  const store = new HandStore();
+  store.isFast = true;
+  await using broker = await TestBroker.start({ store });
+  const kinds: string[] = [];
+  broker.broker.watch(({ kind }) => kind.startsWith("store-") && kinds.push(kind));
+  store.isFull = true;
+  await until(() => kinds.length > 0, "store-full");
+  await assert.rejects(broker.broker.publish({ topic: "r", payload: "x", qos: 1 }), /full/);
+  store.isFull = false;
+  await until(() => kinds.length > 1, "store-has-room");
+  await broker.broker.publish({ topic: "r", payload: "x", qos: 1 });
+  assert.deepEqual(kinds, ["store-full", "store-has-room"]);
 });
 
 Deno.test("stop waits for the commit under way, and closes the store after it", async () => {

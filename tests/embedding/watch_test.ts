@@ -32,6 +32,9 @@ function short(happening: Happening): string {
       return `retained ${happening.message.topic.name}`;
     case "retained-cleared":
       return `cleared ${happening.topic}`;
+    case "store-full":
+    case "store-has-room":
+      return happening.kind;
     case "session-created":
     case "session-taken-over":
       return `${happening.kind} ${happening.clientId}`;
