@@ -11,6 +11,8 @@ import type { Will } from "./will.ts";
 /** Messages that leave the queue in one go before others get their turn. */
 const PUMP_MAX = 256;
 
+const NONE: readonly Delivery[] = [];
+
 /** How a delivery goes out: for the first time, or again after a reconnect. */
 const FIRST = false;
 const AGAIN = true;
@@ -36,7 +38,7 @@ export class Session implements Identity {
   /** Waiting. Made when something has to wait. */
   queue: DeliveryQueue | null = null;
   /** Of those in flight, the ones that still have to be sent again on this connection, oldest first. */
-  #toResend: Delivery[] = [];
+  #toResend: readonly Delivery[] = NONE;
 
   constructor(clientId: string, username: string | undefined) {
     this.clientId = clientId;
@@ -129,14 +131,14 @@ export class Session implements Identity {
 
   /** Gets everything unacknowledged ready to be sent again, in its order, with its packet ids ([MQTT-4.4.0-1], [MQTT-4.6.0-1]). */
   resume(turn: Turn): void {
-    this.#toResend = this.inflight === null ? [] : [...this.inflight.values()];
+    this.#toResend = this.inflight === null ? NONE : [...this.inflight.values()];
     this.pump(turn);
   }
 
   /** The connection is gone; nothing is being sent again. */
   pause(): void {
     this.peer = null;
-    this.#toResend = [];
+    this.#toResend = NONE;
   }
 
   /** Ends a delivery: acknowledged, refused by the client or given up. False when the id is not in use. */

@@ -57,6 +57,12 @@ export interface ConnectionSource {
   readonly settings: EndpointSettings;
 }
 
+/** Who is told of the end of a connection. */
+export interface ConnectionOwner {
+  /** Called once. */
+  onClosed(connection: Connection): void;
+}
+
 /** Written at a time, so that a peer that reads slowly is seen to read. */
 const WRITE_BYTES_MAX = 256 * 1024;
 
@@ -77,7 +83,8 @@ export class Connection implements Alarm, Arrival, ByteSink {
   readonly #parts: ConnectionParts;
   readonly #channel: ByteChannel;
   readonly #frames: FrameReader;
-  readonly #authentication: Authentication;
+  /** Goes when the client is known, unless it may authenticate again. */
+  #authentication: Authentication | null;
   #alarm: AlarmHandle | undefined;
   #linger: AlarmHandle | undefined;
   #lastReceivedAt: number;
@@ -90,7 +97,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
   #clientId = "";
   #isShutDown = false;
   #isClosed = false;
-  readonly #closed = Promise.withResolvers<void>();
+  #owner: ConnectionOwner | undefined;
   #lingerBytes = 0;
   #bytesSincePause = 0;
 
@@ -108,11 +115,11 @@ export class Connection implements Alarm, Arrival, ByteSink {
     this.#lastReceivedAt = parts.clock.now();
   }
 
-  /** Serves the client until the connection has ended; never rejects. */
-  run(): Promise<void> {
+  /** Serves the client until the connection has ended, of which the owner is told. */
+  start(owner: ConnectionOwner): void {
+    this.#owner = owner;
     this.#alarm = this.#parts.clock.set(this.#lastReceivedAt + this.#parts.connectTimeoutMs, this);
     this.#channel.start(this);
-    return this.#closed.promise;
   }
 
   onChunk(chunk: Uint8Array): Promise<void> | undefined {
@@ -140,7 +147,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
   }
 
   async #readAfter(authentication: Promise<void>): Promise<void> {
-    await Promise.race([authentication.catch((error) => this.#onDefect(error)), this.#closed.promise]);
+    await authentication.catch((error) => this.#onDefect(error));
     await this.#breathe();
   }
 
@@ -260,7 +267,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     const { endpoint } = this;
     const type = this.#frames.first >> 4;
     const session = endpoint.session;
-    if (type === PacketType.auth && endpoint.version === 5 && this.#authentication.isExpected) {
+    if (type === PacketType.auth && endpoint.version === 5 && this.#authentication?.isExpected) {
       return this.#authentication.onAuth(this.#frames).then((step) => this.#onStep(step));
     }
     if (type === PacketType.connect && !this.#hasConnect) return this.#onConnect();
@@ -280,7 +287,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     const { clientId, origin } = applicant;
     const { username, password } = connect;
     const credentials: Credentials = { clientId, username, password, certificate: this.#certificate, ...origin };
-    const step = this.#authentication.begin(applicant, credentials);
+    const step = this.#authentication!.begin(applicant, credentials);
     if (step instanceof Promise) return step.then((step) => this.#onStep(step));
     this.#onStep(step);
     return undefined;
@@ -291,7 +298,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     if (this.#isClosed || endpoint.isClosing) return;
     if (step.kind === "refused") throw new Refusal(step.refusal, step.reason);
     if (step.kind === "continue") {
-      this.#authentication.writeAuth(endpoint, 0x18, step.data);
+      this.#authentication!.writeAuth(endpoint, 0x18, step.data);
       return this.#transmit();
     }
     this.#parts.turn.now = this.#parts.clock.timeOfDay();
@@ -300,11 +307,12 @@ export class Connection implements Alarm, Arrival, ByteSink {
         throw new Refusal("not-authorized", "Cannot become another user on the way");
       }
       endpoint.policy = step.policy;
-      this.#authentication.writeAuth(endpoint, 0, step.data);
+      this.#authentication!.writeAuth(endpoint, 0, step.data);
       return this.#transmit();
     }
     endpoint.authenticationData = step.data;
-    this.#parts.connects.attach(endpoint, this.#authentication.applicant, step);
+    this.#parts.connects.attach(endpoint, this.#authentication!.applicant, step);
+    if (!this.#authentication!.isExpected) this.#authentication = null;
     this.#parts.loop.settle();
     this.#watchConnected();
   }
@@ -312,8 +320,10 @@ export class Connection implements Alarm, Arrival, ByteSink {
   /** CONNECT was in time: from now on it is the keep-alive and the writes that are looked after. */
   #watchConnected(): void {
     const { clock, writeTimeoutMs } = this.#parts;
-    if (this.#alarm !== undefined) clock.cancel(this.#alarm);
-    this.#alarm = clock.set(Math.min(this.#silentUntil, clock.now() + writeTimeoutMs), this);
+    const next = Math.min(this.#silentUntil, clock.recent + writeTimeoutMs);
+    if (next >= this.#alarm!.deadline!.at) return; // the alarm that is set comes early enough
+    clock.cancel(this.#alarm!);
+    this.#alarm = clock.set(next, this);
   }
 
   /** What the peer did ends the connection: it is told why where the version can, and the will is due. */
@@ -400,11 +410,6 @@ export class Connection implements Alarm, Arrival, ByteSink {
     loop.settle();
   }
 
-  onWriteFailed(): void {
-    this.#detach("connection-lost");
-    this.#close();
-  }
-
   /** The last word is written: ends the sending side and gives the peer a moment to read it, since closing with unread input
    * would reset the connection and take our DISCONNECT with it. */
   #shutdown(): void {
@@ -421,9 +426,9 @@ export class Connection implements Alarm, Arrival, ByteSink {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#closed.resolve();
     this.endpoint.isClosing = true;
     if (this.#linger !== undefined) this.#parts.clock.cancel(this.#linger);
     this.#channel.close();
+    this.#owner?.onClosed(this);
   }
 }

@@ -1,10 +1,11 @@
 import type { RefusalCause } from "../core/refusal.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, ConnectionOwner } from "./connection.ts";
 
 /** The open connections, and how many come from each address. */
-export class ConnectionTable {
+export class ConnectionTable implements ConnectionOwner {
   readonly #perAddressMax: number;
-  readonly #connections = new Set<Connection>();
+  /** With whom to tell of their end. */
+  readonly #connections = new Map<Connection, () => void>();
   readonly #perAddress = new Map<string, number>();
   #onEmpty: (() => void)[] = [];
 
@@ -21,23 +22,29 @@ export class ConnectionTable {
     return (this.#perAddress.get(address) ?? 0) < this.#perAddressMax;
   }
 
-  /** Runs the connection and keeps it until it has ended. */
-  async track(connection: Connection): Promise<void> {
+  /** Starts the connection and keeps it until it has ended, which is told. */
+  track(connection: Connection, onEnded: () => void): void {
     const { remoteAddress } = connection;
-    this.#connections.add(connection);
+    this.#connections.set(connection, onEnded);
     this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1);
-    await connection.run();
+    connection.start(this);
+  }
+
+  onClosed(connection: Connection): void {
+    const { remoteAddress } = connection;
+    const onEnded = this.#connections.get(connection)!;
     this.#connections.delete(connection);
     const left = this.#perAddress.get(remoteAddress)! - 1;
     if (left === 0) this.#perAddress.delete(remoteAddress);
     else this.#perAddress.set(remoteAddress, left);
+    onEnded();
     if (this.#connections.size > 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   /** Tells every client why, and resolves when all have gone or were cut after `timeoutMs`. */
   async endAll(cause: RefusalCause, timeoutMs: number): Promise<void> {
-    for (const connection of this.#connections) connection.end(cause);
+    for (const connection of [...this.#connections.keys()]) connection.end(cause);
     const cut = setTimeout(() => this.#abortAll(), timeoutMs);
     await this.#empty();
     clearTimeout(cut);
@@ -50,7 +57,7 @@ export class ConnectionTable {
   }
 
   #abortAll(): void {
-    for (const connection of this.#connections) connection.abort();
+    for (const connection of [...this.#connections.keys()]) connection.abort();
   }
 
   #empty(): Promise<void> {

@@ -201,7 +201,7 @@ export class WeirBroker {
     const settings = endpointSettings(this.#options, policy);
     const source = { channel: channelOf(streams), remoteAddress, listener, settings };
     const connection = new Connection(this.#parts, source);
-    await this.#connections.track(connection);
+    await new Promise<void>((resolve) => this.#connections.track(connection, resolve));
   }
 
   /** Publishes a message; resolves when it is as safe as the store makes it.
@@ -339,6 +339,7 @@ export class WeirBroker {
   ): Promise<void> {
     const settings = endpointSettings(this.#options, policy);
     let open = 0;
+    const onEnded = () => void open--;
     for await (const accepted of listener.connections) {
       const { channel, remoteAddress } = accepted;
       if (open >= connectionsMax || !this.#connections.hasRoomFor(remoteAddress)) {
@@ -350,7 +351,7 @@ export class WeirBroker {
       this.#traffic.connectionsAccepted++;
       const source = { channel, remoteAddress, listener: policy.name, settings };
       const connection = new Connection(this.#parts, source);
-      this.#connections.track(connection).finally(() => open--);
+      this.#connections.track(connection, onEnded);
     }
   }
 

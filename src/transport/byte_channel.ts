@@ -5,11 +5,11 @@ export interface ByteSink {
   /** A chunk, valid until the next one. The next is read when the answer has resolved, or at once when there is none. Neither throws
    * nor rejects. */
   onChunk(chunk: Uint8Array): Promise<void> | undefined;
-  /** Nothing more will come: the peer has ended its side, or the connection broke. */
+  /** Nothing more will come: the peer has ended its side, or the connection broke, which a write may be the first to see. May come
+   * more than once. */
   onEnd(): void;
   /** The buffer handed to `write` may be filled again. */
   onWritten(): void;
-  onWriteFailed(): void;
 }
 
 /** The two ends of a connection as the shell works with them: one read and one write under way at a time. */
@@ -37,7 +37,7 @@ export function channelOf(streams: ByteStreams): ByteChannel {
       pump(reader, sink);
     },
     write(bytes) { // the stream may still hold them when the caller fills the buffer again
-      writer.write(bytes.slice()).then(() => sink.onWritten(), () => sink.onWriteFailed());
+      writer.write(bytes.slice()).then(() => sink.onWritten(), () => sink.onEnd());
     },
     shutdown: () => writer.close(),
     close() {

@@ -1,8 +1,10 @@
 import type { ByteChannel, ByteSink } from "./byte_channel.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
+import { ReadBuffers, SLOT_BYTES } from "./read_buffers.ts";
 import type { ReadRounds } from "./read_rounds.ts";
 
-const READ_BYTES_MIN = 1024;
+const SLOTS = new ReadBuffers();
+const NONE = new Uint8Array(0);
 const READ_BYTES_MAX = 64 * 1024;
 /** Small reads in a row after which the buffer is halved. */
 const SMALL_READS = 16;
@@ -61,7 +63,9 @@ class TcpChannel implements ByteChannel {
   readonly #connection: Deno.TcpConn;
   readonly #rounds: ReadRounds;
   #sink!: ByteSink;
-  #buffer = new Uint8Array(READ_BYTES_MIN);
+  #buffer = SLOTS.take();
+  /** Of the last read. */
+  #count = 0;
   #smallReads = 0;
   #writing: Uint8Array | null = null;
   #isClosed = false;
@@ -78,34 +82,37 @@ class TcpChannel implements ByteChannel {
 
   write(bytes: Uint8Array): void {
     this.#writing = bytes;
-    this.#connection.write(bytes).then(this.#onWritten, this.#onWriteFailed);
+    this.#connection.write(bytes).then(this.#onWritten, this.#onEnd);
   }
 
+  /** The last chunk has been dealt with by now: its bytes may go. */
   read(): void {
-    if (this.#isClosed) return this.#sink.onEnd();
-    this.#connection.read(this.#buffer).then(this.#onRead, this.#onEnd);
+    if (this.#isClosed) return this.#onReadEnd();
+    this.#fit();
+    this.#connection.read(this.#buffer).then(this.#onRead, this.#onReadEnd);
   }
-
-  readonly #again = (): void => this.#rounds.again(this);
 
   readonly #onRead = (count: number | null): void => {
-    if (count === null) return this.#sink.onEnd();
-    const chunk = this.#buffer.subarray(0, count);
-    this.#fit(count);
-    const pending = this.#sink.onChunk(chunk);
+    if (count === null) return this.#onReadEnd();
+    this.#count = count;
+    const pending = this.#sink.onChunk(this.#buffer.subarray(0, count));
     if (pending === undefined) this.#rounds.again(this);
-    else pending.then(this.#again);
+    else pending.then(() => this.#rounds.again(this));
   };
 
-  readonly #onEnd = (): void => this.#sink.onEnd();
+  readonly #onReadEnd = (): void => {
+    this.#swap(NONE);
+    this.#sink.onEnd();
+  };
 
   readonly #onWritten = (count: number): void => {
     const bytes = this.#writing!;
-    if (count < bytes.length) this.write(bytes.subarray(count));
-    else this.#sink.onWritten();
+    if (count < bytes.length) return this.write(bytes.subarray(count));
+    this.#writing = null;
+    this.#sink.onWritten();
   };
 
-  readonly #onWriteFailed = (): void => this.#sink.onWriteFailed();
+  readonly #onEnd = (): void => this.#sink.onEnd();
 
   shutdown(): Promise<void> {
     return this.#connection.closeWrite();
@@ -116,18 +123,23 @@ class TcpChannel implements ByteChannel {
     close(this.#connection);
   }
 
-  /** Grows and shrinks the buffer with the traffic; the chunk keeps the old one until it has been read. */
-  #fit(count: number): void {
+  /** Grows and shrinks the buffer with the traffic. */
+  #fit(): void {
+    const count = this.#count;
     const size = this.#buffer.length;
     if (count === size && count < READ_BYTES_MAX) {
-      this.#buffer = new Uint8Array(count * 4);
-      this.#smallReads = 0;
-    } else if (count * 4 >= size || size === READ_BYTES_MIN) {
+      this.#swap(new Uint8Array(count * 4));
+    } else if (count * 4 >= size || size === SLOT_BYTES) {
       this.#smallReads = 0;
     } else if (++this.#smallReads === SMALL_READS) {
-      this.#buffer = new Uint8Array(size / 2);
-      this.#smallReads = 0;
+      this.#swap(size / 2 <= SLOT_BYTES ? SLOTS.take() : new Uint8Array(size / 2));
     }
+  }
+
+  #swap(buffer: Uint8Array<ArrayBuffer>): void {
+    if (this.#buffer.length === SLOT_BYTES) SLOTS.give(this.#buffer);
+    this.#buffer = buffer;
+    this.#smallReads = 0;
   }
 }
 
