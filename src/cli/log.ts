@@ -1,6 +1,16 @@
 /** Where the log of the broker goes: lines on standard error, for people or for collectors. */
-import { configureSync, getJsonLinesFormatter, getTextFormatter, type LogLevel as SinkLevel } from "@logtape/logtape";
+import {
+  configureSync,
+  getJsonLinesFormatter,
+  getTextFormatter,
+  type LogLevel as SinkLevel,
+  type LogRecord,
+} from "@logtape/logtape";
 import type { LogConfig, LogLevel } from "../config/config.ts";
+import { cut, quoted, visible } from "../core/text.ts";
+
+/** Of one fact in a line: client ids and topics may have 65,535. */
+const CHARACTERS_MAX = 256;
 
 const SINK_LEVEL: Readonly<Record<LogLevel, SinkLevel>> = {
   debug: "debug",
@@ -11,9 +21,7 @@ const SINK_LEVEL: Readonly<Record<LogLevel, SinkLevel>> = {
 
 /** Sends what the broker logs to `write`, line by line. Opening it again takes the place of the former. */
 export function openLog({ level, format }: LogConfig, write: (line: string) => void): void {
-  const formatter = format === "json"
-    ? getJsonLinesFormatter({ properties: "flatten" })
-    : getTextFormatter({ level: "full", value: onOneLine });
+  const formatter = format === "json" ? jsonLine : getTextFormatter({ level: "full", value: onOneLine });
   configureSync({
     reset: true,
     sinks: { lines: (record) => write(formatter(record).trimEnd()) },
@@ -24,7 +32,28 @@ export function openLog({ level, format }: LogConfig, write: (line: string) => v
   });
 }
 
-/** Text from clients comes escaped: nobody forges a line. */
+/** Text from clients comes escaped: nobody forges a line, or turns it around. */
 function onOneLine(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : Deno.inspect(value, { breakLength: Infinity, depth: 3 });
+  if (typeof value === "string") return quoted(value, CHARACTERS_MAX);
+  return visible(Deno.inspect(value, { breakLength: Infinity, depth: 3, strAbbreviateSize: CHARACTERS_MAX }), 4096);
+}
+
+const formatJson = getJsonLinesFormatter({ properties: "flatten" });
+
+/** JSON escapes C0; what else a terminal would act on is escaped here, in JSON's own way, so that a reader gets it back. */
+function jsonLine(record: LogRecord): string {
+  const properties = bounded(record.properties) as LogRecord["properties"];
+  const line = formatJson({ ...record, message: record.message.map(bounded), properties }).trimEnd();
+  return line.replaceAll(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    return [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`)
+      .join("");
+  });
+}
+
+/** Facts are plain data, a level or two deep. */
+function bounded(value: unknown): unknown {
+  if (typeof value === "string") return cut(value, CHARACTERS_MAX);
+  if (Array.isArray(value)) return value.map(bounded);
+  if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, bounded(inner)]));
 }

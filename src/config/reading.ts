@@ -31,6 +31,9 @@ export function readSettings(root: Tree | undefined, overrides: readonly Overrid
   return reader.reading();
 }
 
+/** Nobody reads the hints of a thousand problems, and each takes a look at all keys. */
+const HINTS_MAX = 100;
+
 class Reader {
   readonly #problems: Problem[] = [];
   readonly #places = new Map<string, Place>();
@@ -128,7 +131,8 @@ class Reader {
   }
 
   #refuseKey(entry: Entry, path: string, { why, known }: { why: string | undefined; known: Iterable<string> }): void {
-    this.#report(entry.place, path, why ?? `unknown key${didYouMean(entry.key, known)}`);
+    const hint = this.#problems.length < HINTS_MAX ? didYouMean(entry.key, known) : "";
+    this.#report(entry.place, path, why ?? `unknown key${hint}`);
   }
 
   #report(place: Place, path: string, message: string): void {

@@ -49,7 +49,13 @@ export function address(): ValueType<Address> {
     textual: true,
     parse: (found) => typeof found === "string" ? parseAddress(found) : undefined,
     format: (value) => JSON.stringify(formatAddress(value)),
+    hint: portHint,
   };
+}
+
+function portHint(found: Scalar): string | undefined {
+  const port = /:(\d+)$/.exec(String(found))?.[1];
+  return port !== undefined && Number(port) > 65_535 ? "a port lies between 0 and 65535" : undefined;
 }
 
 /** A host and a port, or empty text (null once read) for none. */
@@ -59,6 +65,7 @@ export function addressOrNone(): ValueType<Address | null> {
     textual: true,
     parse: (found) => found === "" ? null : address().parse(found),
     format: (value) => value === null ? '""' : address().format(value),
+    hint: portHint,
   };
 }
 

@@ -1,4 +1,5 @@
 /** A configuration as written, before anybody asks what its keys mean: values, lists and maps that know where they stand. */
+import { quoted } from "../core/text.ts";
 import type { Place } from "./problem.ts";
 import type { Scalar } from "./value_type.ts";
 
@@ -36,6 +37,5 @@ export function describe(tree: Tree): string {
   if (value === null) return "nothing";
   if (typeof value === "boolean") return String(value);
   if (typeof value !== "string") return `the number ${value}`;
-  const characters = [...value];
-  return `the text ${JSON.stringify(characters.length > 60 ? `${characters.slice(0, 60).join("")}...` : value)}`;
+  return `the text ${quoted(value, 60)}`;
 }

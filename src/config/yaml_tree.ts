@@ -26,10 +26,10 @@ export function parseYaml(bytes: Uint8Array, file: string): YamlTree {
   if (text === undefined) return fault("expected YAML in UTF-8, found bytes that are no text");
 
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: "1.2", uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: "1.2", uniqueKeys: false });
   const converter = new Converter(file, lines);
   for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-    converter.report(pos[0], `${YAML_HINTS[code] ?? message}`);
+    converter.report(pos[0], YAML_HINTS[code] ?? `not valid YAML: ${message}`);
     if (code === "RESOURCE_EXHAUSTION") break; // the rest of the text follows from it
   }
   if (converter.problems.length > 0) return { root: undefined, problems: converter.problems.slice(0, PROBLEMS_MAX) };
@@ -42,7 +42,13 @@ export function parseYaml(bytes: Uint8Array, file: string): YamlTree {
 
 /** Clearer words for what people run into most. */
 const YAML_HINTS: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: "the key is already there: each key once",
+  BAD_INDENT: "expected the indentation of the keys beside it",
+  BAD_SCALAR_START: "a value that begins with this character needs quotes",
+  BLOCK_AS_IMPLICIT_KEY:
+    "expected one key and its value on this line: is the next line indented too far, or a quote missing?",
+  BLOCK_IN_FLOW: "expected no indented block inside brackets",
+  KEY_OVER_1024_CHARS: "expected a key of at most 1024 characters",
+  MULTILINE_IMPLICIT_KEY: "expected a colon behind the key on the same line",
   MULTIPLE_DOCS: "expected one document, found a second one: remove the line with ---",
   RESOURCE_EXHAUSTION: "expected a few levels, found lists or maps nested too deeply",
   TAB_AS_INDENT: "indent with spaces, not with tabs",
@@ -71,14 +77,16 @@ class Converter {
       return { kind: "list", items, place: this.#place(node.range?.[0]) };
     }
     if (isMap(node)) {
-      const entries = node.items.map((pair) => this.#entry(pair)).filter((entry) => entry !== undefined);
+      const seen = new Set<string>();
+      const entries = node.items.map((pair) => this.#entry(pair, seen)).filter((entry) => entry !== undefined);
       return { kind: "map", entries, place: this.#place(node.range?.[0]) };
     }
     if (isAlias(node)) this.report(node.range?.[0], `aliases (*${node.source}) are not used in this configuration`);
     return undefined;
   }
 
-  #entry(pair: Pair): { key: string; place: Place; value: Tree } | undefined {
+  /** Looks for keys that come twice by itself: the library compares each with each, seconds for a file full of them. */
+  #entry(pair: Pair, seen: Set<string>): { key: string; place: Place; value: Tree } | undefined {
     const { key } = pair;
     if (!isScalar(key) || typeof key.value !== "string") {
       const offset = isScalar(key) || isMap(key) || isSeq(key) || isAlias(key) ? key.range?.[0] : undefined;
@@ -86,6 +94,8 @@ class Converter {
       return undefined;
     }
     const place = this.#place(key.range?.[0]);
+    if (seen.has(key.value)) this.report(key.range?.[0], "the key is already there: each key once");
+    seen.add(key.value);
     const value = pair.value === null ? { kind: "value" as const, value: null, place } : this.convert(pair.value);
     return value === undefined ? undefined : { key: key.value, place, value };
   }

@@ -1,6 +1,7 @@
 import type { Limits } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
+import { quoted } from "./text.ts";
 
 /** A topic name that messages are published to, with its UTF-8 bytes and the route that it took last.
  * Immutable but for the cached route, which the subscription trie owns. */
@@ -76,9 +77,4 @@ function wildcardFault(filter: string): string | undefined {
     }
   }
   return undefined;
-}
-
-/** A name as it may stand in a message: quoted, control characters escaped, cut at 100 characters. */
-export function quoted(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }

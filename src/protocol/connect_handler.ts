@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { messageSource } from "../core/message.ts";
 import type { Identity, Origin, Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
-import { quoted } from "../core/topic.ts";
+import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Will } from "../core/will.ts";
 import type { ConnectPacket, WillPacket } from "../wire/packet.ts";

@@ -7,7 +7,7 @@ import type {
   Verdict,
 } from "../auth/authenticator.ts";
 import { Refusal } from "../core/refusal.ts";
-import { quoted } from "../core/topic.ts";
+import { quoted } from "../core/text.ts";
 import type { Applicant } from "../protocol/connect_handler.ts";
 import type { Endpoint } from "../protocol/endpoint.ts";
 import { readAuth } from "../wire/disconnect.ts";

@@ -39,3 +39,26 @@ Deno.test("log.format json writes an object a line, facts and all", () => {
   assert.deepEqual([level, logger, clientId], ["ERROR", "weir", "a\nb"]);
   assert.match(message, /connected/);
 });
+
+Deno.test("nothing that a client is called turns a line around, moves the cursor or fills the disk", () => {
+  const clientId = "\u202e\u2028\x9b2J\u200b" + "x".repeat(60_000);
+  for (const format of ["text", "json"] as const) {
+    const lines: string[] = [];
+    openLog({ level: "info", format }, (line) => lines.push(line));
+    getLogger(["weir"]).info("client {clientId} connected: {facts}", { clientId, facts: { clientId } });
+    resetSync();
+    assert.equal(lines.length, 1);
+    assert.doesNotMatch(lines[0], /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    assert.ok(lines[0].length < 5_000, `${format}: ${lines[0].length} characters`);
+  }
+  const [line] = jsonLinesOf(clientId.slice(0, 20));
+  assert.equal(JSON.parse(line).clientId, clientId.slice(0, 20), "a collector gets it back");
+});
+
+function jsonLinesOf(clientId: string): string[] {
+  const lines: string[] = [];
+  openLog({ level: "info", format: "json" }, (line) => lines.push(line));
+  getLogger(["weir"]).info("client {clientId} connected", { clientId });
+  resetSync();
+  return lines;
+}

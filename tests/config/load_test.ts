@@ -77,7 +77,7 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ],
   "a port that is none": [
     'server:\n  tcp_addr: ":70000"\n',
-    `weir.yaml:2:13: server.tcp_addr: expected ${ADDRESS}; "" for none, found the text ":70000"`,
+    `weir.yaml:2:13: server.tcp_addr: expected ${ADDRESS}; "" for none, found the text ":70000"; a port lies between 0 and 65535`,
   ],
   "a number for text": [
     "broker: { response_information: 5 }",
@@ -119,7 +119,10 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "weir.yaml:2:1: expected one document, found a second one: remove the line with ---",
   ],
   "a tag": ["log: { level: !secret info }\n", "weir.yaml:1:15: tags (!name) are not used in this configuration"],
-  "a bracket too many": ["server:\n  tcp_addr: [::1]:1883\n", "weir.yaml:2:18: Unexpected scalar at node end"],
+  "a bracket too many": [
+    "server:\n  tcp_addr: [::1]:1883\n",
+    "weir.yaml:2:18: not valid YAML: Unexpected scalar at node end",
+  ],
   "an older YAML": [
     "%YAML 1.1\n---\nsession: { queue_qos0: yes }\n",
     "weir.yaml: expected YAML 1.2, found the directive %YAML 1.1",

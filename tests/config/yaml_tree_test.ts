@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { loadConfig } from "../../src/config/load.ts";
 import { parseYaml } from "../../src/config/yaml_tree.ts";
 import { problemsOf } from "./support.ts";
 
@@ -29,6 +30,44 @@ for (
     assert.match(problems[0], /^weir\.yaml:1:\d+: expected a few levels, found lists or maps nested too deeply$/);
   });
 }
+
+Deno.test("indentation gone wrong is told where, in the form of all the others", () => {
+  assert.deepEqual(problemsOf("server:\n   tcp_addr: ':1'\n  tcp_nodelay: true\n")[0].slice(0, 14), "weir.yaml:3:1:");
+  assert.match(
+    problemsOf("log:\n  level: info\n   format: json\n")[0],
+    /^weir\.yaml:2:\d+: expected one key and its value/,
+  );
+  assert.deepEqual(problemsOf("log:\n\tlevel: info\n")[0], "weir.yaml:2:1: indent with spaces, not with tabs");
+});
+
+Deno.test("fifty thousand unknown keys are told in no time and a few lines", () => {
+  const text = Array.from({ length: 50_000 }, (_, index) => `sever${index}: 1`).join("\n");
+  const before = performance.now();
+  const { root, problems } = parseYaml(new TextEncoder().encode(text), "weir.yaml");
+  assert.ok(root !== undefined && problems.length === 0);
+  assert.throws(
+    () => loadConfig({ path: "weir.yaml", readFile: () => new TextEncoder().encode(text) }),
+    (error: Error) => {
+      const lines = error.message.split("\n");
+      assert.equal(lines.length, 21);
+      assert.match(lines[0], /^weir\.yaml:1:1: sever0: unknown key; did you mean "server"\?$/);
+      assert.equal(lines[20], "and 49980 more");
+      return true;
+    },
+  );
+  assert.ok(performance.now() - before < 5_000, "linear: it took a minute when each key was compared with each");
+});
+
+Deno.test("a key that comes twice is refused, wherever it stands", () => {
+  assert.deepEqual(problemsOf("log: { level: info, level: debug }\n"), [
+    "weir.yaml:1:21: the key is already there: each key once",
+  ]);
+});
+
+Deno.test("a key that would turn the line around is shown as what it is", () => {
+  assert.deepEqual(problemsOf('"a\\u202eb\\u001b[2J": 1\n'), ["weir.yaml:1:1: a\\u{202e}b\\u{1b}[2J: unknown key"]);
+  assert.ok(problemsOf(`${"k".repeat(1000)}: 1\n`)[0].length < 400);
+});
 
 Deno.test("what is no text is refused", () => {
   const expected = ["weir.yaml: expected YAML in UTF-8, found bytes that are no text"];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Refusal } from "../../src/core/refusal.ts";
-import { assertTopicFilter, assertTopicName, filterMatches, hasWildcard, quoted } from "../../src/core/topic.ts";
+import { assertTopicFilter, assertTopicName, filterMatches, hasWildcard } from "../../src/core/topic.ts";
 import { limitsOf, topicOf } from "./building.ts";
 import { anyFilter, anyTopic, matchesByExpression } from "./matcher.ts";
 
@@ -130,10 +130,4 @@ Deno.test("a topic knows whether it is reserved; a filter whether it has a wildc
   assert.ok(hasWildcard("a/+"));
   assert.ok(hasWildcard("#"));
   assert.ok(!hasWildcard("$share/g/a"));
-});
-
-Deno.test("a name in a message is quoted, escaped and cut", () => {
-  assert.equal(quoted('a"\n'), '"a\\"\\n"');
-  assert.equal(quoted("x".repeat(100)), `"${"x".repeat(100)}"`);
-  assert.equal(quoted("x".repeat(101)), `"${"x".repeat(100)}…"`);
 });
