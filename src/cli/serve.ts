@@ -1,20 +1,10 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import type { Config } from "../config/config.ts";
+import type { RunningServer } from "../server/serve.ts";
 import { formatAddress } from "../config/text_type.ts";
 import { explainListenFailure, explainStop } from "./failure.ts";
 import type { Host, SignalName } from "./host.ts";
 import { openLog } from "./log.ts";
-
-/** A broker that listens. */
-export interface RunningServer {
-  readonly listeners: readonly { readonly name: string; readonly hostname: string; readonly port: number }[];
-  /** Where the data is: "in memory only, lost at stop". */
-  readonly dataDescription: string;
-  /** Settles when every client has been told and the store is closed. */
-  stop(): Promise<void>;
-  /** Settles when the broker has stopped, rejects when it had to. */
-  readonly finished: Promise<void>;
-}
 
 /** Opens every listener or none. */
 export type Serve = (config: Config) => Promise<RunningServer>;

@@ -52,7 +52,7 @@ export interface BrokerOptions {
   readonly authenticationMethods?: readonly AuthenticationMethod[];
   /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
   readonly sysIntervalMs?: number;
-  /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 5,000. */
+  /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 30,000. */
   readonly shutdownTimeoutMs?: number;
 }
 
@@ -106,7 +106,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     authenticator: options.authenticator ?? anonymous,
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
     sysIntervalMs: options.sysIntervalMs ?? 10_000,
-    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 5_000,
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
   };
 }
 

@@ -1,7 +1,7 @@
 import { anonymous, type Authenticator } from "../auth/authenticator.ts";
 import { PasswordUsers } from "../auth/password_users.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
-import type { AuthConfig, Config } from "../config/config.ts";
+import type { AuthConfig, Config, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
 import { formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -13,9 +13,11 @@ import { type ListenerAddress, WeirBroker } from "./weir_broker.ts";
 /** A broker as the program runs it. */
 export interface RunningServer {
   readonly listeners: readonly ListenerAddress[];
-  /** Where the data is, for people. */
+  /** Where the data is, for people: "in memory only, lost at stop". */
   readonly dataDescription: string;
+  /** Settles when the broker has stopped, rejects when it had to. */
   readonly finished: Promise<void>;
+  /** Settles when every client has been told and the store is closed. */
   stop(): Promise<void>;
 }
 
@@ -23,6 +25,7 @@ export interface RunningServer {
  * @throws {Error} naming the address, with what the system said as its cause */
 export async function serve(config: Config): Promise<RunningServer> {
   const { storage } = config;
+  for (const listener of config.listeners) opening(listener, tryAddress); // before anything is made for it on the disk
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
@@ -44,11 +47,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   try {
     const { tcpNoDelay } = config.connection;
     const listeners = config.listeners.map((listener) => {
-      try {
-        return broker.listen({ ...listener, noDelay: tcpNoDelay });
-      } catch (cause) {
-        throw new Error(`Cannot listen on ${formatAddress(listener)}`, { cause });
-      }
+      return opening(listener, () => broker.listen({ ...listener, noDelay: tcpNoDelay }));
     });
     return {
       listeners,
@@ -62,6 +61,20 @@ export async function serve(config: Config): Promise<RunningServer> {
     await broker.stop();
     throw error;
   }
+}
+
+/** Opens an address with `open`; what fails says which one. */
+function opening<T>(listener: ListenerConfig, open: (listener: ListenerConfig) => T): T {
+  try {
+    return open(listener);
+  } catch (cause) {
+    throw new Error(`Cannot listen on ${formatAddress(listener)}`, { cause });
+  }
+}
+
+/** Fails as listening would: an address that is in use, or not to be had. */
+function tryAddress({ hostname, port }: ListenerConfig): void {
+  Deno.listen({ hostname, port }).close();
 }
 
 function authenticatorOf(auth: AuthConfig): Authenticator {

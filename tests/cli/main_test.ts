@@ -73,6 +73,17 @@ Deno.test("an address in use is one line with the address and exit code 1", asyn
   assert.match(err, new RegExp(`weir: Cannot listen on 127\\.0\\.0\\.1:${port}: the address is in use`));
 });
 
+Deno.test("an address in use leaves nothing on the disk", async () => {
+  const { server, port } = await occupy();
+  const folder = await Deno.makeTempDir({ prefix: "weir-cli-" });
+  const env = { WEIR_STORAGE_PATH: `${folder}/data` };
+  const { code } = await resultOf(weir(["--addr", `127.0.0.1:${port}`], { env, flags: ["-A"] }));
+  server.close();
+  assert.equal(code, 1);
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("without the permission to listen, the message says what to add", async () => {
   const { code, err } = await resultOf(weir(["--addr", "127.0.0.1:0"], { flags: ["--allow-env"] }));
   assert.equal(code, 1);

@@ -1,6 +1,7 @@
 /** A host without a process: keeps what is printed, has the files and variables that it is given. */
 import type { Host, SignalName } from "../../src/cli/host.ts";
-import type { RunningServer, Serve } from "../../src/cli/serve.ts";
+import type { Serve } from "../../src/cli/serve.ts";
+import type { RunningServer } from "../../src/server/serve.ts";
 import type { Config } from "../../src/config/config.ts";
 
 export interface FakeHostOptions {

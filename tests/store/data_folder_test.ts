@@ -37,6 +37,12 @@ Deno.test("a closed data folder holds one whole file", async () => {
   assert.deepEqual(Object.keys(folder.contents()), ["weir.db", "weir.db.ballast", "weir.lock"]);
 });
 
+Deno.test("a ballast that cannot be written for another reason than room is told, and does not pass for a full disk", async () => {
+  using folder = new Folder();
+  Deno.mkdirSync(folder.file("weir.db.ballast"));
+  await assert.rejects(openDataFolder(folder.path, { ...OPTIONS, ballastBytes: 4096 }), refusedAs(/directory/));
+});
+
 Deno.test("one broker at a time: a second one of the same process is refused until the first has closed", async () => {
   using folder = new Folder();
   const first = await openDataFolder(folder.path, OPTIONS);

@@ -41,7 +41,8 @@ export class Ballast {
     Deno.truncateSync(this.#path, 0);
   }
 
-  /** Takes the space again when it is there; otherwise it stays off. */
+  /** Takes the space again when it is there; otherwise it stays off.
+   * @throws what the system says when it is not the room that is missing: a disk that fails, or a file that is not ours */
   takeOn(): void {
     if (!this.#isOff) return;
     try {
@@ -52,8 +53,8 @@ export class Ballast {
         file.close();
       }
       this.#isOff = false;
-    } catch {
-      // no room
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
     }
   }
 
@@ -71,6 +72,11 @@ export class Ballast {
       throw error;
     }
   }
+}
+
+/** The disk is full, a quota is used up, or files may not be that large. */
+function isNoRoom(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT", "EFBIG"].includes(error.code as string);
 }
 
 /** Bytes that take the space they have: a hole in a file takes none, and zeros little where the file system compresses. */
