@@ -5,7 +5,7 @@ import type { ReadRounds } from "./read_rounds.ts";
 
 const SLOTS = new ReadBuffers();
 const NONE = new Uint8Array(0);
-const READ_BYTES_MAX = 64 * 1024;
+const READ_BYTES_MAX = 32 * 1024;
 /** Small reads in a row after which the buffer is halved. */
 const SMALL_READS = 16;
 
@@ -96,8 +96,8 @@ class TcpChannel implements ByteChannel {
     if (count === null) return this.#onReadEnd();
     this.#count = count;
     const pending = this.#sink.onChunk(this.#buffer.subarray(0, count));
-    if (pending === undefined) this.#rounds.again(this);
-    else pending.then(() => this.#rounds.again(this));
+    if (pending === undefined) this.#rounds.again(this, count);
+    else pending.then(() => this.#rounds.again(this, count));
   };
 
   readonly #onReadEnd = (): void => {

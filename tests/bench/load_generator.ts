@@ -68,6 +68,22 @@ async function isFresh(): Promise<boolean> {
   }
 }
 
+/** Runs the generator against a broker, on the second core, until the answer is disposed of. Its result is nobody's business. */
+export function loadBeside({ port }: Target, args: readonly string[]): AsyncDisposable {
+  const [program, ...words] = pinned(1, [PROGRAM, ...args, "-h", "127.0.0.1", "-p", `${port}`, "--max-time", "60"]);
+  const child = new Deno.Command(program, { args: words, stdout: "null", stderr: "null" }).spawn();
+  return {
+    async [Symbol.asyncDispose]() {
+      try {
+        child.kill("SIGTERM");
+      } catch {
+        // it has come to its end
+      }
+      await child.status;
+    },
+  };
+}
+
 /** Runs the generator against a broker, on the second core.
  * @throws {Error} when it printed no result */
 export async function runLoad(target: Target, args: readonly string[]): Promise<LoadResult> {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 import { leaveSession } from "./absent_session.ts";
 import { type Contender, mosquitto, mosquittoVersion, type RunningBroker, type StoreKind, weir } from "./contender.ts";
-import { type LoadResult, prepareGenerator, runLoad } from "./load_generator.ts";
+import { loadBeside, type LoadResult, prepareGenerator, runLoad } from "./load_generator.ts";
 import { canPin, describeMachine, quiet } from "./machine.ts";
 import { type Run, table } from "./report.ts";
 import { type Scenario, scenariosOf } from "./scenarios.ts";
@@ -109,6 +109,7 @@ class Recorder {
 
   async measure(broker: RunningBroker, of: Omit<Run, "result">, scenario: Scenario): Promise<void> {
     await quiet(this.#quietSeconds);
+    await using _ = scenario.beside && loadBeside(broker, scenario.beside);
     const result: LoadResult = await runLoad(broker, scenario.args);
     const run = { ...of, result };
     this.runs.push(run);

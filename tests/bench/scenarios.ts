@@ -5,6 +5,8 @@ export interface Scenario {
   readonly name: string;
   /** Arguments of mqttload, without address and process. */
   readonly args: readonly string[];
+  /** Arguments of another generator that runs all the while, and is not measured. */
+  readonly beside?: readonly string[];
   /** Needs a process that has served nobody: memory per connection is right on such a one only. */
   readonly needsFresh?: boolean;
   /** Runs on a store that syncs each commit to disk, which mosquitto has not: Weir alone. */
@@ -24,6 +26,7 @@ export function scenariosOf(wanted: RegExp, pace: Pace): readonly Scenario[] {
   return ALL.filter(({ name }) => wanted.test(name)).map((scenario) => ({
     ...scenario,
     args: scenario.args[0] === "pubsub" ? [...scenario.args, ...paceArgs(scenario, pace)] : scenario.args,
+    beside: scenario.beside && [...scenario.beside, `${pace.seconds + 10}`], // longer than the other: it is ended
   }));
 }
 
@@ -37,6 +40,9 @@ function paceArgs({ args }: Scenario, { seconds, warmupSeconds }: Pace): string[
 function scenario(name: string, args: string, more: Partial<Scenario> = {}): Scenario {
   return { name, args: args.split(/ +/), ...more };
 }
+
+const CALM = "pubsub -l p2p -P 1 -S 1 -q 1 -s 64 -i 20 -r 100";
+const FLOOD = "pubsub -l p2p -P 1 -S 1 -q 0 -s 64 -w 2000 --warmup 0 --drain 1 -d";
 
 const ALL: readonly Scenario[] = [
   scenario("fanout_1x100_q0_64", "pubsub -l fanout -P 1 -S 100 -q 0 -s 64 -w 50"),
@@ -57,6 +63,9 @@ const ALL: readonly Scenario[] = [
   scenario("lat_1k_q0_64", "pubsub -l p2p -P 10 -S 10 -q 0 -s 64 -r 1000"),
   scenario("lat_1k_q1_64", "pubsub -l p2p -P 10 -S 10 -q 1 -s 64 -i 20 -r 1000"),
   scenario("lat_10k_q0_64", "pubsub -l p2p -P 100 -S 100 -q 0 -s 64 -r 10000"),
+  // A hundred messages a second of one client, alone and beside one that floods as fast as its subscriber takes it.
+  scenario("calm_100", CALM),
+  scenario("calm_100_beside_flood", CALM, { beside: FLOOD.split(" ") }),
   scenario("retained_10k", "retained --count 10000 -s 64"),
   scenario("offline_10k", "offline --count 10000 -s 64"),
   scenario("takeover_200", "takeover --count 200"),
