@@ -11,6 +11,7 @@ import { Session } from "./session.ts";
 import { NEVER_SECONDS, SessionTable } from "./session_table.ts";
 import type { SubscriptionOptions } from "./subscription.ts";
 import { type SubscribeRequest, Subscriptions } from "./subscriptions.ts";
+import { quoted } from "./text.ts";
 import type { Turn } from "./turn.ts";
 import { storedWill, type Will, willMessage } from "./will.ts";
 
@@ -111,6 +112,13 @@ export class Broker {
     return this.#distribute(message, sender, turn);
   }
 
+  /** To be asked before {@link publish} of what a client or the program wants to publish.
+   * @throws {Refusal} quota-exceeded when the message would have to be stored and there is no room for it. */
+  assertStorable(message: Message, sender: Session | null, turn: Turn): void {
+    if (!turn.isStoreFull || !this.#wouldStore(message, sender)) return;
+    throw new Refusal("quota-exceeded", `Cannot publish to ${quoted(message.topic.name)}: the disk is full`);
+  }
+
   /** As {@link publish}, for `$SYS` and the like: what is retained is not stored. */
   announce(message: Message, turn: Turn): void {
     if (message.retain) this.retained.set(message.own());
@@ -190,6 +198,15 @@ export class Broker {
       turn.effects.happenings.push({ kind: "client-disconnected", clientId, cause: "administrative-action" });
     }
     this.#end(session, "disconnected", turn);
+  }
+
+  /** The end of a retained message is not stored, it gives room. */
+  #wouldStore(message: Message, sender: Session | null): boolean {
+    if (message.retain && message.payloadEnd > message.payloadStart) return true;
+    if (message.qos === 0) return false; // what would wait for who is offline is dropped
+    if (message.qos === 2 && sender?.isStored) return true; // its packet id
+    const { entries, groups } = this.subscriptions.match(message.topic);
+    return entries.some(({ session, qos }) => session.isStored && qos > 0) || groups.some(({ hasStored }) => hasStored);
   }
 
   #distribute(message: Message, sender: Session | null, turn: Turn): Outcome {

@@ -234,6 +234,7 @@ export class Session implements Identity {
       return;
     }
     if (peer === null && !(this.isDurable && turn.limits.queueQos0)) return;
+    if (peer === null && turn.isStoreFull) return turn.drop(this.clientId, message.topic.name, "queue-full");
     if (peer !== null && peer.congested) return turn.drop(this.clientId, message.topic.name, "client-congested");
     const delivery = deliveryOf(message, entry, 0);
     message.own();

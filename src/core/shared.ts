@@ -47,6 +47,11 @@ export class SharedGroup {
     return this.#turn((session) => session.hasRoom, except) ?? this.#turn((session) => session.peer !== null, except);
   }
 
+  /** Whether what it gives a member may have to be stored. */
+  get hasStored(): boolean {
+    return this.#members.some(({ session }) => session.isStored);
+  }
+
   /** Whether a member other than `except` is connected. */
   hasConnected(except: Session): boolean {
     return this.#members.some((member) => member.session !== except && member.session.peer !== null);

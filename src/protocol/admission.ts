@@ -1,3 +1,4 @@
+import type { Limits } from "../core/limits.ts";
 import type { Identity, PublishFacts } from "../core/ports.ts";
 import { expiryTime, Message } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -23,8 +24,7 @@ export function resolveTopic(endpoint: Endpoint, view: PublishView, topics: Topi
 
 /** Refuses what the server capabilities in CONNACK have ruled out ([MQTT-3.2.2-11], [MQTT-3.2.2-14]).
  * @throws {Refusal} qos-not-supported or retain-not-supported; both end the connection */
-export function assertCapabilities(endpoint: Endpoint, view: { qos: number; retain: boolean }): void {
-  const { qosMax, retainAvailable } = endpoint.settings.limits;
+export function assertCapabilities({ qosMax, retainAvailable }: Limits, view: PublishFacts): void {
   if (view.qos > qosMax) {
     throw new Refusal("qos-not-supported", `Cannot accept QoS ${view.qos}: the maximum is ${qosMax}`);
   }

@@ -94,7 +94,7 @@ export class ConnectHandler {
   }
 
   #will(endpoint: Endpoint, packet: WillPacket, who: { policy: Policy; identity: Identity }): Will {
-    assertCapabilities(endpoint, packet); // [MQTT-3.2.2-12], [MQTT-3.2.2-13]
+    assertCapabilities(endpoint.settings.limits, packet); // [MQTT-3.2.2-12], [MQTT-3.2.2-13]
     const { payload, properties, qos, retain, delaySeconds, expirySeconds } = packet;
     if (/[+#]/.test(packet.topic)) {
       throw new Refusal(

@@ -63,7 +63,7 @@ export class PacketHandler {
   #onPublish(endpoint: Endpoint, frame: FrameReader): void {
     const view = this.#publish;
     readPublish(view, frame, endpoint.version);
-    assertCapabilities(endpoint, view);
+    assertCapabilities(endpoint.settings.limits, view);
     const session = endpoint.session!;
     if (view.qos > 0) this.#assertReceivable(endpoint, session);
     let outcome: Outcome = "success";
@@ -74,10 +74,8 @@ export class PacketHandler {
         return this.#acknowledge(endpoint, view.qos === 2 ? "success" : "packet-identifier-in-use", "");
       }
       assertPublishable(endpoint, view, topic);
-      if (this.#turn.isStoreFull && (view.qos > 0 || view.retain)) {
-        throw new Refusal("quota-exceeded", "The disk is full");
-      }
       const message = messageOf(endpoint, { view, topic }, this.#turn.now);
+      this.#broker.assertStorable(message, session, this.#turn);
       if (view.qos === 2) session.receive(view.packetId, this.#turn);
       outcome = this.#broker.publish(message, session, this.#turn);
     } catch (error) {

@@ -12,6 +12,7 @@ import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
 import { assertTopicFilter, Topic } from "../core/topic.ts";
 import { Turn } from "../core/turn.ts";
+import { assertCapabilities } from "../protocol/admission.ts";
 import { ConnectHandler } from "../protocol/connect_handler.ts";
 import { PacketHandler } from "../protocol/packet_handler.ts";
 import { PublishWriter } from "../protocol/publish_writer.ts";
@@ -207,6 +208,7 @@ export class WeirBroker {
 
   /** Publishes a message; resolves when it is as safe as the store makes it.
    * @throws {Refusal} topic-name-invalid
+   * @throws {Refusal} qos-not-supported or retain-not-supported when the limits rule that out
    * @throws {Refusal} quota-exceeded when it would have to be stored and the disk is full
    * @throws {RangeError} for a QoS or an expiry that MQTT does not have */
   async publish(message: OutgoingMessage): Promise<void> {
@@ -216,15 +218,15 @@ export class WeirBroker {
     if (expirySeconds !== undefined && !(expirySeconds >= 0 && expirySeconds <= 0xffff_ffff)) {
       throw new RangeError(`Cannot publish with an expiry of ${expirySeconds} s: it lies between 0 and 4294967295`);
     }
-    if (this.#turn.isStoreFull && (qos > 0 || retain)) {
-      throw new Refusal("quota-exceeded", "Cannot publish: the disk is full");
-    }
+    assertCapabilities(this.#options.limits, { qos, retain });
     const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
     const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });
     const topic = this.#topics.of(message.topic);
     this.#decide((turn) => {
       const expiresAt = expiryTime(expirySeconds, turn.limits.messageExpirySecondsMax, turn.now);
-      this.#broker.publish(new Message(topic, source, expiresAt), null, turn);
+      const message = new Message(topic, source, expiresAt);
+      this.#broker.assertStorable(message, null, turn);
+      this.#broker.publish(message, null, turn);
     });
     await this.#loop.settled();
   }

@@ -213,3 +213,13 @@ function userProperty(name: string, value: string): string {
 function hex(bytes: readonly number[]): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+Deno.test("what the limits rule out for clients is ruled out for the program", async () => {
+  await using broker = await TestBroker.start({ limits: { qosMax: 1, retainAvailable: false } });
+  const publish = (options: { qos?: 0 | 1 | 2; retain?: boolean }) => {
+    return broker.broker.publish({ topic: "a", payload: "x", ...options });
+  };
+  await assert.rejects(publish({ qos: 2 }), { name: "Refusal", refusal: "qos-not-supported" });
+  await assert.rejects(publish({ retain: true }), { name: "Refusal", refusal: "retain-not-supported" });
+  await publish({ qos: 1 });
+});

@@ -298,10 +298,10 @@ Deno.test("a store without room is told once, and its having room again", async 
   broker.broker.watch(({ kind }) => kind.startsWith("store-") && kinds.push(kind));
   store.isFull = true;
   await until(() => kinds.length > 0, "store-full");
-  await assert.rejects(broker.broker.publish({ topic: "r", payload: "x", qos: 1 }), /full/);
+  await assert.rejects(broker.broker.publish({ topic: "r", payload: "x", qos: 1, retain: true }), /full/);
   store.isFull = false;
   await until(() => kinds.length > 1, "store-has-room");
-  await broker.broker.publish({ topic: "r", payload: "x", qos: 1 });
+  await broker.broker.publish({ topic: "r", payload: "x", qos: 1, retain: true });
   assert.deepEqual(kinds, ["store-full", "store-has-room"]);
 });
 

@@ -75,6 +75,14 @@ Deno.test(requiresMount({
       assert.equal(await v5.publish("q/a", "x", { qos: 2 }), QUOTA_EXCEEDED);
       assert.equal(await v5.publish("q/r", "x", { qos: 1, retain: true }), QUOTA_EXCEEDED);
       assert.equal(await v5.publish("live", "x"), 0, "QoS 0 needs no disk");
+      const live = await broker.connect();
+      await live.subscribe("live", { qos: 2 });
+      for (const qos of [1, 2] as const) {
+        assert.equal(await v5.publish("live", "x", { qos }), 0, "nor do messages between those who are there");
+        assert.equal((await live.receive()).qos, qos);
+      }
+      assert.equal(await v5.publish("q/r", "", { qos: 1, retain: true }), QUOTA_EXCEEDED, "the sleeper would get it");
+      assert.equal(await v5.publish("nobody", "", { qos: 1, retain: true }), 0x10, "to clear gives room");
       await v5.expectNothing();
       await drain(broker, taken);
       await eventually(async () => await v5.publish("q/a", payload(0), { qos: 1 }) === 0);
@@ -95,7 +103,7 @@ Deno.test(requiresMount({
     await using broker = await startOn(disk);
     await leaveSubscription(broker);
     await publishUntilFull(broker, "q/a");
-    for (const options of [{ qos: 1 }, { qos: 2 }, { qos: 1, retain: true }] as const) {
+    for (const options of [{ qos: 1 }, { qos: 2 }, { qos: 1, retain: true }] as const) { // "q/#" is the sleeper's
       const v3 = await broker.connect({ version: 4 });
       await v3.send({
         cmd: "publish",
@@ -175,7 +183,7 @@ Deno.test(requiresMount({
     {
       await using broker = await startOn(disk);
       const publisher = await broker.connect();
-      await eventually(async () => await publisher.publish("no/subscriber", "x", { qos: 1 }) === QUOTA_EXCEEDED);
+      await eventually(async () => await publisher.publish("r", "x", { qos: 1, retain: true }) === QUOTA_EXCEEDED);
       await drain(broker, taken);
       disk.empty();
       await eventually(async () => await publisher.publish("q/a", payload(0), { qos: 1 }) === 0);
