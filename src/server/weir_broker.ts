@@ -208,7 +208,7 @@ export class WeirBroker {
 
   /** Publishes a message; resolves when it is as safe as the store makes it.
    * @throws {Refusal} topic-name-invalid
-   * @throws {Refusal} qos-not-supported or retain-not-supported when the limits rule that out
+   * @throws {Refusal} retain-not-supported when the limits rule that out
    * @throws {Refusal} quota-exceeded when it would have to be stored and the disk is full
    * @throws {RangeError} for a QoS or an expiry that MQTT does not have */
   async publish(message: OutgoingMessage): Promise<void> {
@@ -218,7 +218,8 @@ export class WeirBroker {
     if (expirySeconds !== undefined && !(expirySeconds >= 0 && expirySeconds <= 0xffff_ffff)) {
       throw new RangeError(`Cannot publish with an expiry of ${expirySeconds} s: it lies between 0 and 4294967295`);
     }
-    assertCapabilities(this.#options.limits, { qos, retain });
+    // Maximum QoS is about what clients send; those who subscribed get what they were granted.
+    assertCapabilities(this.#options.limits, { qos: 0, retain });
     const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
     const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });
     const topic = this.#topics.of(message.topic);

@@ -42,12 +42,12 @@ Deno.test("qosMax 1: announced, granted at most, refused above with 0x9B, in a w
   await fine.expectNothing();
 });
 
-Deno.test("qosMax 0: announced, QoS 1 is refused, granted less, and QoS 0 arrives", async () => {
+Deno.test("qosMax 0: announced, QoS 1 is refused, a message of the program arrives at QoS 0", async () => {
   await using broker = await TestBroker.start({ limits: { qosMax: 0 } });
   const client = await broker.connect();
   assert.equal(client.connack?.properties?.maximumQoS, 0);
   assert.equal(await client.subscribe("q", { qos: 1 }), 0);
-  await broker.broker.publish({ topic: "q", payload: "x" });
+  await broker.broker.publish({ topic: "q", payload: "x", qos: 2 });
   assert.equal((await client.receive()).qos, 0);
   await client.send({ cmd: "publish", topic: "q", payload: "no", qos: 1, messageId: 9, retain: false, dup: false });
   assert.equal(await client.expectClosed(), 0x9b);
