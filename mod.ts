@@ -35,6 +35,7 @@ export {
   type ScramCredentialOptions,
 } from "./src/auth/scram_credential.ts";
 export { type FindCredential, ScramSha256 } from "./src/auth/scram_sha_256.ts";
+export { CertificateIdentity, type CertificateName } from "./src/auth/certificate_identity.ts";
 export { PasswordUsers } from "./src/auth/password_users.ts";
 export type { DisconnectCause, DropCause, Happening, MessageFacts } from "./src/core/happening.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
@@ -53,14 +54,10 @@ export type { Identity, Origin, PageRequest, Policy, PublishFacts, Store } from 
 export { Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";
+export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";
 export type { BrokerOptions, ConnectionOptions, ListenerPolicy, ProtocolOptions } from "./src/server/options.ts";
-export {
-  type ListenerAddress,
-  type ListenOptions,
-  type OutgoingMessage,
-  type SubscribeOptions,
-  WeirBroker,
-} from "./src/server/weir_broker.ts";
+export { type OutgoingMessage, type SubscribeOptions, WeirBroker } from "./src/server/weir_broker.ts";
 export { MemoryStore } from "./src/store/memory.ts";
+export type { TlsOptions } from "./src/transport/tls.ts";
 export type { ByteStreams } from "./src/transport/transport.ts";
 export type { MessageProperties } from "./src/wire/properties.ts";

@@ -7,15 +7,15 @@ export class CommandError extends Error {
 }
 
 /** The names of errors whose message is for people. `DataFolderError` goes by its name, since the store is loaded when it is needed. */
-const EXPLAINED: ReadonlySet<string> = new Set(["CommandError", "DataFolderError"]);
+const EXPLAINED: ReadonlySet<string> = new Set(["CommandError", "DataFolderError", "ListenError"]);
 
 /** The words for an error that ended a command; a defect of ours keeps its stack. */
 export function explainFailure(error: unknown): string {
   if (error instanceof ConfigError) return explainConfigError(error);
   if (!(error instanceof Error)) return `weir: ${String(error)}`;
-  if (EXPLAINED.has(error.name)) return `weir: ${error.message}`;
   const denied = causeOf(error, Deno.errors.NotCapable);
   if (denied !== undefined) return explainDenial(denied);
+  if (EXPLAINED.has(error.name)) return `weir: ${error.message}`;
   return `weir: ${error.stack ?? error.message}`;
 }
 

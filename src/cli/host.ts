@@ -3,7 +3,7 @@ import { VARIABLES } from "../config/environment.ts";
 import { readBounded } from "../config/load.ts";
 import type { Serve } from "./serve.ts";
 
-export type SignalName = "SIGINT" | "SIGTERM";
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 export interface Host {
   /** A line to standard output. */
@@ -41,7 +41,7 @@ export function processHost(onServing: () => void): Host {
     readSecret: (question) => Deno.stdin.isTerminal() ? askHidden(question) : readLine(),
     isInteractive: Deno.stdin.isTerminal(),
     onSignal: (name, listener) => {
-      if (name === "SIGTERM" && Deno.build.os === "windows") return; // Windows has none
+      if (name === "SIGTERM" && Deno.build.os === "windows") return; // Windows has none, and SIGHUP is its closing window
       Deno.addSignalListener(name, listener);
     },
     exit: (code) => Deno.exit(code),

@@ -1,5 +1,5 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
-import type { Config } from "../config/config.ts";
+import type { Config, TlsFiles } from "../config/config.ts";
 import type { RunningServer } from "../server/serve.ts";
 import { formatAddress } from "../config/text_type.ts";
 import { explainListenFailure, explainStop } from "./failure.ts";
@@ -10,14 +10,15 @@ import { openLog } from "./log.ts";
 export type Serve = (config: Config) => Promise<RunningServer>;
 
 /** What a shell says of a process that a signal ended. */
-const CODE_OF_SIGNAL: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGTERM: 143 };
+const CODE_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } satisfies Partial<Record<SignalName, number>>;
 
 /** Runs the broker until it has stopped. Answers the exit code. */
 export async function runServe(config: Config, host: Host): Promise<number> {
   const stopWish = listenToSignals(host); // before the first listener: a signal is never lost
+  let server: RunningServer | undefined;
+  host.onSignal("SIGHUP", () => void server?.reload()); // before the first one ends the process
   openLog(config.log, (line) => host.complain(line));
   const serve = await host.loadServe();
-  let server: RunningServer;
   try {
     server = await serve(config);
   } catch (error) {
@@ -30,7 +31,7 @@ export async function runServe(config: Config, host: Host): Promise<number> {
   for (const line of greeting(server, config)) host.print(line);
   const stopped = stopWish.then(() => {
     host.print("Stopping: clients are told. Ctrl-C again stops at once.");
-    return server.stop();
+    return server!.stop();
   });
   try {
     await Promise.race([server.finished, stopped]);
@@ -58,11 +59,14 @@ function listenToSignals(host: Host): Promise<void> {
 
 function greeting(server: RunningServer, config: Config): string[] {
   const width = Math.max(...server.listeners.map(({ name }) => name.length));
-  const listeners = server.listeners.map((listener) => `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}`);
-  const [{ hostname, port }] = server.listeners;
+  const listeners = server.listeners.map((listener, index) => {
+    return `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}${tlsNote(config.listeners[index].tls)}`;
+  });
+  const first = Math.max(0, config.listeners.findIndex(({ tls }) => tls === null));
+  const { hostname, port } = server.listeners[first];
   const target = `${hostOption(hostname)}${port === 1883 ? "" : ` -p ${port}`}${
-    config.auth.allowAnonymous ? "" : " -u NAME -P PASSWORD"
-  }`;
+    tlsOption(config.listeners[first].tls)
+  }${config.auth.allowAnonymous ? "" : " -u NAME -P PASSWORD"}`;
   return [
     "Weir is ready for MQTT clients.",
     ...listeners,
@@ -72,6 +76,17 @@ function greeting(server: RunningServer, config: Config): string[] {
     `  mosquitto_pub${target} -t hello/world -m hi`,
     "Ctrl-C stops it.",
   ];
+}
+
+function tlsNote(tls: TlsFiles | null): string {
+  if (tls === null) return "";
+  return tls.clientAuth === "require" ? "  TLS, for clients with a certificate" : "  TLS";
+}
+
+/** Whose signature the clients have to trust is not in our files. */
+function tlsOption(tls: TlsFiles | null): string {
+  if (tls === null) return "";
+  return ` --cafile CA.crt${tls.clientAuth === "require" ? " --cert CLIENT.crt --key CLIENT.key" : ""}`;
 }
 
 /** mosquitto's clients go to localhost by themselves, which may be IPv4 or IPv6. */

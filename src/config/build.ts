@@ -1,7 +1,15 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
 import { PLAIN_LISTENER } from "./clash.ts";
-import type { AuthConfig, Config, ConnectionConfig, ListenerConfig, ProtocolConfig, ScramUser } from "./config.ts";
+import type {
+  AuthConfig,
+  Config,
+  ConnectionConfig,
+  ListenerConfig,
+  ProtocolConfig,
+  ScramUser,
+  TlsFiles,
+} from "./config.ts";
 import type { Lists, Values } from "./schema.ts";
 import type { Address } from "./text_type.ts";
 
@@ -39,7 +47,15 @@ function buildListener(values: Values, entry: Partial<Lists["server.listeners"][
     strictReceiveMaximum: entry.strict_receive_maximum ?? values["server.strict_receive_maximum"],
     strictKeepAlive: entry.strict_keep_alive ?? values["server.strict_keep_alive"],
     protocol: entry.protocol ?? "auto",
+    tls: buildTls(entry),
   };
+}
+
+function buildTls(entry: Partial<Lists["server.listeners"][number]>): TlsFiles | null {
+  const { cert_file: certFile, key_file: keyFile, ca_file: caFile, crl_file: crlFile } = entry;
+  if (certFile === undefined || keyFile === undefined) return null;
+  const { client_auth: clientAuth = "none", min_version: minVersion = "1.2" } = entry;
+  return { certFile, keyFile, clientAuth: clientAuth as TlsFiles["clientAuth"], caFile, crlFile, minVersion };
 }
 
 function buildConnection(values: Values): ConnectionConfig {
@@ -94,6 +110,7 @@ function buildProtocol(values: Values): ProtocolConfig {
 function buildAuth(values: Values, users: Lists["auth.scram.users"]): AuthConfig {
   return {
     allowAnonymous: values["auth.allow_anonymous"] ?? users.length === 0,
+    certificateUsername: values["auth.certificate_username"],
     scramUsers: users.map((user) => {
       const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;
       return { username, salt, iterations, storedKey, serverKey } as ScramUser; // all are required, and were read well

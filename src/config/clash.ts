@@ -8,6 +8,8 @@ interface Door {
   readonly path: string;
   readonly name: string;
   readonly address: Address;
+  /** Nobody comes in without a certificate. */
+  readonly isLocked: boolean;
 }
 
 /** The listener of `server.tcp_addr`. */
@@ -17,7 +19,13 @@ export const PLAIN_LISTENER = "tcp";
 export function findClashes(reading: Reading): Problem[] {
   const wrong = new Set(reading.problems.map((problem) => problem.path));
   const doors = findDoors(reading).filter((door) => !wrong.has(door.path));
-  const clashes = [...sameNames(reading), ...sameAddresses(doors), ...sameUsers(reading), ...tooLongExpiry(reading)];
+  const clashes = [
+    ...sameNames(reading),
+    ...sameAddresses(doors),
+    ...halfTls(reading),
+    ...sameUsers(reading),
+    ...tooLongExpiry(reading),
+  ];
   if (!isWrong(wrong, "server")) clashes.push(...noDoor(doors));
   if (!isWrong(wrong, "auth")) clashes.push(...openDoors(reading, doors), ...nobody(reading));
   return clashes.filter(({ path }) => !wrong.has(path)).map(({ path, message }) => {
@@ -33,9 +41,12 @@ interface Clash {
 
 function findDoors({ values, lists }: Reading): Door[] {
   const plain = values["server.tcp_addr"];
-  const doors = plain === null ? [] : [{ path: "server.tcp_addr", name: PLAIN_LISTENER, address: plain }];
-  for (const [index, { name, addr }] of lists["server.listeners"].entries()) {
-    if (addr !== undefined) doors.push({ path: `server.listeners[${index}].addr`, name: name ?? "", address: addr });
+  const doors = plain === null
+    ? []
+    : [{ path: "server.tcp_addr", name: PLAIN_LISTENER, address: plain, isLocked: false }];
+  for (const [index, { name = "", addr, client_auth: clientAuth }] of lists["server.listeners"].entries()) {
+    const path = `server.listeners[${index}].addr`;
+    if (addr !== undefined) doors.push({ path, name, address: addr, isLocked: clientAuth === "require" });
   }
   return doors;
 }
@@ -76,6 +87,30 @@ function* sameAddresses(doors: readonly Door[]): Iterable<Clash> {
   }
 }
 
+/** Keys of a TLS listener that need each other. */
+function* halfTls({ lists }: Reading): Iterable<Clash> {
+  for (const [index, entry] of lists["server.listeners"].entries()) {
+    const path = `server.listeners[${index}]`;
+    const needs = (key: keyof typeof entry, other: keyof typeof entry) => {
+      if (entry[key] === undefined || entry[other] !== undefined) return [];
+      return [{ path: `${path}.${key}`, message: () => `it needs ${other} beside it` }];
+    };
+    yield* needs("cert_file", "key_file");
+    for (const key of ["key_file", "client_auth", "ca_file", "crl_file", "min_version"] as const) {
+      yield* needs(key, "cert_file");
+    }
+    yield* needs("crl_file", "ca_file");
+    const asks = entry.client_auth === "request" || entry.client_auth === "require";
+    if (asks) yield* needs("client_auth", "ca_file");
+    else if (entry.ca_file !== undefined) {
+      yield {
+        path: `${path}.ca_file`,
+        message: () => "nobody is asked for a certificate: write client_auth: require or request",
+      };
+    }
+  }
+}
+
 function* sameUsers({ lists }: Reading): Iterable<Clash> {
   const seen = new Map<string, string>();
   for (const [index, { username }] of lists["auth.scram.users"].entries()) {
@@ -89,8 +124,8 @@ function* sameUsers({ lists }: Reading): Iterable<Clash> {
 
 function* openDoors({ values, lists }: Reading, doors: readonly Door[]): Iterable<Clash> {
   if (values["auth.allow_anonymous"] !== null || lists["auth.scram.users"].length > 0) return;
-  for (const { path, address } of doors) {
-    if (isLoopback(address.hostname)) continue;
+  for (const { path, address, isLocked } of doors) {
+    if (isLoopback(address.hostname) || isLocked) continue;
     yield {
       path,
       message: () =>

@@ -32,6 +32,18 @@ export interface ListenerConfig {
   readonly strictKeepAlive: boolean;
   /** `v3` is 3.1 and 3.1.1. */
   readonly protocol: ListenerProtocol;
+  /** Null for a listener in clear text. */
+  readonly tls: TlsFiles | null;
+}
+
+/** The files of a TLS listener, all PEM. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly clientAuth: "none" | "request" | "require";
+  readonly caFile: string | undefined;
+  readonly crlFile: string | undefined;
+  readonly minVersion: "1.2" | "1.3";
 }
 
 /** The MQTT versions that a listener accepts. */
@@ -79,6 +91,8 @@ export interface SysConfig {
 /** Who may connect. */
 export interface AuthConfig {
   readonly allowAnonymous: boolean;
+  /** Which name of a client certificate is the user's; `none` looks at certificates as a lock only. */
+  readonly certificateUsername: "none" | "cn" | "dns" | "uri" | "email";
   readonly scramUsers: readonly ScramUser[];
 }
 

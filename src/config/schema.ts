@@ -2,7 +2,13 @@
  * come from these tables; a key that is not here is refused. */
 import type { Fields, Item, ListSetting, Setting } from "./setting.ts";
 import { BROKER_SETTINGS } from "./settings/broker.ts";
-import { AUTH_SETTINGS, LOG_SETTINGS, SCRAM_USER_FIELDS, STORAGE_SETTINGS } from "./settings/operation.ts";
+import {
+  AUTH_SETTINGS,
+  CERTIFICATE_SETTINGS,
+  LOG_SETTINGS,
+  SCRAM_USER_FIELDS,
+  STORAGE_SETTINGS,
+} from "./settings/operation.ts";
 import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
 
@@ -22,6 +28,7 @@ export const SETTINGS = {
   ...BROKER_SETTINGS,
   ...SESSION_SETTINGS,
   ...AUTH_SETTINGS,
+  ...CERTIFICATE_SETTINGS,
   ...LOG_SETTINGS,
   ...STORAGE_SETTINGS,
 };

@@ -3,7 +3,6 @@
 
 /** A pattern is a path; `*` at its end stands for any rest, and a section stands for all that is under it. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  "server.tls_*": "TLS",
   "server.ws_*": "MQTT over WebSocket",
   "server.http*": "the HTTP bridge",
   "server.coap*": "the CoAP bridge",
@@ -18,7 +17,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   "storage.queue_*": "storage on disk",
   "storage.recover_on_startup": "storage on disk",
   "auth.external": "the authentication callout",
-  "auth.local_principals": "certificate identities",
   "auth.jwt": "JWT",
   "auth.acl": "access rules",
   acl: "access rules",
@@ -32,13 +30,15 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   queue_manager: "durable queues",
   queues: "durable queues",
   ratelimit: "rate limits",
-  tls: "TLS",
   webhook: "webhooks",
 };
 
 /** Keys that have become another one or none, each with what to do. */
 const REPLACED: Readonly<Record<string, string>> = {
+  tls: "give a listener under server.listeners a cert_file and a key_file",
+  "auth.local_principals": "see auth.certificate_username",
   "server.mqtt": "list each address under server.listeners; its protocol is v3, v5 or auto",
+  "server.tls_*": "give a listener under server.listeners a cert_file and a key_file",
   "server.tcp_read_timeout": "the client's keep alive decides (server.strict_keep_alive, broker.max_keep_alive), and " +
     "server.connect_timeout until CONNECT",
   "broker.retry_interval":
@@ -51,12 +51,12 @@ const REPLACED: Readonly<Record<string, string>> = {
   "session.pending_queue_size": "see session.max_offline_queue_size",
 };
 
-const LISTENER_UNSUPPORTED =
-  /^(tls|cert_file|key_file|ca_file|server_ca_file|client_auth|min_version|cipher_suites|ocsp|crl)$/;
+const LISTENER_UNSUPPORTED = /^(tls|server_ca_file|cipher_suites|prefer_server_cipher_suites|ocsp|crl)$/;
 
 /** Why the key at `path` is refused although it is a known one; undefined for a key that is merely unknown. */
 export function unsupported(path: string): string | undefined {
-  if (Object.hasOwn(REPLACED, path)) return `there is no such key in Weir: ${REPLACED[path]}`;
+  const replaced = Object.keys(REPLACED).find((known) => covers(known, path));
+  if (replaced !== undefined) return `there is no such key in Weir: ${REPLACED[replaced]}`;
   const pattern = Object.keys(UNSUPPORTED).find((known) => covers(known, path));
   return pattern === undefined ? undefined : notSupported(UNSUPPORTED[pattern]);
 }
@@ -64,7 +64,9 @@ export function unsupported(path: string): string | undefined {
 /** As {@link unsupported}, for a key of an entry in a list. */
 export function unsupportedInList(list: string, key: string): string | undefined {
   if (list !== "server.listeners") return undefined;
-  if (LISTENER_UNSUPPORTED.test(key)) return notSupported("TLS");
+  if (LISTENER_UNSUPPORTED.test(key)) {
+    return "there is no such key in Weir: see cert_file, key_file, client_auth, ca_file, crl_file and min_version";
+  }
   return key === "path" || key === "allowed_origins" ? notSupported("MQTT over WebSocket") : undefined;
 }
 

@@ -1,4 +1,6 @@
+import { getLogger } from "@logtape/logtape";
 import { anonymous, type Authenticator } from "../auth/authenticator.ts";
+import { CertificateIdentity } from "../auth/certificate_identity.ts";
 import { PasswordUsers } from "../auth/password_users.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
 import type { AuthConfig, Config, ListenerConfig } from "../config/config.ts";
@@ -7,8 +9,10 @@ import { formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { logHappenings } from "./happening_log.ts";
+import type { ListenerAddress } from "./listeners.ts";
 import type { BrokerOptions } from "./options.ts";
-import { type ListenerAddress, WeirBroker } from "./weir_broker.ts";
+import { readTls } from "./tls_files.ts";
+import { WeirBroker } from "./weir_broker.ts";
 
 /** A broker as the program runs it. */
 export interface RunningServer {
@@ -19,13 +23,15 @@ export interface RunningServer {
   readonly finished: Promise<void>;
   /** Settles when every client has been told and the store is closed. */
   stop(): Promise<void>;
+  /** Reads again what may change while the broker runs; what is not usable is told in the log and changes nothing. */
+  reload(): Promise<void>;
 }
 
 /** Starts a broker from its configuration and opens every listener, or none: when one cannot be opened the broker is stopped again.
  * @throws {Error} naming the address, with what the system said as its cause */
 export async function serve(config: Config): Promise<RunningServer> {
   const { storage } = config;
-  for (const listener of config.listeners) opening(listener, tryAddress); // before anything is made for it on the disk
+  for (const listener of config.listeners) await opening(listener, () => tryAddress(listener)); // before anything is made for it on the disk
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
@@ -45,10 +51,10 @@ export async function serve(config: Config): Promise<RunningServer> {
   });
   logHappenings(broker);
   try {
-    const { tcpNoDelay } = config.connection;
-    const listeners = config.listeners.map((listener) => {
-      return opening(listener, () => broker.listen({ ...listener, noDelay: tcpNoDelay }));
-    });
+    const listeners: ListenerAddress[] = [];
+    for (const listener of config.listeners) {
+      listeners.push(await opening(listener, () => open(broker, listener, config.connection)));
+    }
     return {
       listeners,
       dataDescription: storage.type === "memory"
@@ -56,6 +62,7 @@ export async function serve(config: Config): Promise<RunningServer> {
         : `in the folder ${resolve(storage.path)}`,
       finished: broker.finished,
       stop: () => broker.stop(),
+      reload: () => reload(broker, config.listeners),
     };
   } catch (error) {
     await broker.stop();
@@ -63,12 +70,41 @@ export async function serve(config: Config): Promise<RunningServer> {
   }
 }
 
+/** A listener that cannot be opened; the message is for people. */
+class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
 /** Opens an address with `open`; what fails says which one. */
-function opening<T>(listener: ListenerConfig, open: (listener: ListenerConfig) => T): T {
+async function opening<T>(listener: ListenerConfig, open: () => T | Promise<T>): Promise<T> {
   try {
-    return open(listener);
+    return await open();
   } catch (cause) {
-    throw new Error(`Cannot listen on ${formatAddress(listener)}`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ListenError(`Cannot listen on ${formatAddress(listener)}: ${reason}`, { cause });
+  }
+}
+
+async function open(
+  broker: WeirBroker,
+  listener: ListenerConfig,
+  { tcpNoDelay }: Config["connection"],
+): Promise<ListenerAddress> {
+  const { tls, ...options } = { ...listener, noDelay: tcpNoDelay };
+  return tls === null ? broker.listen(options) : await broker.listenTls({ ...options, tls: await readTls(tls) });
+}
+
+/** Renews what can be without a restart: the files of the TLS listeners. One that is not usable changes nothing, and is told. */
+async function reload(broker: WeirBroker, listeners: readonly ListenerConfig[]): Promise<void> {
+  const logger = getLogger(["weir"]);
+  for (const { name, tls } of listeners) {
+    if (tls === null) continue;
+    try {
+      await broker.renewTls(name, await readTls(tls));
+      logger.info("listener {name} has read its certificate files again", { name });
+    } catch (error) {
+      logger.error("listener {name} keeps its certificate: {error}", { name, error });
+    }
   }
 }
 
@@ -78,8 +114,11 @@ function tryAddress({ hostname, port }: ListenerConfig): void {
 }
 
 function authenticatorOf(auth: AuthConfig): Authenticator {
-  const { scramUsers, allowAnonymous } = auth;
-  return scramUsers.length === 0 && allowAnonymous ? anonymous : new PasswordUsers(finderOf(auth), { allowAnonymous });
+  const { scramUsers, allowAnonymous, certificateUsername } = auth;
+  const byPassword = scramUsers.length === 0 && allowAnonymous
+    ? anonymous
+    : new PasswordUsers(finderOf(auth), { allowAnonymous });
+  return certificateUsername === "none" ? byPassword : new CertificateIdentity(certificateUsername, byPassword);
 }
 
 function finderOf({ scramUsers }: AuthConfig): (username: string) => AuthConfig["scramUsers"][number] | undefined {

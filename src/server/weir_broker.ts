@@ -18,9 +18,8 @@ import { PacketHandler } from "../protocol/packet_handler.ts";
 import { PublishWriter } from "../protocol/publish_writer.ts";
 import { TopicTable } from "../protocol/topic_table.ts";
 import { channelOf } from "../transport/byte_channel.ts";
-import { ReadRounds } from "../transport/read_rounds.ts";
-import { listenTcp } from "../transport/tcp.ts";
-import type { ByteStreams, TransportListener } from "../transport/transport.ts";
+import type { TlsOptions } from "../transport/tls.ts";
+import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
@@ -29,6 +28,7 @@ import { CommitLoop } from "./commit_loop.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { Happenings } from "./happenings.ts";
+import { type ListenerAddress, Listeners, type ListenOptions, type ListenTlsOptions } from "./listeners.ts";
 import { LocalSubscription, type ReceivedMessage } from "./local_subscription.ts";
 import {
   type BrokerOptions,
@@ -61,28 +61,6 @@ export interface OutgoingMessage extends MessageProperties {
   readonly expirySeconds?: number;
 }
 
-/** Where to listen. */
-export interface ListenOptions extends ListenerPolicy {
-  /** In messages and logs; `tcp` when absent. */
-  readonly name?: string;
-  /** `127.0.0.1` when absent: nobody but this machine. */
-  readonly hostname?: string;
-  /** 1883 when absent; 0 lets the system choose. */
-  readonly port?: number;
-  /** Sends small packets at once; true. */
-  readonly noDelay?: boolean;
-}
-
-/** An open listener. */
-export interface ListenerAddress {
-  /** As given to `listen`. */
-  readonly name: string;
-  /** What it is bound to. */
-  readonly hostname: string;
-  /** The port that the system chose, when 0 was asked for. */
-  readonly port: number;
-}
-
 /** How the program subscribes. */
 export interface SubscribeOptions {
   /** Highest QoS wanted; 0. */
@@ -108,16 +86,13 @@ export class WeirBroker {
   readonly #topics: TopicTable;
   readonly #parts: ConnectionParts;
   readonly #connections: ConnectionTable;
-  readonly #rounds = new ReadRounds();
-  readonly #listeners: TransportListener[] = [];
-  readonly #serving: Promise<void>[] = [];
+  readonly #listeners: Listeners;
   readonly #subscriptions = new Set<LocalSubscription>();
   /** How to end and how to close each stream of happenings. */
   readonly #endings = new Map<() => void, () => void>();
   readonly #startedAt = this.#clock.now();
   readonly #finished = Promise.withResolvers<void>();
   #localSessions = 0;
-  #acceptErrorAt = -Infinity;
   #stopping: Promise<void> | undefined;
   #failure: Error | undefined;
 
@@ -157,6 +132,7 @@ export class WeirBroker {
       onError: (error, context) => this.#onError(error, context),
       onRefusal: (refusal) => this.#happenings.tell(refusal),
     };
+    this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
   }
 
   /** Makes a broker and brings back what its store holds. It listens nowhere yet.
@@ -183,14 +159,22 @@ export class WeirBroker {
   /** Opens a TCP listener.
    * @throws {Deno.errors.AddrInUse} and whatever else the system says */
   listen(options: ListenOptions = {}): ListenerAddress {
-    const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true, connectionsMax = 10_000 } = options;
     this.#assertRunning("listen");
-    const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
-    const listener = listenTcp({ hostname, port, noDelay, rounds: this.#rounds, onAcceptError });
-    this.#listeners.push(listener);
-    const serving = this.#serve(listener, connectionsMax, { ...options, name });
-    this.#serving.push(serving.catch((error) => this.#onError(error, `listener ${name}`)));
-    return { name, hostname: listener.hostname, port: listener.port };
+    return this.#listeners.open(options);
+  }
+
+  /** Opens a TLS listener, on port 8883 unless told otherwise.
+   * @throws {Error} when certificate, key or lists are not usable, and as the system says */
+  async listenTls(options: ListenTlsOptions): Promise<ListenerAddress> {
+    this.#assertRunning("listen");
+    return await this.#listeners.openTls(options);
+  }
+
+  /** Renews what the TLS listener called `name` shows and asks for. Connections that are open stay; the next handshake gets the new one.
+   * @throws {RangeError} when there is no such listener
+   * @throws {Error} when certificate, key or lists are not usable; everything is as before then */
+  async renewTls(name: string, tls: TlsOptions): Promise<void> {
+    await this.#listeners.renewTls(name, tls);
   }
 
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
@@ -316,10 +300,9 @@ export class WeirBroker {
   }
 
   async #stop(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
-    await Promise.all(this.#serving); // the ports are free when this has settled
+    await this.#listeners.close(); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
-    this.#rounds.close();
+    this.#listeners.endRounds();
     this.#endStreams();
     await this.#loop.settled().catch(() => {}); // told by what #fail left
     if (this.#failure !== undefined) return await this.#abort(this.#failure);
@@ -333,29 +316,6 @@ export class WeirBroker {
     for (const [end, close] of [...this.#endings]) {
       end();
       close();
-    }
-  }
-
-  async #serve(
-    listener: TransportListener,
-    connectionsMax: number,
-    policy: ListenerPolicy & { name: string },
-  ): Promise<void> {
-    const settings = endpointSettings(this.#options, policy);
-    let open = 0;
-    const onEnded = () => void open--;
-    for await (const accepted of listener.connections) {
-      const { channel, remoteAddress } = accepted;
-      if (open >= connectionsMax || !this.#connections.hasRoomFor(remoteAddress)) {
-        this.#traffic.connectionsRejected++;
-        channel.close();
-        continue;
-      }
-      open++;
-      this.#traffic.connectionsAccepted++;
-      const source = { channel, remoteAddress, listener: policy.name, settings };
-      const connection = new Connection(this.#parts, source);
-      this.#connections.track(connection, onEnded);
     }
   }
 
@@ -432,15 +392,6 @@ export class WeirBroker {
     });
   }
 
-  /** Out of file descriptors, this comes every few milliseconds: it is told once a minute. */
-  #onAcceptError(error: unknown, name: string): void {
-    this.#traffic.connectionsRejected++;
-    const now = this.#clock.now();
-    if (now - this.#acceptErrorAt < 60_000) return;
-    this.#acceptErrorAt = now;
-    this.#onError(error, `listener ${name} cannot accept connections`);
-  }
-
   #assertRunning(action: string): void {
     if (this.#failure !== undefined) throw new Error(`Cannot ${action}: the store failed`, { cause: this.#failure });
     if (this.#stopping !== undefined) throw new Error(`Cannot ${action}: the broker has stopped`);
@@ -458,12 +409,12 @@ export class WeirBroker {
   }
 
   async #abort(error: Error): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
+    const closed = this.#listeners.close();
     this.#clock.stop();
     this.#endStreams();
-    await Promise.all(this.#serving);
+    await closed;
     await this.#connections.cutAll();
-    this.#rounds.close();
+    this.#listeners.endRounds();
     await this.#options.store.close().catch((error) => this.#onError(error, "store"));
     this.#finished.reject(error);
   }

@@ -55,8 +55,13 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
 /** A TCP connection, read and written without streams in between. */
 export function overTcp(connection: Deno.TcpConn, rounds: ReadRounds): TransportConnection {
   const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
-  const remoteAddress = hostname.replace(/^::ffff:(?=\d+\.)/, ""); // IPv4 through a socket for both
+  const remoteAddress = plainAddress(hostname);
   return { remoteAddress, remotePort: port, channel: new TcpChannel(connection, rounds) };
+}
+
+/** IPv4 that came through a socket for both is told as IPv4. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
 class TcpChannel implements ByteChannel {

@@ -1,4 +1,5 @@
 import type { ByteChannel } from "./byte_channel.ts";
+import type { ClientCertificate } from "./certificate.ts";
 
 /** One client's bytes both ways, as Web Streams. A transport knows no MQTT.
  * A chunk of `readable` is valid until the next one is asked for: the buffer behind it may be filled again. Closing `writable`
@@ -16,6 +17,8 @@ export interface TransportConnection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly channel: ByteChannel;
+  /** What a TLS listener has verified of its client; undefined where it asks for none or there was none. */
+  readonly certificate?: ClientCertificate;
 }
 
 /** An open door. */

@@ -44,7 +44,29 @@ Deno.test("signals are listened to before the first listener opens, permissions 
   await started;
   host.signal("SIGINT");
   await code;
-  assert.deepEqual(host.events, ["listen to SIGINT", "listen to SIGTERM", "open", "serving"]);
+  assert.deepEqual(host.events, ["listen to SIGINT", "listen to SIGTERM", "listen to SIGHUP", "open", "serving"]);
+});
+
+Deno.test("SIGHUP reads again what may change, and during the start does no harm", async () => {
+  const { promise, resolve } = Promise.withResolvers<FakeServer>();
+  const opening = Promise.withResolvers<void>();
+  const serve: Serve = async (config) => {
+    await opening.promise;
+    const server = new FakeServer(config);
+    resolve(server);
+    return server;
+  };
+  const host = new FakeHost({ serve });
+  const code = runProgram([], host);
+  host.signal("SIGHUP");
+  opening.resolve();
+  const server = await promise;
+  assert.equal(server.reloads, 0);
+  while (!host.events.includes("serving")) await new Promise((resolve) => setTimeout(resolve, 0));
+  host.signal("SIGHUP");
+  assert.equal(server.reloads, 1);
+  host.signal("SIGTERM");
+  assert.equal(await code, 0);
 });
 
 Deno.test("a signal during the start is not lost", async () => {

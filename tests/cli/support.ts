@@ -76,6 +76,7 @@ export class FakeHost implements Host {
 export class FakeServer implements RunningServer {
   readonly dataDescription = "in memory only, lost at stop";
   readonly listeners: RunningServer["listeners"];
+  reloads = 0;
   readonly #finished = Promise.withResolvers<void>();
 
   constructor(config: Config) {
@@ -89,6 +90,11 @@ export class FakeServer implements RunningServer {
   stop(): Promise<void> {
     this.#finished.resolve();
     return this.#finished.promise;
+  }
+
+  reload(): Promise<void> {
+    this.reloads++;
+    return Promise.resolve();
   }
 
   fail(error: Error): void {

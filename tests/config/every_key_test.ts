@@ -48,6 +48,7 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "session.queue_qos0": ["true", (c) => c.limits.queueQos0, true],
   "session.max_subscriptions": ["5", (c) => c.limits.subscriptionsPerSessionMax, 5],
   "auth.allow_anonymous": ["true", (c) => c.auth.allowAnonymous, true],
+  "auth.certificate_username": ["cn", (c) => c.auth.certificateUsername, "cn"],
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],
@@ -87,6 +88,12 @@ Deno.test("every field of a listener has an effect", () => {
     strict_receive_maximum: "false",
     strict_keep_alive: "false",
     protocol: "v3",
+    cert_file: "c.crt",
+    key_file: "c.key",
+    client_auth: "request",
+    ca_file: "ca.crt",
+    crl_file: "ca.crl",
+    min_version: '"1.3"',
   };
   assert.deepEqual(Object.keys(fields), Object.keys(LISTS["server.listeners"].fields));
   const entry = Object.entries(fields).map(([key, text]) => `${key}: ${text}`).join(", ");
@@ -98,6 +105,14 @@ Deno.test("every field of a listener has an effect", () => {
     strictReceiveMaximum: false,
     strictKeepAlive: false,
     protocol: "v3",
+    tls: {
+      certFile: "c.crt",
+      keyFile: "c.key",
+      clientAuth: "request",
+      caFile: "ca.crt",
+      crlFile: "ca.crl",
+      minVersion: "1.3",
+    },
   }]);
 });
 

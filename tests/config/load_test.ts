@@ -211,7 +211,6 @@ Deno.test("the error carries its problems for programs", () => {
 });
 
 const SEED_KEYS = {
-  TLS: ["server.tls_enabled", "server.tls_cert_file", "tls"],
   "MQTT over WebSocket": ["server.ws_enabled", "server.ws_addr"],
   "the HTTP bridge": ["server.http_enabled", "server.http_addr", "server.http"],
   "the CoAP bridge": ["server.coap_addr"],
@@ -245,9 +244,45 @@ Deno.test("refuses keys that have become others, and says which", () => {
     /there is no such key in Weir: the client's keep alive decides/,
   );
   assert.match(
-    problemsOf('server: { listeners: [{ name: b, addr: "[::1]:1", cert_file: x }] }')[0],
-    /does not support TLS/,
+    problemsOf('server: { listeners: [{ name: b, addr: "[::1]:1", cipher_suites: x }] }')[0],
+    /there is no such key in Weir: see cert_file/,
   );
+});
+
+Deno.test("the keys of TLS elsewhere say where they are here", () => {
+  for (const text of ["server: { tls_enabled: true }", "server: { tls_cert_file: x }", "tls: { cert: x }"]) {
+    assert.match(problemsOf(text)[0], /give a listener under server\.listeners a cert_file and a key_file$/, text);
+  }
+});
+
+const TLS_CLASHES: Readonly<Record<string, string>> = {
+  "cert_file: c": "cert_file: it needs key_file beside it",
+  "key_file: k": "key_file: it needs cert_file beside it",
+  "min_version: '1.3'": "min_version: it needs cert_file beside it",
+  "cert_file: c, key_file: k, client_auth: require": "client_auth: it needs ca_file beside it",
+  "cert_file: c, key_file: k, client_auth: request": "client_auth: it needs ca_file beside it",
+  "cert_file: c, key_file: k, ca_file: a":
+    "ca_file: nobody is asked for a certificate: write client_auth: require or request",
+  "cert_file: c, key_file: k, client_auth: require, ca_file: a": "",
+  "cert_file: c, key_file: k, client_auth: require, crl_file: r, ca_file: a": "",
+  "cert_file: c, key_file: k": "",
+};
+
+for (const [keys, expected] of Object.entries(TLS_CLASHES)) {
+  Deno.test(`a TLS listener with ${keys}: ${expected === "" ? "fine" : expected}`, () => {
+    const problems = problemsOf(`server: { listeners: [{ name: b, addr: "127.0.0.1:1", ${keys} }] }`);
+    const found = problems.map((line) => line.replace(/^.*listeners\[0\]\./, ""));
+    assert.deepEqual(found, expected === "" ? [] : [expected]);
+  });
+}
+
+Deno.test("a listener that everybody needs a certificate for may face other machines, one that asks for it may not", () => {
+  const open = (clientAuth: string) => {
+    const keys = `cert_file: c, key_file: k, ca_file: a, client_auth: ${clientAuth}`;
+    return problemsOf(`server: { tcp_addr: "", listeners: [{ name: b, addr: ":8883", ${keys} }] }`);
+  };
+  assert.deepEqual(open("require"), []);
+  assert.match(open("request")[0], /can be reached from other machines/);
 });
 
 Deno.test("users, or a word, open a listener to other machines", () => {

@@ -54,6 +54,7 @@ function serveOver(store: Store) {
       listeners: [listener],
       dataDescription: "somewhere",
       stop: () => broker.stop(),
+      reload: () => Promise.resolve(),
       finished: broker.finished,
     };
   };

@@ -1,5 +1,6 @@
 import { type BrokerOptions } from "../../src/server/options.ts";
-import { type ListenOptions, WeirBroker } from "../../src/server/weir_broker.ts";
+import type { ListenOptions } from "../../src/server/listeners.ts";
+import { WeirBroker } from "../../src/server/weir_broker.ts";
 import { type ConnectOptions, TestClient } from "./client.ts";
 
 /** A broker on a port of its own with the clients that a test opens; `await using` ends them all. */

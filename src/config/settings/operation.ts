@@ -15,6 +15,19 @@ export const AUTH_SETTINGS = {
   }),
 };
 
+/** `auth`, for clients with a certificate. */
+export const CERTIFICATE_SETTINGS = {
+  "auth.certificate_username": setting<"none" | "cn" | "dns" | "uri" | "email">({
+    type: choice(["none", "cn", "dns", "uri", "email"]),
+    initial: "none",
+    about:
+      "Which name of a client certificate is the user's, who then needs no password: the CN of its subject, or its first alternative " +
+      "name of that kind. With `none` a certificate opens the listener and says nothing about the user.",
+    atLimit:
+      "A certificate without such a name, or another user name in CONNECT: CONNACK 0x87 (Not authorized), in 3.1.1 0x05.",
+  }),
+};
+
 /** `auth.scram.users[]`. */
 export const SCRAM_USER_FIELDS = {
   username: required(text({ from: 1, to: 256 }), "Unique."),

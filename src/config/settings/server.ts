@@ -1,6 +1,6 @@
 import type { ListenerProtocol } from "../config.ts";
 import { optional, required, setting } from "../setting.ts";
-import { address, addressOrNone, label } from "../text_type.ts";
+import { address, addressOrNone, label, text } from "../text_type.ts";
 import { choice, count, duration, flag, size } from "../value_type.ts";
 
 const CONNECTIONS_MAX = 1_000_000;
@@ -90,4 +90,26 @@ export const LISTENER_FIELDS = {
     "MQTT versions: `v3` is 3.1 and 3.1.1, `v5` is 5.0, `auto` (the default) is both. Others are refused in CONNACK " +
       "(3.1.1: 0x01, MQTT 5: 0x84).",
   ),
+  cert_file: optional(
+    file(),
+    "The certificate that the listener shows, with those between it and the root (PEM). Makes it a TLS listener. Read again at " +
+      "SIGHUP, as the other files.",
+  ),
+  key_file: optional(file(), "The private key of the certificate (PEM, not encrypted)."),
+  client_auth: optional(
+    choice(["none", "request", "require"]),
+    "Whether clients are asked for a certificate: `none` (the default); `request` lets in who has none, but nobody with one that is " +
+      "not valid; `require`.",
+  ),
+  ca_file: optional(file(), "Who signs the certificates of clients (PEM)."),
+  crl_file: optional(
+    file(),
+    "Revocation lists of `ca_file` (PEM), one for each authority. Clients whose certificate is revoked are not let in, and nobody is " +
+      "once the list is out of date.",
+  ),
+  min_version: optional(choice<"1.2" | "1.3">(["1.2", "1.3"]), "The oldest version of TLS that is spoken; 1.2."),
 };
+
+function file() {
+  return text({ from: 1, to: 4096 });
+}

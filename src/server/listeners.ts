@@ -1,0 +1,136 @@
+import { ReadRounds } from "../transport/read_rounds.ts";
+import { listenTcp } from "../transport/tcp.ts";
+import { listenTls, type TlsListener, type TlsOptions } from "../transport/tls.ts";
+import type { TransportListener } from "../transport/transport.ts";
+import { Connection, type ConnectionParts } from "./connection.ts";
+import type { ConnectionTable } from "./connection_table.ts";
+import { endpointSettings, type ListenerPolicy, type ResolvedOptions } from "./options.ts";
+
+/** Where to listen. */
+export interface ListenOptions extends ListenerPolicy {
+  /** In messages and logs; `tcp` when absent, `tls` for a TLS listener. */
+  readonly name?: string;
+  /** `127.0.0.1` when absent: nobody but this machine. */
+  readonly hostname?: string;
+  /** 1883 when absent; 0 lets the system choose. */
+  readonly port?: number;
+  /** Sends small packets at once; true. */
+  readonly noDelay?: boolean;
+}
+
+/** Where to listen for TLS connections. */
+export interface ListenTlsOptions extends ListenOptions {
+  /** 8883 when absent; 0 lets the system choose. */
+  readonly port?: number;
+  /** How the listener proves who it is, and what it asks of its clients. */
+  readonly tls: TlsOptions;
+}
+
+/** An open listener. */
+export interface ListenerAddress {
+  /** As given to `listen`. */
+  readonly name: string;
+  /** What it is bound to. */
+  readonly hostname: string;
+  /** The port that the system chose, when 0 was asked for. */
+  readonly port: number;
+}
+
+/** What the listeners are given to work with. */
+export interface ListenersParts {
+  readonly options: ResolvedOptions;
+  readonly connections: ConnectionTable;
+  readonly connectionParts: ConnectionParts;
+}
+
+/** The open listeners of a broker, and the connections that come in by them. */
+export class Listeners {
+  readonly #parts: ListenersParts;
+  readonly #rounds = new ReadRounds();
+  readonly #open: TransportListener[] = [];
+  readonly #tls = new Map<string, TlsListener>();
+  readonly #serving: Promise<void>[] = [];
+  #acceptErrorAt = -Infinity;
+
+  constructor(parts: ListenersParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {Deno.errors.AddrInUse} and whatever else the system says */
+  open(options: ListenOptions): ListenerAddress {
+    const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true } = options;
+    const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
+    const listener = listenTcp({ hostname, port, noDelay, rounds: this.#rounds, onAcceptError });
+    return this.#add(listener, { ...options, name });
+  }
+
+  /** @throws {Error} when certificate, key or lists are not usable, and as the system says */
+  async openTls(options: ListenTlsOptions): Promise<ListenerAddress> {
+    const { name = "tls", hostname = "127.0.0.1", port = 8883, noDelay = true, tls } = options;
+    const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
+    const onRefusedPeer = (remoteAddress: string, reason: string) => {
+      const { traffic, onRefusal } = this.#parts.connectionParts;
+      traffic.connectionsRejected++;
+      onRefusal({ kind: "connection-refused", remoteAddress, clientId: "", cause: "not-authorized", reason });
+    };
+    const rounds = this.#rounds;
+    const listener = await listenTls({ hostname, port, noDelay, rounds, tls, onAcceptError, onRefusedPeer });
+    this.#tls.set(name, listener);
+    return this.#add(listener, { ...options, name });
+  }
+
+  /** @throws {RangeError} when there is no such listener */
+  async renewTls(name: string, tls: TlsOptions): Promise<void> {
+    const listener = this.#tls.get(name);
+    if (listener === undefined) throw new RangeError(`Cannot renew the TLS listener "${name}": there is none`);
+    await listener.renew(tls);
+  }
+
+  /** Takes no more connections; the ports are free when this has settled. */
+  async close(): Promise<void> {
+    for (const listener of this.#open) listener.close();
+    await Promise.all(this.#serving);
+  }
+
+  /** To be called when no connection is left. */
+  endRounds(): void {
+    this.#rounds.close();
+  }
+
+  #add(listener: TransportListener, policy: ListenerPolicy & { name: string }): ListenerAddress {
+    this.#open.push(listener);
+    const { onError } = this.#parts.connectionParts;
+    this.#serving.push(this.#serve(listener, policy).catch((error) => onError(error, `listener ${policy.name}`)));
+    return { name: policy.name, hostname: listener.hostname, port: listener.port };
+  }
+
+  async #serve(listener: TransportListener, policy: ListenerPolicy & { name: string }): Promise<void> {
+    const { options, connections, connectionParts } = this.#parts;
+    const { traffic } = connectionParts;
+    const { name, connectionsMax = 10_000 } = policy;
+    const settings = endpointSettings(options, policy);
+    let open = 0;
+    const onEnded = () => void open--;
+    for await (const { channel, remoteAddress, certificate } of listener.connections) {
+      if (open >= connectionsMax || !connections.hasRoomFor(remoteAddress)) {
+        traffic.connectionsRejected++;
+        channel.close();
+        continue;
+      }
+      open++;
+      traffic.connectionsAccepted++;
+      const source = { channel, remoteAddress, listener: name, certificate, settings };
+      connections.track(new Connection(connectionParts, source), onEnded);
+    }
+  }
+
+  /** Out of file descriptors, this comes every few milliseconds: it is told once a minute. */
+  #onAcceptError(error: unknown, name: string): void {
+    const { traffic, clock, onError } = this.#parts.connectionParts;
+    traffic.connectionsRejected++;
+    const now = clock.now();
+    if (now - this.#acceptErrorAt < 60_000) return;
+    this.#acceptErrorAt = now;
+    onError(error, `listener ${name} cannot accept connections`);
+  }
+}

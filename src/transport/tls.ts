@@ -1,0 +1,199 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import { readCertificate, RevocationLists } from "./certificate.ts";
+import { NodeChannel } from "./node_channel.ts";
+import { plainAddress, type TcpListenOptions } from "./tcp.ts";
+import type { TransportConnection, TransportListener } from "./transport.ts";
+
+/** How a listener proves who it is, and what it asks of its clients. All texts are PEM. */
+export interface TlsOptions {
+  /** The certificate, and behind it those between it and the root. */
+  readonly certificate: string;
+  /** The private key of the certificate, not encrypted. */
+  readonly privateKey: string;
+  /** Whether clients are asked for a certificate, and whether one without is let in; `none`. One that is not valid is never let in. */
+  readonly clientCertificate?: "none" | "request" | "require";
+  /** Who signs the certificates of clients; wanted unless `clientCertificate` is `none`. */
+  readonly clientAuthorities?: string;
+  /** Revocation lists of those authorities; revoked certificates are let in without. */
+  readonly revocationLists?: string;
+  /** The oldest version spoken; 1.2. */
+  readonly minVersion?: "1.2" | "1.3";
+}
+
+/** Where and how to listen for TLS connections. */
+export interface TlsListenOptions extends TcpListenOptions {
+  readonly tls: TlsOptions;
+  /** Told of handshakes that failed, with the address of the peer and why. */
+  readonly onRefusedPeer?: (address: string, reason: string) => void;
+}
+
+/** A listener whose certificate can be renewed while it is open. */
+export interface TlsListener extends TransportListener {
+  /** Takes effect with the next handshake; connections that are open stay.
+   * @throws {Error} when certificate, key or lists are not usable; everything is as before then */
+  renew(tls: TlsOptions): Promise<void>;
+}
+
+/** A handshake that takes longer is cut off. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Handshakes under way at a time; who comes above it is cut off. */
+const HANDSHAKES_MAX = 1_000;
+
+/** Opens a TLS listener. Over `node:tls`, not `Deno.listenTls`, which can neither ask for client certificates nor renew its own and keeps
+ * small packets back (docs/decisions/0015).
+ * @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
+export async function listenTls(options: TlsListenOptions): Promise<TlsListener> {
+  const listener = new NodeTlsListener(options, await usable(options.tls));
+  await listener.open();
+  return listener;
+}
+
+/** What was checked and read of the options. */
+interface Usable {
+  readonly options: TlsOptions;
+  readonly lists: RevocationLists | undefined;
+}
+
+async function usable(options: TlsOptions): Promise<Usable> {
+  const { certificate, privateKey, clientCertificate = "none", clientAuthorities, revocationLists } = options;
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) {
+    throw new Error("the private key is not that of the certificate");
+  }
+  if (clientCertificate !== "none" && clientAuthorities === undefined) {
+    throw new Error("client certificates are asked for, and nobody is named whose signature counts");
+  }
+  if (clientAuthorities !== undefined) new X509Certificate(clientAuthorities); // fails with words of its own
+  const lists = revocationLists === undefined
+    ? undefined
+    : await RevocationLists.read(revocationLists, clientAuthorities ?? "");
+  return { options, lists };
+}
+
+class NodeTlsListener implements TlsListener {
+  hostname: string;
+  port: number;
+  readonly connections: ReadableStream<TransportConnection>;
+  readonly #options: TlsListenOptions;
+  readonly #server: Server;
+  #tls: Usable;
+  #accepted!: ReadableStreamDefaultController<TransportConnection>;
+  /** By the peer, since the socket of a handshake and the one that comes out of it are two. */
+  readonly #handshakes = new Map<string, Socket>();
+  #isClosed = false;
+
+  constructor(options: TlsListenOptions, tls: Usable) {
+    this.#options = options;
+    this.#tls = tls;
+    this.hostname = options.hostname;
+    this.port = options.port;
+    this.connections = new ReadableStream({ start: (controller) => void (this.#accepted = controller) });
+    this.#server = createServer({ ...contextOf(tls.options), noDelay: options.noDelay });
+    this.#server.on("connection", (socket: Socket) => this.#onHandshake(socket));
+    this.#server.on(
+      "tlsClientError",
+      (error: Error, socket: TLSSocket) => this.#refuse(beneath(socket), error.message),
+    );
+    this.#server.on("secureConnection", (socket: TLSSocket) => void this.#onSecure(socket));
+  }
+
+  open(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(this.port, this.hostname, () => {
+      this.#server.off("error", reject);
+      this.#server.on("error", (error: Error) => this.#options.onAcceptError?.(error));
+      ({ address: this.hostname, port: this.port } = this.#server.address() as AddressInfo);
+      resolve();
+    });
+    return promise;
+  }
+
+  async renew(tls: TlsOptions): Promise<void> {
+    this.#tls = await usable(tls);
+    this.#server.setSecureContext(contextOf(tls));
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#server.close();
+    for (const socket of [...this.#handshakes.values()]) socket.destroy();
+    this.#accepted.close();
+  }
+
+  #onHandshake(socket: Socket): void {
+    if (this.#handshakes.size >= HANDSHAKES_MAX) return void socket.destroy();
+    const peer = peerOf(socket);
+    this.#handshakes.set(peer, socket);
+    const timer = setTimeout(() => {
+      if (this.#handshakes.get(peer) === socket) this.#refuse(socket, "the handshake took too long");
+    }, HANDSHAKE_TIMEOUT_MS);
+    socket.on("error", () => {}); // "close" follows
+    socket.once("close", () => {
+      clearTimeout(timer);
+      if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
+    });
+  }
+
+  #refuse(socket: Socket, reason: string): void {
+    this.#options.onRefusedPeer?.(plainAddress(socket.remoteAddress ?? ""), reason);
+    socket.destroy();
+  }
+
+  async #onSecure(socket: TLSSocket): Promise<void> {
+    this.#handshakes.delete(peerOf(socket));
+    socket.on("error", () => {}); // told by "close" to whoever reads
+    try {
+      const certificate = await this.#certificateOf(socket);
+      if (this.#isClosed || socket.destroyed) return void socket.destroy();
+      if (this.#options.noDelay) socket.setNoDelay(true);
+      this.#accepted.enqueue({
+        remoteAddress: plainAddress(socket.remoteAddress ?? ""),
+        remotePort: socket.remotePort ?? 0,
+        channel: new NodeChannel(socket),
+        certificate,
+      });
+    } catch (error) {
+      this.#refuse(socket, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** @throws {Error} saying why the client is not let in */
+  async #certificateOf(socket: TLSSocket): Promise<TransportConnection["certificate"]> {
+    const { options: { clientCertificate = "none" }, lists } = this.#tls;
+    if (clientCertificate === "none") return undefined;
+    const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
+    if (raw === undefined) {
+      if (clientCertificate === "request") return undefined;
+      throw new Error("the client has no certificate");
+    }
+    if (!socket.authorized) throw new Error(`the client certificate is not valid: ${socket.authorizationError}`);
+    const der = new Uint8Array(raw);
+    const refusal = lists?.refusal(der, Date.now());
+    if (refusal !== undefined) throw new Error(`the client certificate is not accepted: ${refusal}`);
+    return await readCertificate(der);
+  }
+}
+
+/** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */
+function beneath(socket: TLSSocket): Socket {
+  return (socket as { _parent?: Socket })._parent ?? socket;
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+function contextOf(tls: TlsOptions) {
+  const { certificate, privateKey, clientCertificate = "none", clientAuthorities, minVersion = "1.2" } = tls;
+  return {
+    cert: certificate,
+    key: privateKey,
+    ca: clientAuthorities,
+    requestCert: clientCertificate !== "none",
+    rejectUnauthorized: clientCertificate === "require",
+    minVersion: `TLSv${minVersion}` as const,
+  };
+}
