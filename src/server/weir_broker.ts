@@ -171,7 +171,7 @@ export class WeirBroker {
   }
 
   /** Renews what the TLS listener called `name` shows and asks for. Connections that are open stay; the next handshake gets the new one.
-   * @throws {RangeError} when there is no such listener
+   * @throws {RangeError} when there is no such listener, or it would ask another thing of its clients than at the opening
    * @throws {Error} when certificate, key or lists are not usable; everything is as before then */
   async renewTls(name: string, tls: TlsOptions): Promise<void> {
     await this.#listeners.renewTls(name, tls);

@@ -32,6 +32,7 @@ export interface TlsListenOptions extends TcpListenOptions {
 /** A listener whose certificate can be renewed while it is open. */
 export interface TlsListener extends TransportListener {
   /** Takes effect with the next handshake; connections that are open stay.
+   * @throws {RangeError} when what is asked of clients, or the oldest version, is another than at the opening
    * @throws {Error} when certificate, key or lists are not usable; everything is as before then */
   renew(tls: TlsOptions): Promise<void>;
 }
@@ -111,8 +112,13 @@ class NodeTlsListener implements TlsListener {
   }
 
   async renew(tls: TlsOptions): Promise<void> {
-    this.#tls = await usable(tls);
+    const { clientCertificate = "none", minVersion = "1.2" } = this.#tls.options;
+    if ((tls.clientCertificate ?? "none") !== clientCertificate || (tls.minVersion ?? "1.2") !== minVersion) {
+      throw new RangeError("clientCertificate and minVersion hold as long as the listener is open");
+    }
+    const next = await usable(tls);
     this.#server.setSecureContext(contextOf(tls));
+    this.#tls = next;
   }
 
   close(): void {

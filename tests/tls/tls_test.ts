@@ -201,6 +201,8 @@ test("a key that is not the certificate's does not open the listener, and renews
   await assert.rejects(scene.broker.listenTls({ port: 0, tls: wrong }), /private key is not that of the certificate/);
   await assert.rejects(scene.broker.renewTls("tls", wrong), /private key is not that of the certificate/);
   await assert.rejects(scene.broker.renewTls("other", wrong), { name: "RangeError" });
+  const stricter = { ...serverOf(scene.certificates), ...withClients(scene.certificates) };
+  await assert.rejects(scene.broker.renewTls("tls", stricter), { name: "RangeError" });
   await (await scene.connect()).endAsync();
 });
 
