@@ -16,6 +16,13 @@
  *
  * @module
  */
+export type { AccessRule } from "./src/auth/access_rule.ts";
+export {
+  type AccessDecision,
+  type AccessRequest,
+  AccessRules,
+  type AccessRulesOptions,
+} from "./src/auth/access_rules.ts";
 export type {
   Admission,
   AuthenticationMethod,

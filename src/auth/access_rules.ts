@@ -1,0 +1,124 @@
+import type { Identity, Policy, PublishFacts } from "../core/ports.ts";
+import type { QoS } from "../core/message.ts";
+import { type AccessRule, type ClientRule, PreparedRule } from "./access_rule.ts";
+import type { KnownClient, PolicyOf } from "./authenticator.ts";
+import { covers, overlaps } from "./filter_cover.ts";
+
+/** Verdicts that a client's policy remembers; when there are as many it forgets them all. */
+const VERDICTS_MAX = 256;
+
+/** What somebody wants to do. */
+export type AccessRequest =
+  | { readonly action: "publish"; readonly topic: string; readonly qos: QoS; readonly retain: boolean }
+  | { readonly action: "subscribe"; readonly filter: string; readonly qos: QoS };
+
+/** Whether it is allowed, and by which rule. */
+export interface AccessDecision {
+  readonly isAllowed: boolean;
+  /** The place in the list of the rule that decides, from 0; undefined when none does. */
+  readonly rule: number | undefined;
+}
+
+/** What holds where no rule decides. */
+export interface AccessRulesOptions {
+  /** `deny` when absent. */
+  readonly otherwise?: "allow" | "deny";
+}
+
+/** A list of rules of which the first that decides wins. To publish is decided by the first rule that matches the topic. To subscribe
+ * is allowed by a rule that covers the whole filter and denied by one that overlaps it: what is allowed is never more than all of its
+ * topics one by one. The rules can be exchanged while clients are connected. */
+export class AccessRules {
+  #table: Table;
+
+  /** Uses `rules` from the start.
+   * @throws {RangeError} for a rule that makes no sense */
+  constructor(rules: readonly AccessRule[], options: AccessRulesOptions = {}) {
+    this.#table = tableOf(rules, options);
+  }
+
+  /** What a client may do, as authenticators ask for it. */
+  readonly policyOf: PolicyOf = (client) => new ClientPolicy(() => this.#table, client);
+
+  /** Exchanges all rules, or none when one makes no sense. What clients publish, and subscribe to from now on, is held against the
+   * new ones at once; subscriptions that are there stay.
+   * @throws {RangeError} for a rule that makes no sense */
+  replace(rules: readonly AccessRule[], options: AccessRulesOptions = {}): void {
+    this.#table = tableOf(rules, options);
+  }
+
+  /** Decides one request; slower than a policy, since it remembers nothing. */
+  decide(client: KnownClient, request: AccessRequest): AccessDecision {
+    return decideBy(this.#table, rulesFor(this.#table, client), request);
+  }
+}
+
+/** All rules at one time; never changed, so that its identity tells whether they still are. */
+interface Table {
+  readonly rules: readonly PreparedRule[];
+  readonly otherwise: boolean;
+}
+
+function tableOf(rules: readonly AccessRule[], { otherwise = "deny" }: AccessRulesOptions): Table {
+  return { rules: rules.map((rule, index) => new PreparedRule(rule, index)), otherwise: otherwise === "allow" };
+}
+
+function rulesFor(table: Table, client: KnownClient): readonly ClientRule[] {
+  return table.rules.flatMap((rule) => rule.for(client) ?? []);
+}
+
+function decideBy(table: Table, rules: readonly ClientRule[], request: AccessRequest): AccessDecision {
+  const levels = (request.action === "publish" ? request.topic : request.filter).split("/");
+  const found = rules.find((each) => decides(each, request, levels));
+  if (found === undefined) return { isAllowed: table.otherwise, rule: undefined };
+  return { isAllowed: found.rule.permission === "allow", rule: found.index };
+}
+
+function decides(each: ClientRule, request: AccessRequest, levels: readonly string[]): boolean {
+  const { permission, action, retain, qosMax } = each.rule;
+  if (action !== "all" && action !== request.action) return false;
+  if (qosMax !== undefined && request.qos > qosMax) return false;
+  if (request.action === "publish") return (retain ?? request.retain) === request.retain && covers(each.levels, levels);
+  return permission === "allow" ? covers(each.levels, levels) : overlaps(each.levels, levels);
+}
+
+/** What one client may do by the rules as they are. */
+class ClientPolicy implements Policy {
+  readonly #tableNow: () => Table;
+  readonly #client: KnownClient;
+  #table: Table | undefined;
+  #rules: readonly ClientRule[] = [];
+  /** Topic -> two bits for each QoS with and without retain: asked already, allowed. Made for the first message. */
+  #verdicts: Map<string, number> | undefined;
+
+  constructor(tableNow: () => Table, client: KnownClient) {
+    this.#tableNow = tableNow;
+    this.#client = client;
+  }
+
+  mayPublish(_identity: Identity, topic: string, { qos, retain }: PublishFacts): boolean {
+    const table = this.#refreshed();
+    const verdicts = this.#verdicts ??= new Map();
+    const known = verdicts.get(topic) ?? 0;
+    const shift = (qos << 2) | (retain ? 2 : 0);
+    const bits = known >> shift;
+    if ((bits & 1) !== 0) return (bits & 2) !== 0;
+    const { isAllowed } = decideBy(table, this.#rules, { action: "publish", topic, qos, retain });
+    if (known === 0 && verdicts.size >= VERDICTS_MAX) verdicts.clear();
+    verdicts.set(topic, known | ((isAllowed ? 3 : 1) << shift));
+    return isAllowed;
+  }
+
+  maySubscribe(_identity: Identity, filter: string, qos: QoS): boolean {
+    return decideBy(this.#refreshed(), this.#rules, { action: "subscribe", filter, qos }).isAllowed;
+  }
+
+  #refreshed(): Table {
+    const table = this.#tableNow();
+    if (this.#table === table) return table;
+    this.#table = table;
+    this.#rules = rulesFor(table, this.#client);
+    this.#verdicts = undefined;
+    return table;
+  }
+}
