@@ -14,6 +14,7 @@ export type AccessRequest =
 
 /** Whether it is allowed, and by which rule. */
 export interface AccessDecision {
+  /** Whether it may be done. */
   readonly isAllowed: boolean;
   /** The place in the list of the rule that decides, from 0; undefined when none does. */
   readonly rule: number | undefined;
