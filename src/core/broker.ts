@@ -313,6 +313,7 @@ export class Broker {
     const { will } = session;
     if (will === null) return;
     this.#setWill(session, undefined, turn);
+    if (will.isAllowed?.() === false) return turn.drop(session.clientId, will.topic.name, "not-authorized");
     const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId: session.clientId, message });
     this.publish(message, session, turn);

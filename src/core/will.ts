@@ -12,6 +12,8 @@ export interface Will {
   readonly delaySeconds: number;
   /** Seconds, undefined when the message does not expire. */
   readonly expirySeconds: number | undefined;
+  /** Whether its client may still publish it, asked when it is due; absent for one that a restart has brought back. */
+  isAllowed?(): boolean;
 }
 
 /** The will as a message published now. */

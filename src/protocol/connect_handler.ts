@@ -105,7 +105,14 @@ export class ConnectHandler {
     const topic = this.#topics.of(packet.topic);
     assertMayPublish(who, topic, packet);
     if (endpoint.settings.validatePayloadFormat && packet.payloadIsUtf8) assertUtf8Payload(payload, 0, payload.length);
-    return { topic, source: messageSource(payload, { qos, retain, properties }), delaySeconds, expirySeconds };
+    const isAllowed = () => who.policy.mayPublish(who.identity, topic.name, { qos, retain }); // rules may change until then
+    return {
+      topic,
+      source: messageSource(payload, { qos, retain, properties }),
+      delaySeconds,
+      expirySeconds,
+      isAllowed,
+    };
   }
 }
 

@@ -202,3 +202,28 @@ Deno.test("over the wire: 0x87 for a filter, a shared filter and a message that 
     assert.equal(await client.subscribe(filter, { qos: 1 }), 0x87);
   }
 });
+
+Deno.test("a will whose right was taken away meanwhile is dropped, and the drop is told", async () => {
+  const rules = new AccessRules([allow("#")]);
+  await using broker = await TestBroker.start({
+    authenticator: { authenticate: (client) => ({ username: client.username, policy: rules.policyOf(client) }) },
+  });
+  const happenings = broker.broker.happenings().getReader();
+  const will = { topic: "last/words", payload: "x", qos: 1, retain: true } as never;
+  const client = await broker.connect({ clientId: "one", will });
+  rules.replace([deny("last/#")]);
+  client.close();
+  for (;;) {
+    const { value } = await happenings.read();
+    assert.notEqual(value?.kind, "will-published");
+    if (value?.kind !== "message-dropped") continue;
+    assert.deepEqual(value, {
+      kind: "message-dropped",
+      clientId: "one",
+      topic: "last/words",
+      cause: "not-authorized",
+    });
+    break;
+  }
+  await happenings.cancel();
+});
