@@ -96,6 +96,22 @@ export type Mutation =
   | ({ readonly kind: "will-saved" } & StoredWill)
   | { readonly kind: "will-cleared"; readonly clientId: string };
 
+/** What changes something that belongs to one session. When that session is not there (any more), it changes nothing. */
+export type SessionMutation = Extract<
+  Mutation,
+  {
+    kind:
+      | "subscribed"
+      | "unsubscribed"
+      | "delivery-stored"
+      | "delivery-sent"
+      | "delivery-released"
+      | "delivery-done"
+      | "packet-id-received"
+      | "packet-id-released";
+  }
+>;
+
 /** Deliveries of one session that a start leaves in the store. */
 export interface StoredBacklog {
   /** Whose they are. */

@@ -88,12 +88,20 @@ function restoreWills(broker: Broker, options: RestoreOptions, turn: Turn): void
 }
 
 function messagesOf(bodies: readonly StoredBody[], topicOf: (name: string) => Topic): Map<number, Message> {
-  return new Map(bodies.map((body) => [body.bodyId, messageOf(body, topicOf(body.topic))]));
+  const messages = new Map<number, Message>();
+  let topic: Topic | undefined; // of one message after the other it is mostly the same
+  for (const body of bodies) {
+    if (topic?.name !== body.topic) topic = topicOf(body.topic);
+    messages.set(body.bodyId, messageOf(body, topic));
+  }
+  return messages;
 }
 
-function messageOf(body: StoredBody, topic: Topic): Message {
-  const { qos, retain, properties } = body;
-  const message = new Message(topic, messageSource(body.payload, { qos, retain, properties }), body.expiresAt).own();
-  message.bodyId = body.bodyId;
+/** A message with bytes of its own: those of a body may lie in a buffer with many others. */
+function messageOf({ bodyId, qos, retain, properties, payload, expiresAt }: StoredBody, topic: Topic): Message {
+  const parts = { properties, propertiesStart: 0, propertiesEnd: properties.length };
+  const source = { qos, retain, ...parts, bytes: payload, payloadStart: 0, payloadEnd: payload.length };
+  const message = new Message(topic, source, expiresAt).own();
+  message.bodyId = bodyId;
   return message;
 }

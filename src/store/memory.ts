@@ -1,6 +1,7 @@
 import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
 import type {
   Mutation,
+  SessionMutation,
   StoredBody,
   StoredDelivery,
   StoredPage,
@@ -10,6 +11,7 @@ import type {
 } from "../core/mutation.ts";
 import type { PageRequest, Store } from "../core/ports.ts";
 import type { SubscriptionOptions } from "../core/subscription.ts";
+import { bodyBytes } from "./body_bytes.ts";
 
 /** What belongs to one session. */
 interface SessionRows {
@@ -121,7 +123,6 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** Changes to a session that is not there (any more) change nothing. */
   #applyToSession(mutation: SessionMutation): void {
     const row = this.#sessions.get(mutation.clientId);
     if (row === undefined) return;
@@ -231,24 +232,6 @@ function firstPage(row: SessionRows): { deliveries: StoredDelivery[]; rest: Stor
     rest,
   };
 }
-
-function bodyBytes(body: StoredBody): number {
-  return new TextEncoder().encode(body.topic).length + body.properties.length + body.payload.length;
-}
-
-type SessionMutation = Exclude<
-  Mutation,
-  {
-    kind:
-      | "session-saved"
-      | "session-ended"
-      | "body-stored"
-      | "retained-set"
-      | "retained-cleared"
-      | "will-saved"
-      | "will-cleared";
-  }
->;
 
 function update(row: SessionRows, sequence: number, change: Partial<StoredDelivery>): void {
   const delivery = row.deliveries.get(sequence);

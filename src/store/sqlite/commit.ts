@@ -1,4 +1,6 @@
-import type { Mutation, StoredBody, StoredDelivery } from "../../core/mutation.ts";
+import type { SessionMutation, StoredBody, StoredDelivery } from "../../core/mutation.ts";
+import { bodyBytes } from "../body_bytes.ts";
+import type { Batch, DoneRun, Run, SentRun } from "./runs.ts";
 import type { Statements } from "./statements.ts";
 
 /** Applies mutations within one transaction. Kept for that transaction only: which bodies it brings, and what refers to them. */
@@ -17,9 +19,9 @@ export class Commit {
   }
 
   /** Applies all, in order. */
-  apply(mutations: readonly Mutation[]): void {
-    for (const mutation of mutations) this.#note(mutation);
-    for (const mutation of mutations) this.#apply(mutation);
+  apply(batch: Batch): void {
+    for (const mutation of batch) this.#note(mutation);
+    for (const mutation of batch) this.#apply(mutation);
   }
 
   /** To be called last: takes out what nothing refers to any more, and notes the highest ids. */
@@ -30,7 +32,7 @@ export class Commit {
   }
 
   /** Counts what refers to the bodies of this commit: a body that one delivery refers to lies in that delivery's row. */
-  #note(mutation: Mutation): void {
+  #note(mutation: Batch[number]): void {
     switch (mutation.kind) {
       case "body-stored":
         this.#bodies.set(mutation.bodyId, { body: mutation, references: 0, isInTable: false });
@@ -49,7 +51,7 @@ export class Commit {
     }
   }
 
-  #apply(mutation: Mutation): void {
+  #apply(mutation: Batch[number]): void {
     const statements = this.#statements;
     switch (mutation.kind) {
       case "session-saved": {
@@ -82,8 +84,7 @@ export class Commit {
     }
   }
 
-  /** Changes to a session that is not there (any more) change nothing. */
-  #applyToSession(mutation: SessionMutation): void {
+  #applyToSession(mutation: Extract<Batch[number], SessionMutation | Run>): void {
     const statements = this.#statements;
     const session = this.#sessionIds.get(mutation.clientId);
     if (session === undefined) return;
@@ -99,15 +100,13 @@ export class Commit {
         return;
       case "delivery-stored":
         return this.#saveDelivery(session, mutation);
-      case "delivery-sent":
-        statements.setPacketId.run(mutation.sequence, mutation.packetId);
-        return;
+      case "deliveries-sent":
+        return this.#setPacketIds(mutation);
       case "delivery-released":
         statements.setReleased.run(mutation.sequence);
         return;
-      case "delivery-done":
-        this.unrefer(statements.deleteDelivery.get(mutation.sequence) as DeletedDelivery | undefined);
-        return;
+      case "deliveries-done":
+        return this.#deleteDeliveries(mutation);
       case "packet-id-received":
         statements.saveReceived.run(session, mutation.packetId);
         return;
@@ -117,6 +116,19 @@ export class Commit {
       default:
         mutation satisfies never;
     }
+  }
+
+  #setPacketIds({ sequence, packetId, count }: SentRun): void {
+    if (count === 1) this.#statements.setPacketId.run(sequence, packetId);
+    else this.#statements.setPacketIds.run(sequence, sequence + count - 1, sequence - packetId);
+  }
+
+  #deleteDeliveries({ sequence, count }: DoneRun): void {
+    const { deleteDelivery, sharedBodies, deleteDeliveries } = this.#statements;
+    if (count === 1) return this.unrefer(deleteDelivery.get(sequence) as DeletedDelivery | undefined);
+    const last = sequence + count - 1;
+    for (const { body } of sharedBodies.all(sequence, last) as { body: number }[]) this.#unreferBody(body);
+    deleteDeliveries.run(sequence, last);
   }
 
   #saveDelivery(session: number, delivery: StoredDelivery): void {
@@ -205,24 +217,4 @@ export class Commit {
 export interface DeletedDelivery {
   readonly body: number;
   readonly is_shared: 0 | 1;
-}
-
-type SessionMutation = Exclude<
-  Mutation,
-  {
-    kind:
-      | "session-saved"
-      | "session-ended"
-      | "body-stored"
-      | "retained-set"
-      | "retained-cleared"
-      | "will-saved"
-      | "will-cleared";
-  }
->;
-
-const encoder = new TextEncoder();
-
-function bodyBytes(body: StoredBody): number {
-  return encoder.encode(body.topic).length + body.properties.length + body.payload.length;
 }

@@ -22,6 +22,7 @@ import {
   willOf,
   type WillRow,
 } from "./rows.ts";
+import { type Batch, withRuns } from "./runs.ts";
 import { checkFile, explained } from "./database_file.ts";
 import { migrate } from "./schema.ts";
 import { prepare, type Statements } from "./statements.ts";
@@ -138,22 +139,27 @@ export class SqliteStore implements Store {
   /** Writes all in one transaction. When the disk is full, the ballast makes room for this commit and, since new messages are refused
    * from then on, for those that follow until there is space again. */
   commit(mutations: readonly Mutation[]): void {
+    this.commitBatch(withRuns(mutations));
+  }
+
+  /** As {@link SqliteStore.commit}, for who has gathered the runs elsewhere. */
+  commitBatch(batch: Batch): void {
     try {
-      this.#commit(mutations);
+      this.#commit(batch);
     } catch (error) {
       if (!isDiskFull(error) || this.#ballast === null || this.#ballast.isOff) throw error;
       this.#ballast.throwOff();
-      this.#commit(mutations);
+      this.#commit(batch);
     }
   }
 
-  #commit(mutations: readonly Mutation[]): void {
+  #commit(batch: Batch): void {
     const statements = this.#statements;
     const commit = new Commit(statements, this.#sessionIds);
     statements.begin.run();
     try {
-      commit.apply(mutations);
-      if (mutations.some(({ kind }) => kind === "session-ended")) this.#refreshEnded();
+      commit.apply(batch);
+      if (batch.some(({ kind }) => kind === "session-ended")) this.#refreshEnded();
       this.#sweep(commit);
       commit.finish();
       statements.commit.run();
@@ -177,7 +183,7 @@ export class SqliteStore implements Store {
   /** Sweeps out what ended sessions left, as far as one call goes, gives free pages back, and takes ballast on when there is space
    * again. True while there is more to sweep. */
   maintain(): boolean {
-    if (this.#endedSessions.length > 0) this.commit([]);
+    if (this.#endedSessions.length > 0) this.commitBatch([]);
     try {
       this.#giveBack();
     } catch (error) {

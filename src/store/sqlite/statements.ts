@@ -19,8 +19,11 @@ export interface Statements {
   readonly deleteUnreferred: StatementSync;
   readonly saveDelivery: StatementSync;
   readonly setPacketId: StatementSync;
+  readonly setPacketIds: StatementSync;
   readonly setReleased: StatementSync;
   readonly deleteDelivery: StatementSync;
+  readonly sharedBodies: StatementSync;
+  readonly deleteDeliveries: StatementSync;
   readonly saveReceived: StatementSync;
   readonly deleteReceived: StatementSync;
   readonly retainedBody: StatementSync;
@@ -68,8 +71,11 @@ export function prepare(database: DatabaseSync): Statements {
     deleteUnreferred: on("DELETE FROM bodies WHERE id = ? AND refs <= 0"),
     saveDelivery: on(`INSERT INTO deliveries (${DELIVERY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     setPacketId: on("UPDATE deliveries SET packet_id = ?2 WHERE id = ?1"),
+    setPacketIds: on("UPDATE deliveries SET packet_id = id - ?3 WHERE id BETWEEN ?1 AND ?2"),
     setReleased: on("UPDATE deliveries SET flags = flags | 8 WHERE id = ?"),
     deleteDelivery: on("DELETE FROM deliveries WHERE id = ? RETURNING body, topic IS NULL AS is_shared"),
+    sharedBodies: on("SELECT body FROM deliveries WHERE id BETWEEN ? AND ? AND topic IS NULL"),
+    deleteDeliveries: on("DELETE FROM deliveries WHERE id BETWEEN ? AND ?"),
     saveReceived: on("INSERT OR IGNORE INTO received VALUES (?, ?)"),
     deleteReceived: on("DELETE FROM received WHERE session = ? AND packet_id = ?"),
     retainedBody: on("SELECT body FROM retained WHERE topic = ?"),

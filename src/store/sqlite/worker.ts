@@ -1,4 +1,5 @@
 /** The Worker that a store's database lives in, with the permissions of its folder and no others. */
+import { pack } from "./packed_page.ts";
 import type { StoreReply, StoreRequest } from "./protocol.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
@@ -30,10 +31,10 @@ async function answer(request: StoreRequest): Promise<StoreReply> {
     case "load":
       return { kind: "loaded", state: await store.load() };
     case "commit":
-      store.commit(request.mutations);
+      store.commitBatch(request.batch);
       return { kind: "done", isFull: store.isFull };
     case "page":
-      return { kind: "paged", page: store.page(request.request) };
+      return { kind: "paged", page: pack(store.page(request.request)) };
     case "maintain": {
       const hasMore = store.maintain();
       return { kind: "maintained", hasMore, isFull: store.isFull };

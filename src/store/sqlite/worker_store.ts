@@ -1,6 +1,8 @@
 import type { Mutation, StoredPage, StoredState } from "../../core/mutation.ts";
 import type { PageRequest, Store } from "../../core/ports.ts";
+import { unpack } from "./packed_page.ts";
 import type { StoreReply, StoreRequest } from "./protocol.ts";
+import { withRuns } from "./runs.ts";
 import type { OpenOptions } from "./sqlite_store.ts";
 
 /** Where the database is and what a commit promises. */
@@ -68,13 +70,13 @@ export class WorkerStore implements Store {
 
   /** Writes all in one transaction. */
   async commit(mutations: readonly Mutation[]): Promise<void> {
-    await this.#ask({ kind: "commit", mutations });
+    await this.#ask({ kind: "commit", batch: withRuns(mutations) });
   }
 
   /** The next deliveries of a session that wait. */
   async page(request: PageRequest): Promise<StoredPage> {
     const reply = await this.#ask({ kind: "page", request });
-    return (reply as Extract<StoreReply, { kind: "paged" }>).page;
+    return unpack((reply as Extract<StoreReply, { kind: "paged" }>).page);
   }
 
   /** Sweeps out what ended sessions left; true while there is more. */

@@ -1,0 +1,63 @@
+import type { Mutation } from "../../core/mutation.ts";
+
+/** Deliveries with consecutive sequences that were sent to one client with consecutive packet ids, or that it is done with. The front of
+ * a queue goes out and is acknowledged in order: one statement for all of them, and one object on the way to the Worker. */
+export type Run = SentRun | DoneRun;
+
+/** `sequence` got `packetId`, the next sequence the next packet id, `count` of them. */
+export interface SentRun {
+  readonly kind: "deliveries-sent";
+  readonly clientId: string;
+  readonly sequence: number;
+  readonly packetId: number;
+  count: number;
+}
+
+/** From `sequence` on, `count` of them. */
+export interface DoneRun {
+  readonly kind: "deliveries-done";
+  readonly clientId: string;
+  readonly sequence: number;
+  count: number;
+}
+
+/** A commit with every `delivery-sent` and `delivery-done` in a run, be it of one. */
+export type Batch = readonly (Exclude<Mutation, { kind: "delivery-sent" | "delivery-done" }> | Run)[];
+
+/** Gathers the runs of a commit behind the rest of it, those that were sent before those that are done. Nothing else in a commit minds
+ * the place: what it does to a delivery comes before that is sent or is the same afterwards, and bodies go last of all. */
+export function withRuns(mutations: readonly Mutation[]): Batch {
+  const batch: Batch[number][] = [];
+  const sent = new Map<string, SentRun>();
+  const done = new Map<string, DoneRun>();
+  const sentRuns: SentRun[] = [];
+  const doneRuns: DoneRun[] = [];
+  for (const mutation of mutations) {
+    if (mutation.kind === "delivery-done") {
+      const { clientId, sequence } = mutation;
+      const last = done.get(clientId);
+      if (last !== undefined && last.sequence + last.count === sequence) {
+        last.count++;
+        continue;
+      }
+      const run: DoneRun = { kind: "deliveries-done", clientId, sequence, count: 1 };
+      done.set(clientId, run);
+      doneRuns.push(run);
+    } else if (mutation.kind === "delivery-sent") {
+      const { clientId, sequence, packetId } = mutation;
+      const last = sent.get(clientId);
+      if (last !== undefined && last.sequence + last.count === sequence && last.packetId + last.count === packetId) {
+        last.count++;
+        continue;
+      }
+      const run: SentRun = { kind: "deliveries-sent", clientId, sequence, packetId, count: 1 };
+      sent.set(clientId, run);
+      sentRuns.push(run);
+    } else {
+      batch.push(mutation);
+    }
+  }
+  for (const run of sentRuns) batch.push(run);
+  for (const run of doneRuns) batch.push(run);
+  return batch;
+}
