@@ -1,8 +1,9 @@
 /** Which data a command is about, and the copy of it: `weir backup`. */
 import { loadConfig } from "../config/load.ts";
+import { visible } from "../core/text.ts";
 import { backUp } from "../store/sqlite/backup.ts";
 import { UsageError } from "./arguments.ts";
-import { CommandError } from "./failure.ts";
+import { CommandError, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
 import { type Host, sources } from "./host.ts";
 import { formatBytes } from "./table.ts";
 
@@ -28,7 +29,11 @@ export function dataFolder(options: ReadonlyMap<string, string>, host: Host): st
 /** Copies the database of a folder. Answers the exit code. */
 export async function runBackup(paths: { folder: string; target: string }, host: Host): Promise<number> {
   const { bytes } = await backUp(paths.folder, paths.target);
-  host.print(`${paths.target}: ${formatBytes(bytes)}, whole. docs/operations.md says how to restore it.`);
+  host.print(
+    `${visible(paths.target, MESSAGE_CHARACTERS_MAX)}: ${
+      formatBytes(bytes)
+    }, whole. docs/operations.md says how to restore it.`,
+  );
   return 0;
 }
 

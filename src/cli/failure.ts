@@ -1,5 +1,9 @@
 /** What went wrong, in a line or two that say what to do. */
 import { ConfigError } from "../config/problem.ts";
+import { visible } from "../core/text.ts";
+
+/** Of one message: the names of files in it may be long. */
+export const MESSAGE_CHARACTERS_MAX = 4096;
 
 /** A command cannot do what it was asked for; the message is for people. */
 export class CommandError extends Error {
@@ -15,7 +19,7 @@ export function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return `weir: ${String(error)}`;
   const denied = causeOf(error, Deno.errors.NotCapable);
   if (denied !== undefined) return explainDenial(denied);
-  if (EXPLAINED.has(error.name)) return `weir: ${error.message}`;
+  if (EXPLAINED.has(error.name)) return `weir: ${visible(error.message, MESSAGE_CHARACTERS_MAX)}`;
   return `weir: ${error.stack ?? error.message}`;
 }
 
@@ -35,7 +39,8 @@ export function explainStop(error: unknown): string {
     const message = at instanceof Error ? at.message : String(at);
     if (!words.some((word) => word.includes(message))) words.push(message);
   }
-  return `weir: The broker had to stop: ${words.join(": ").replaceAll(/\s*\n\s*/g, " ")}`;
+  const line = words.join(": ").replaceAll(/\s*\n\s*/g, " ");
+  return `weir: The broker had to stop: ${visible(line, MESSAGE_CHARACTERS_MAX)}`;
 }
 
 const LISTEN_FAILURES: readonly (readonly [new () => Error, string])[] = [

@@ -1,4 +1,5 @@
 /** `weir inspect`: what a data folder holds, beside the broker or without it. */
+import { visibleJson } from "../core/text.ts";
 import { Inspection, type Overview, type SessionRow } from "../store/sqlite/inspection.ts";
 import { UsageError } from "./arguments.ts";
 import type { Host } from "./host.ts";
@@ -28,13 +29,13 @@ export function runInspect({ folder, section, isJson, limit }: InspectOptions, h
   using inspection = Inspection.open(folder);
   if (name === undefined) {
     const overview = inspection.overview();
-    if (isJson) host.print(JSON.stringify(overview, null, 2));
+    if (isJson) host.print(visibleJson(JSON.stringify(overview, null, 2)));
     else for (const line of overviewLines(overview)) host.print(line);
     return 0;
   }
   const listing = list(inspection, name, rows === 0 ? -1 : rows);
   const { items, total } = listing;
-  if (isJson) host.print(JSON.stringify({ total, [name]: items }, null, 2));
+  if (isJson) host.print(visibleJson(JSON.stringify({ total, [name]: items }, null, 2)));
   else for (const line of listingLines(listing)) host.print(line);
   return 0;
 }

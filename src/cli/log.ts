@@ -7,7 +7,7 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import type { LogConfig, LogLevel } from "../config/config.ts";
-import { cut, quoted, visible } from "../core/text.ts";
+import { cut, quoted, visible, visibleJson } from "../core/text.ts";
 
 /** Of one fact in a line: client ids and topics may have 65,535. */
 const CHARACTERS_MAX = 256;
@@ -40,14 +40,9 @@ function onOneLine(value: unknown): string {
 
 const formatJson = getJsonLinesFormatter({ properties: "flatten" });
 
-/** JSON escapes C0; what else a terminal would act on is escaped here, in JSON's own way, so that a reader gets it back. */
 function jsonLine(record: LogRecord): string {
   const properties = bounded(record.properties) as LogRecord["properties"];
-  const line = formatJson({ ...record, message: record.message.map(bounded), properties }).trimEnd();
-  return line.replaceAll(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    return [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`)
-      .join("");
-  });
+  return visibleJson(formatJson({ ...record, message: record.message.map(bounded), properties }).trimEnd());
 }
 
 /** Facts are plain data, a level or two deep. */

@@ -3,9 +3,10 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Override } from "../config/reading.ts";
 import { formatAddress } from "../config/text_type.ts";
+import { visible } from "../core/text.ts";
 import { VERSION } from "../server/version.ts";
 import { commandNamed, type Invocation, parseArguments, UsageError } from "./arguments.ts";
-import { explainFailure } from "./failure.ts";
+import { explainFailure, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
 import { commandHelp, overview } from "./help.ts";
 import { type Host, sources } from "./host.ts";
 import { runServe } from "./serve.ts";
@@ -17,7 +18,9 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
     return await run(parseArguments(args), args, host);
   } catch (error) {
     if (error instanceof UsageError) {
-      host.complain(`weir: ${error.message}\nweir: "weir --help" lists commands and options`);
+      host.complain(
+        `weir: ${visible(error.message, MESSAGE_CHARACTERS_MAX)}\nweir: "weir --help" lists commands and options`,
+      );
       return 2;
     }
     host.complain(explainFailure(error));
@@ -84,7 +87,7 @@ function summary(file: string, config: Config): string {
   const listeners = config.listeners.map((listener) => `${listener.name} on ${formatAddress(listener)}`).join(", ");
   const who = config.auth.allowAnonymous ? "anybody may connect" : "clients must log in";
   const users = config.auth.scramUsers.length;
-  return `${file}: no problems. It would open ${listeners}; ${who}${
+  return `${visible(file, MESSAGE_CHARACTERS_MAX)}: no problems. It would open ${listeners}; ${who}${
     users > 0 ? `, ${users} with a password here` : ""
   }.`;
 }

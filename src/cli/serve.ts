@@ -1,8 +1,9 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import type { Config, TlsFiles } from "../config/config.ts";
+import { visible } from "../core/text.ts";
 import type { RunningServer } from "../server/serve.ts";
 import { formatAddress } from "../config/text_type.ts";
-import { explainListenFailure, explainStop } from "./failure.ts";
+import { explainListenFailure, explainStop, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
 import type { Host, SignalName } from "./host.ts";
 import { openLog } from "./log.ts";
 
@@ -70,7 +71,7 @@ function greeting(server: RunningServer, config: Config): string[] {
   return [
     "Weir is ready for MQTT clients.",
     ...listeners,
-    `Data: ${server.dataDescription}.`,
+    `Data: ${visible(server.dataDescription, MESSAGE_CHARACTERS_MAX)}.`,
     "Try it:",
     `  mosquitto_sub${target} -t 'hello/#' -v`,
     `  mosquitto_pub${target} -t hello/world -m hi`,

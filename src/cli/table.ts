@@ -1,4 +1,5 @@
 /** Rows of text under a heading, for people. */
+import { visible } from "../core/text.ts";
 
 /** A column: its heading, and whether its values are numbers, which stand right. */
 export interface Column {
@@ -8,7 +9,10 @@ export interface Column {
 
 /** The heading and the rows, as lines. Text from clients comes escaped: nobody draws on the terminal. */
 export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const cells = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(visible))];
+  const cells = [
+    columns.map(({ heading }) => heading),
+    ...rows.map((row) => row.map((cell) => visible(cell, Infinity))),
+  ];
   const widths = columns.map((_, index) => Math.max(...cells.map((row) => row[index].length)));
   return cells.map((row) => row.map((cell, index) => padded(cell, widths[index], columns[index])).join("  ").trimEnd());
 }
@@ -29,11 +33,4 @@ export function counted(count: number, noun: string): string {
 
 function padded(cell: string, width: number, { isNumber = false }: Column): string {
   return isNumber ? cell.padStart(width) : cell.padEnd(width);
-}
-
-function visible(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

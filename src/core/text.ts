@@ -13,6 +13,14 @@ export function quoted(name: string, charactersMax = 100): string {
   return JSON.stringify(cut(name, charactersMax)).replaceAll(UNSEEN, escaped);
 }
 
+/** JSON with what a terminal would act on escaped in JSON's own way, so that a reader gets it back; C0 has been escaped by JSON itself. */
+export function visibleJson(json: string): string {
+  return json.replaceAll(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+  });
+}
+
 /** The beginning of `text`, and how much is missing. */
 export function cut(text: string, charactersMax: number): string {
   if (text.length <= charactersMax) return text;

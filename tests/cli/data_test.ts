@@ -71,7 +71,7 @@ Deno.test("weir inspect sessions lists who is there and what waits for whom; nam
     "CLIENT       USER  STATE                               EXPIRY  SUBSCRIPTIONS  WAITING  INFLIGHT",
     "alice        al    offline since 2026-01-02T03:04:05Z  never               2        2         0",
     "bob          -     online                              300 s               0        1         1",
-    "e\\u001b[31m  -     online                              60 s                0        0         0",
+    "e\\u{1b}[31m  -     online                              60 s                0        0         0",
   ]);
   await store.close();
   const [, after] = await weir(["inspect", "sessions", "-d", folder.path]);

@@ -99,3 +99,22 @@ Deno.test("an option that is wrong is named", async () => {
     '--log-level: log.level: expected debug, info, warn or error, found the text "loud"',
   ]);
 });
+
+for (
+  const line of [
+    "X",
+    "--X",
+    "inspect X",
+    "check a X",
+    "--data X --config y inspect",
+    "--addr X",
+    "--config X",
+    "--data X inspect",
+  ]
+) {
+  Deno.test(`weir ${line}: what was typed comes back with every control and direction shown`, async () => {
+    const [code, { complaints }] = await run(line.replace("X", "\u001b[2J\u202e\u2028\nweir:forged"));
+    assert.notEqual(code, 0);
+    for (const complaint of complaints) assert.doesNotMatch(complaint, /^weir:forged|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  });
+}

@@ -211,7 +211,7 @@ Deno.test("[MQTT-4.3.3-6] a second PUBREC is answered by PUBREL, not by the PUBL
 
 /** Waits until a message published with an expiry of one second, after those of `client`, has expired. */
 async function outliveOneSecond(client: TestClient): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await new Promise((resolve) => setTimeout(resolve, 1_100)); // a second is the unit of expiry: time itself is the condition
   await client.expectNothing();
 }
 

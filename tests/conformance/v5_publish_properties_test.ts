@@ -217,7 +217,7 @@ Deno.test("[MQTT-3.3.2-5] a message that was sent once is sent again though it h
   await publisher.publish("a", "x", { qos: 1, properties: { messageExpiryInterval: 1 } });
   const { messageId } = await before.receive({ acknowledge: false });
   await before.disconnect();
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await new Promise((resolve) => setTimeout(resolve, 1_100)); // expiry is in seconds: time itself is the condition
   const after = await broker.connect({ clientId: "one", clean: false });
   const again = await after.receive();
   assert.deepEqual([again.messageId, again.dup], [messageId, true]); // [MQTT-4.4.0-1]

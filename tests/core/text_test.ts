@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cut, quoted, visible } from "../../src/core/text.ts";
+import { cut, quoted, visible, visibleJson } from "../../src/core/text.ts";
 
 Deno.test("what nobody would see is shown as what it is", () => {
   assert.equal(visible("plain, ü, 漢, 😀"), "plain, ü, 漢, 😀");
@@ -21,4 +21,11 @@ Deno.test("a name in a message is quoted, escaped and cut", () => {
 Deno.test("a cut does not go through the middle of a character", () => {
   assert.equal(cut("ab😀c", 3), "ab… (3 more)");
   assert.equal(cut("ab😀c", 4), "ab😀… (1 more)");
+});
+
+Deno.test("JSON is read back as it was, and shows nothing that a terminal would act on", () => {
+  const name = "\u202e\u2028\x9b2J\u200b\u{e0041}a\nb";
+  const line = visibleJson(JSON.stringify({ name }, null, 2));
+  assert.doesNotMatch(line, /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u);
+  assert.deepEqual(JSON.parse(line), { name });
 });
