@@ -218,6 +218,25 @@ function deliveryContract(contract: Contract): void {
   });
 
   contract(
+    "deliveries that are sent and done one after the other leave those between and behind them alone",
+    async (bench) => {
+      const sent = (sequence: number, packetId: number) => {
+        return { kind: "delivery-sent", clientId: "alice", sequence, packetId } as const;
+      };
+      await bench.commit([
+        ...[session("alice"), session("bob"), body(1), body(2)],
+        ...[1, 2, 3, 5, 6, 7].map((sequence) => delivery("alice", sequence, sequence % 2 + 1)),
+        delivery("bob", 4, 1),
+      ]);
+      await bench.commit([sent(1, 65_534), sent(2, 65_535), sent(3, 1), sent(5, 2), sent(6, 3)]);
+      const loaded = await after(bench, [done("alice", 1), done("alice", 2), sent(7, 4), done("alice", 3)]);
+      const rows = loaded.deliveries.map(({ clientId, sequence, packetId }) => [clientId, sequence, packetId]);
+      assert.deepEqual(rows.sort(), [["alice", 5, 2], ["alice", 6, 3], ["alice", 7, 4], ["bob", 4, 0]]);
+      assert.deepEqual(loaded.bodies.map(({ bodyId }) => bodyId).sort(), [1, 2]);
+    },
+  );
+
+  contract(
     "a delivery is sent, released and done; one that is done is gone whatever is said of it later",
     async (bench) => {
       const at = (sequence: number) => ({ clientId: "alice", sequence });
