@@ -60,6 +60,9 @@ function weirConfig(folder: string, { port, store }: { port: number; store: Stor
   tcp_max_connections: 30000
 log:
   level: error
+session:
+  max_offline_queue_size: unlimited
+  max_offline_queue_bytes: unlimited
 storage:
 ${storage}
 `;

@@ -30,6 +30,7 @@ export interface LoadResult {
   readonly conn_per_s?: number;
   readonly cpu_us_per_connect?: number;
   readonly bytes_per_conn?: number;
+  readonly bytes_per_queued?: number;
   readonly broker_cpu_s_per_M?: number;
   readonly receive_all_s?: number;
   readonly drain_all_s?: number;

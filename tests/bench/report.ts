@@ -22,6 +22,8 @@ interface Figures {
   /** Milliseconds until everything had arrived. */
   readonly allMs: number | undefined;
   readonly bytesPerConnection: number | undefined;
+  /** Only told of queues long enough that it says something. */
+  readonly bytesPerQueued: number | undefined;
   /** Lost, doubled or out of order. */
   readonly wrong: number;
 }
@@ -41,6 +43,7 @@ function figuresOf(scenario: string, result: LoadResult): Figures {
     p99: latency?.p99,
     allMs: allSeconds === undefined ? undefined : allSeconds * 1000,
     bytesPerConnection: result.bytes_per_conn,
+    bytesPerQueued: scenario.startsWith("drain_") && result.count! >= 100_000 ? result.bytes_per_queued : undefined,
     wrong: (result.lost ?? 0) + (result.dups ?? 0) + (result.reordered ?? 0) + (result.ok ? 0 : 1),
   };
 }
@@ -122,6 +125,8 @@ function latency(figures: readonly Figures[]): string {
 function also(figures: readonly Figures[]): string {
   const allMs = median(figures.map(({ allMs }) => allMs));
   const bytes = median(figures.map(({ bytesPerConnection }) => bytesPerConnection));
+  const queued = median(figures.map(({ bytesPerQueued }) => bytesPerQueued));
+  if (queued !== undefined) return `${queued.toFixed(0)} B queued each`;
   if (allMs !== undefined) return `all in ${allMs.toFixed(0)} ms`;
   return bytes === undefined ? "" : `${(bytes / 1024).toFixed(1)} KiB each`;
 }

@@ -17,7 +17,7 @@ REGEX picks scenarios by name; all without it.
 
 Options:
       --rounds N         each scenario so many times, brokers alternating; medians are shown (3)
-      --store KIND       memory or sqlite, for Weir; durable_* always take sqlite (memory)
+      --store KIND       memory or sqlite, for Weir; durable_* and drain_* always take sqlite (memory)
       --seconds S        seconds of traffic of each run (2.5), of which --warmup S are left out (0.5);
                          at a fixed rate 8 and 4 more
       --quiet S          wait at most so long before a run for other load to go away (2)

@@ -74,6 +74,9 @@ const ALL: readonly Scenario[] = [
   // Acknowledged means on disk: QoS 1 to a persistent session that is away.
   scenario("durable_100_publishers", "offline --count 100000 -P 100 -i 20 -s 64", { isDurable: true }),
   scenario("durable_1_publisher", "offline --count 10000 -P 1 -i 1 -s 64", { isDurable: true }),
+  // A session comes back to what waits on disk: the cost of a message is to be the same however many there are.
+  scenario("drain_10k", "offline --count 10000 -P 50 -i 20 -s 100", { isDurable: true }),
+  scenario("drain_1m", "offline --count 1000000 -P 50 -i 20 -s 100", { isDurable: true, needsFresh: true }),
   scenario("durable_ack_5k", "pubsub -l p2p -P 100 -S 100 --pub-qos 1 --sub-qos 0 -s 64 -i 20 -r 5000", {
     isDurable: true,
     hasAbsentSession: true,
