@@ -1,13 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import { anonymous, type Authenticator } from "../auth/authenticator.ts";
-import { CertificateIdentity } from "../auth/certificate_identity.ts";
-import { PasswordUsers } from "../auth/password_users.ts";
-import { ScramSha256 } from "../auth/scram_sha_256.ts";
-import type { AuthConfig, Config, ListenerConfig } from "../config/config.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
 import { formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openDataFolder } from "../store/sqlite/data_folder.ts";
+import { AuthenticationChain } from "./authentication_chain.ts";
 import { logHappenings } from "./happening_log.ts";
 import type { ListenerAddress } from "./listeners.ts";
 import type { BrokerOptions } from "./options.ts";
@@ -32,6 +29,7 @@ export interface RunningServer {
 export async function serve(config: Config): Promise<RunningServer> {
   const { storage } = config;
   for (const listener of config.listeners) await opening(listener, () => tryAddress(listener)); // before anything is made for it on the disk
+  const chain = await AuthenticationChain.open(config.auth);
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
@@ -40,8 +38,8 @@ export async function serve(config: Config): Promise<RunningServer> {
     limits: config.limits,
     protocol: config.protocol,
     connection: config.connection,
-    authenticator: authenticatorOf(config.auth),
-    authenticationMethods: config.auth.scramUsers.length > 0 ? [new ScramSha256(finderOf(config.auth))] : [],
+    authenticator: chain.authenticator,
+    authenticationMethods: chain.methods,
     sysIntervalMs: config.sys.intervalMs,
     shutdownTimeoutMs: config.shutdownTimeoutMs,
   };
@@ -111,17 +109,4 @@ async function reload(broker: WeirBroker, listeners: readonly ListenerConfig[]):
 /** Fails as listening would: an address that is in use, or not to be had. */
 function tryAddress({ hostname, port }: ListenerConfig): void {
   Deno.listen({ hostname, port }).close();
-}
-
-function authenticatorOf(auth: AuthConfig): Authenticator {
-  const { scramUsers, allowAnonymous, certificateUsername } = auth;
-  const byPassword = scramUsers.length === 0 && allowAnonymous
-    ? anonymous
-    : new PasswordUsers(finderOf(auth), { allowAnonymous });
-  return certificateUsername === "none" ? byPassword : new CertificateIdentity(certificateUsername, byPassword);
-}
-
-function finderOf({ scramUsers }: AuthConfig): (username: string) => AuthConfig["scramUsers"][number] | undefined {
-  const byName = new Map(scramUsers.map((user) => [user.username, user]));
-  return (username) => byName.get(username);
 }
