@@ -1,0 +1,54 @@
+import type { StoredQueueDelay, StoredQueues } from "./mutation.ts";
+import type { QueueRecord } from "./record.ts";
+
+/** Where in a log a page begins and how much it is at most. */
+export interface QueuePageRequest {
+  readonly logId: number;
+  /** The first offset wanted. */
+  readonly from: number;
+  /** The first offset that is not wanted any more: what is committed later is not asked for. */
+  readonly to: number;
+  /** How many records at most. */
+  readonly limit: number;
+  /** How many bytes of records at most, but always one record. */
+  readonly bytesMax: number;
+}
+
+/** What of a log a compaction has taken out. */
+export interface QueueCompaction {
+  readonly logId: number;
+  /** Offsets below were looked at. */
+  readonly to: number;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** The part of a store that queues need; the `queue-` mutations come through {@link Store.commit} like all others. */
+export interface QueueStore {
+  /** Called once, after {@link Store.load} and before the first commit. */
+  loadQueues(): StoredQueues | Promise<StoredQueues>;
+  /** Committed records of a log, by offset; none at all when there are none between `from` and `to`. */
+  queuePage(request: QueuePageRequest): readonly QueueRecord[] | Promise<readonly QueueRecord[]>;
+  /** The first offset of a log whose record was appended at `at` or later; the log's next offset when there is none. */
+  queueOffsetAt(logId: number, at: number): number | Promise<number>;
+  /** Delays that are due at `now`, the earliest first, and when the one after them is due; Infinity for none. */
+  queueDelays(now: number, limit: number): QueueDelayPage | Promise<QueueDelayPage>;
+  /** Compacts a bounded piece of a log: between `from` and `to` of each `message-key` only the newest record stays, and none when that
+   * one has an empty payload and was appended before `tombstonesBefore`. */
+  compactQueue(request: QueueCompactionRequest): QueueCompaction | Promise<QueueCompaction>;
+}
+
+/** What is to be compacted. */
+export interface QueueCompactionRequest {
+  readonly logId: number;
+  readonly from: number;
+  readonly to: number;
+  /** Milliseconds since 1970. */
+  readonly tombstonesBefore: number;
+}
+
+/** Delays that are due. */
+export interface QueueDelayPage {
+  readonly delays: readonly StoredQueueDelay[];
+  readonly nextAt: number;
+}
