@@ -3,7 +3,7 @@ import { didYouMean } from "./near.ts";
 import type { NamedPlace, Place, Problem } from "./problem.ts";
 import { keysUnder, listAt, type ListPath, LISTS, type Lists, settingAt, SETTINGS, type Values } from "./schema.ts";
 import type { Fields } from "./setting.ts";
-import { type Branch, describe, type Entry, type Leaf, type Tree } from "./tree.ts";
+import { type Branch, describe, type Entry, type Leaf, type List, type Tree } from "./tree.ts";
 import { unsupported, unsupportedInList } from "./unsupported.ts";
 import type { ValueType } from "./value_type.ts";
 
@@ -29,6 +29,14 @@ export function readSettings(root: Tree | undefined, overrides: readonly Overrid
   if (root !== undefined) reader.readRoot(root);
   for (const override of overrides) reader.readOverride(override);
   return reader.reading();
+}
+
+/** An entry of a list while it is read. */
+interface ItemReading {
+  readonly list: ListPath;
+  readonly fields: Fields;
+  readonly path: string;
+  readonly item: Record<string, unknown>;
 }
 
 /** Nobody reads the hints of a thousand problems, and each takes a look at all keys. */
@@ -112,12 +120,7 @@ class Reader {
       return item;
     }
     this.#places.set(path, tree.place);
-    for (const entry of tree.entries) {
-      const { key, value } = entry;
-      const known = Object.keys(fields);
-      if (known.includes(key)) item[key] = this.#readField(fields[key].type, value, `${path}.${key}`);
-      else this.#refuseKey(entry, `${path}.${key}`, { why: unsupportedInList(list, key), known });
-    }
+    this.#readFields({ list, fields, path, item }, tree, "");
     for (const [key, field] of Object.entries(fields)) {
       if (!field.required || Object.hasOwn(item, key)) continue;
       this.#report(tree.place, path, `expected the key "${key}": ${field.type.expected}`);
@@ -125,9 +128,33 @@ class Reader {
     return item;
   }
 
+  /** The keys of an entry, and of the maps in it: `retention: { retention_time: 7d }` is the field `retention.retention_time`. */
+  #readFields(into: ItemReading, tree: Branch, prefix: string): void {
+    const { list, fields, path, item } = into;
+    const names = Object.keys(fields).filter((name) => name.startsWith(prefix));
+    const known = new Set(names.map((name) => name.slice(prefix.length).split(".")[0]));
+    for (const entry of tree.entries) {
+      const name = prefix + entry.key;
+      const at = `${path}.${name}`;
+      if (Object.hasOwn(fields, name)) item[name] = this.#readField(fields[name].type, entry.value, at);
+      else if (!known.has(entry.key)) this.#refuseKey(entry, at, { why: unsupportedInList(list, name), known });
+      else if (entry.value.kind === "map") this.#readFields(into, entry.value, `${name}.`);
+      else this.#report(entry.value.place, at, `expected keys, found ${describe(entry.value)}`);
+    }
+  }
+
   #readField(type: ValueType<unknown>, tree: Tree, path: string): unknown {
     if (tree.kind === "value") return this.#parse(type, tree, path);
+    if (tree.kind === "list" && type.parseList !== undefined) return this.#parseList(type, tree, path);
     this.#report(tree.place, path, `expected ${type.expected}, found ${describe(tree)}`);
+  }
+
+  #parseList(type: ValueType<unknown>, list: List, path: string): unknown {
+    this.#places.set(path, list.place);
+    const leaves = list.items.filter((item) => item.kind === "value");
+    const value = leaves.length < list.items.length ? undefined : type.parseList!(leaves.map((leaf) => leaf.value));
+    if (value === undefined) this.#report(list.place, path, `expected ${type.expected}, found another one`);
+    return value;
   }
 
   #refuseKey(entry: Entry, path: string, { why, known }: { why: string | undefined; known: Iterable<string> }): void {

@@ -6,7 +6,8 @@ import { SECTIONS } from "./schema.ts";
 export function configurationPage(): string {
   const sections = Object.entries(SECTIONS).map(([section, about]) => {
     const keys = keysOf(section);
-    return [`## \`${section}\``, about, settingsTable(keys), ...keys.flatMap(listParagraphs)].join("\n\n");
+    const settings = keys.some((key) => key.setting !== undefined) ? [settingsTable(keys)] : [];
+    return [`## \`${section}\``, about, ...settings, ...keys.flatMap(listParagraphs)].join("\n\n");
   });
   return [INTRODUCTION, ...sections, CLOSING].join("\n\n") + "\n";
 }
@@ -14,8 +15,12 @@ export function configurationPage(): string {
 /** A file with every key at its default: loading it changes nothing. */
 export function defaultFile(): string {
   const sections = Object.entries(SECTIONS).map(([section, about]) => {
-    const keys = keysOf(section).map((key) => key.list === undefined ? settingLines(key) : listLines(key));
-    return [...comment(about, ""), `${section}:`, keys.map((lines) => lines.join("\n")).join("\n\n")].join("\n");
+    const keys = keysOf(section);
+    if (keys[0].name === "") return [...comment(about, ""), ...listLines(keys[0])].join("\n");
+    const lines = keys.map((key, index) => {
+      return [...mapLines(key, keys[index - 1]), ...(key.list === undefined ? settingLines(key) : listLines(key))];
+    });
+    return [...comment(about, ""), `${section}:`, lines.map((each) => each.join("\n")).join("\n\n")].join("\n");
   });
   return [FILE_HEADER, ...sections].join("\n\n") + "\n";
 }
@@ -33,8 +38,12 @@ function listParagraphs({ name, list, section }: ReferenceKey): string[] {
   const rows = Object.entries(list.fields).map(([field, { type, required, about }]) => {
     return [`\`${field}\``, type.expected, required ? "yes" : "no", about];
   });
-  const yaml = ["```yaml", `${section}:`, ...nested(name, list.example), "```"].join("\n");
-  return [`### \`${section}.${name}\``, list.about, table(["Key", "Value", "Needed", "What it is"], rows), yaml];
+  const example = name === ""
+    ? list.example.map((line, index) => `${index === 0 ? "  - " : "    "}${line}`)
+    : nested(name, list.example);
+  const yaml = ["```yaml", `${section}:`, ...example, "```"].join("\n");
+  const title = name === "" ? `Entries of \`${section}\`` : `\`${section}.${name}\``;
+  return [`### ${title}`, list.about, table(["Key", "Value", "Needed", "What it is"], rows), yaml];
 }
 
 /** A table whose columns are padded as `deno fmt` would. */
@@ -46,23 +55,43 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return lines.join("\n");
 }
 
+/** The inner map that begins with this key, as `retention:` does with `retention.time`. */
+function mapLines(key: ReferenceKey, before: ReferenceKey | undefined): string[] {
+  const map = mapOf(key);
+  return map === "" || (before !== undefined && mapOf(before) === map) ? [] : [`  ${map}:`];
+}
+
+/** Lists say their whole path themselves. */
+function mapOf({ name, list }: ReferenceKey): string {
+  return list === undefined ? name.split(".").slice(0, -1).join(".") : "";
+}
+
 function settingLines({ name, setting, variable }: ReferenceKey): string[] {
   const { type, about, atLimit } = setting!;
   const initial = formatDefault(setting!);
+  const [key, ...maps] = name.split(".").reverse();
+  const indent = "  ".repeat(maps.length + 1);
   return [
-    ...comment(about, "  "),
-    ...comment(`Value: ${type.expected}.`, "  "),
-    ...(atLimit === undefined ? [] : comment(`At the limit: ${atLimit}`, "  ")),
-    ...comment(`Variable: ${variable}`, "  "),
-    initial === "" ? `  # ${name}: true` : `  ${name}: ${initial}`,
+    ...comment(about, indent),
+    ...comment(`Value: ${type.expected}.`, indent),
+    ...(atLimit === undefined ? [] : comment(`At the limit: ${atLimit}`, indent)),
+    ...comment(`Variable: ${variable}`, indent),
+    initial === "" ? `${indent}# ${key}: true` : `${indent}${key}: ${initial}`,
   ];
 }
 
-function listLines({ name, list }: ReferenceKey): string[] {
+function listLines({ section, name, list }: ReferenceKey): string[] {
+  if (name === "") return topListLines(section, list!);
   const example = nested(name, list!.example).map((line) => line.replace(/^ {2}/, "  # "));
   const parts = name.split(".");
   const empty = parts.map((part, depth) => `${"  ".repeat(depth + 1)}${part}:`).join("\n") + " []";
   return [...comment(list!.about, "  "), "  # For example:", ...example, empty];
+}
+
+/** A list that is a section. */
+function topListLines(section: string, list: NonNullable<ReferenceKey["list"]>): string[] {
+  const example = list.example.map((line, index) => `#   ${index === 0 ? "- " : "  "}${line}`);
+  return [...comment(list.about, ""), "# For example:", `# ${section}:`, ...example, `${section}: []`];
 }
 
 /** `users:` and under it the entry, indented below its section. */

@@ -12,6 +12,8 @@ export interface ValueType<T> {
   readonly textual?: boolean;
   /** Undefined when `found` is not such a value. */
   parse(found: Scalar): T | undefined;
+  /** For a value that is written as a list of plain values. */
+  parseList?(found: readonly Scalar[]): T | undefined;
   /** As YAML. */
   format(value: T): string;
   /** What to add to the refusal of this particular value. */
@@ -26,6 +28,9 @@ export interface SpecialWord {
 
 /** Switches a limit off. */
 export const UNLIMITED: SpecialWord = { word: "unlimited", value: Infinity };
+
+/** For durations that do not end. */
+export const NEVER: SpecialWord = { word: "never", value: Infinity };
 
 const MILLISECONDS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 const BYTES: Readonly<Record<string, number>> = { GiB: 1024 ** 3, MiB: 1024 ** 2, KiB: 1024 };
@@ -62,18 +67,24 @@ export interface DurationOptions {
   readonly to: string;
   /** 0 is accepted below `from`, with or without a unit: the thing is off. */
   readonly zero?: boolean;
+  readonly special?: SpecialWord;
 }
 
 /** A time, in milliseconds once read; always with its unit, since nobody can guess what a bare 5 means. */
 export function duration(options: DurationOptions): ValueType<number> {
-  const range = { from: milliseconds(options.from) ?? 0, to: milliseconds(options.to) ?? Infinity };
+  const range = {
+    from: milliseconds(options.from) ?? 0,
+    to: milliseconds(options.to) ?? Infinity,
+    special: options.special,
+  };
+  const limits = `from ${options.from} to ${options.to}, with ms, s, m, h or d${orSpecial(range.special)}`;
   return {
-    expected: `${options.zero ? "0 or " : ""}a duration from ${options.from} to ${options.to}, with ms, s, m, h or d`,
+    expected: `${options.zero ? "0 or " : ""}a duration ${limits}`,
     parse: (found) => {
       const value = found === 0 ? 0 : typeof found === "string" ? milliseconds(found) : undefined;
-      return value === 0 && options.zero ? 0 : inRange(value, range);
+      return special(found, range) ?? (value === 0 && options.zero ? 0 : inRange(value, range));
     },
-    format: formatDuration,
+    format: (value) => specialWord(value, range) ?? formatDuration(value),
   };
 }
 
@@ -87,6 +98,15 @@ export function seconds(range: RangeOptions): ValueType<number> {
       return special(found, range) ?? inRange(value, range);
     },
     format: (value) => specialWord(value, range) ?? formatSeconds(value),
+  };
+}
+
+/** A number, with or without a fraction. */
+export function fraction(range: { from: number; to: number }): ValueType<number> {
+  return {
+    expected: `a number from ${range.from} to ${range.to}`,
+    parse: (found) => typeof found === "number" && found >= range.from && found <= range.to ? found : undefined,
+    format: String,
   };
 }
 
