@@ -34,6 +34,9 @@ export interface Admission {
   readonly policy: Policy;
   /** When what it has shown ends, in milliseconds since 1970: it is disconnected then (MQTT 5: 0x87). Never when absent. */
   readonly expiresAt?: number;
+  /** Whether what it was let in by still is as it was. Asked by `WeirBroker.endRevoked`; when it answers false the client is
+   * disconnected (MQTT 5: 0x87). Always when absent. */
+  readonly holds?: () => boolean;
 }
 
 /** Says who a client is. May wait: it is asked once, at CONNECT. */

@@ -6,13 +6,10 @@ import {
   type PolicyOf,
   type Verdict,
 } from "./authenticator.ts";
-import { equalBytes } from "./bytes.ts";
-import { DEFAULT_ITERATIONS, deriveScramCredential, type ScramCredential } from "./scram_credential.ts";
+import { CheckQueue } from "./check_queue.ts";
+import { WRONG } from "./identity.ts";
+import { DEFAULT_ITERATIONS, isScramPassword } from "./scram_credential.ts";
 import type { FindCredential } from "./scram_sha_256.ts";
-
-/** Passwords checked at a time, since each check keeps a core busy for some tenths of a second, and how many wait for their turn. */
-const CHECKS_MAX = 4;
-const WAITING_MAX = 1_000;
 
 /** Lets in who knows the password of a user: the same credentials serve plain CONNECT, whose password crosses the wire, and SCRAM,
  * where it does not. With `allowAnonymous`, clients that give no name are let in too. */
@@ -22,8 +19,7 @@ export class PasswordUsers implements Authenticator {
   readonly #policyOf: PolicyOf;
   /** Those of the last user found, so that one who does not exist takes as long. */
   #decoyIterations = DEFAULT_ITERATIONS;
-  #checks = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #checks = new CheckQueue();
 
   /** Looks users up with `find`. */
   constructor(find: FindCredential, options: { allowAnonymous: boolean; policyOf?: PolicyOf }) {
@@ -39,39 +35,15 @@ export class PasswordUsers implements Authenticator {
       if (this.#allowAnonymous) return { username, policy: this.#policyOf(knownClient(credentials, username)) };
       return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
     }
-    if (this.#checks >= CHECKS_MAX) {
-      if (this.#waiting.length >= WAITING_MAX) {
-        return { refusal: "server-busy", reason: "Too many passwords are being checked" };
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve)); // the place is handed over
-    } else {
-      this.#checks++;
-    }
-    try {
-      const credential = await this.#find(username);
-      if (credential !== undefined) this.#decoyIterations = credential.iterations;
-      const known = credential ?? { salt: new Uint8Array(16), iterations: this.#decoyIterations, storedKey: undefined };
-      const isRight = password !== undefined && await isPassword(password, known);
-      if (isRight) return { username, policy: this.#policyOf(knownClient(credentials, username)) };
-      return { refusal: "bad-user-name-or-password", reason: "User or password is wrong" };
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#checks--;
-      else next();
-    }
+    const isRight = await this.#checks.run(() => this.#isRight(username, password));
+    if (isRight === undefined) return { refusal: "server-busy", reason: "Too many passwords are being checked" };
+    return isRight ? { username, policy: this.#policyOf(knownClient(credentials, username)) } : WRONG;
   }
-}
 
-/** What a password is held against; no key for a user that does not exist, which takes as long. */
-type Known = Pick<ScramCredential, "salt" | "iterations"> & { readonly storedKey: Uint8Array | undefined };
-
-async function isPassword(password: Uint8Array, { salt, iterations, storedKey }: Known): Promise<boolean> {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(password);
-    const derived = await deriveScramCredential(text, { salt, iterations });
-    return storedKey !== undefined && equalBytes(derived.storedKey, storedKey);
-  } catch (error) {
-    if (error instanceof TypeError) return false; // not UTF-8, or characters that no password has
-    throw error;
+  async #isRight(username: string, password: Uint8Array | undefined): Promise<boolean> {
+    const credential = await this.#find(username);
+    if (credential !== undefined) this.#decoyIterations = credential.iterations;
+    const known = credential ?? { salt: new Uint8Array(16), iterations: this.#decoyIterations, storedKey: undefined };
+    return await isScramPassword(password, known);
   }
 }

@@ -1,3 +1,5 @@
+import { equalBytes } from "./bytes.ts";
+
 /** What a broker keeps of a password for SCRAM-SHA-256 (RFC 5802 section 3, RFC 7677): enough to verify it, not enough to know it or
  * to log in with it elsewhere. */
 export interface ScramCredential {
@@ -18,6 +20,9 @@ export interface ScramCredentialOptions {
   /** {@link DEFAULT_ITERATIONS} unless given. */
   readonly iterations?: number;
 }
+
+/** Longer ones are not taken for a password. */
+export const PASSWORD_BYTES_MAX = 1024;
 
 /** What RFC 7677 section 4 asks for at least. */
 export const ITERATIONS_MIN = 4096;
@@ -40,6 +45,29 @@ export async function deriveScramCredential(
   const clientKey = await hmac(saltedPassword, "Client Key");
   const storedKey = new Uint8Array(await crypto.subtle.digest("SHA-256", clientKey));
   return { salt, iterations, storedKey, serverKey: await hmac(saltedPassword, "Server Key") };
+}
+
+/** What a password is held against; no key for a user that does not exist, which takes as long. */
+export type ScramPassword = Pick<ScramCredential, "salt" | "iterations"> & {
+  readonly storedKey: Uint8Array | undefined;
+};
+
+/** Whether `password` is that of a credential. What cannot be a password is derived from like any other: it takes as long. */
+export async function isScramPassword(password: Uint8Array | undefined, known: ScramPassword): Promise<boolean> {
+  const text = readable(password);
+  const { storedKey } = await deriveScramCredential(text ?? " ", known);
+  return text !== undefined && known.storedKey !== undefined && equalBytes(storedKey, known.storedKey);
+}
+
+/** Undefined for what is no password: not there, not UTF-8, too long, or with characters that none has. */
+function readable(password: Uint8Array | undefined): string | undefined {
+  if (password === undefined || password.length > PASSWORD_BYTES_MAX) return undefined;
+  try {
+    return preparePassword(new TextDecoder("utf-8", { fatal: true }).decode(password));
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 /** SASLprep (RFC 4013) without its rule for text in two directions: both sides must feed the same bytes to the hash, however a

@@ -36,7 +36,7 @@ export function parseArguments(args: readonly string[]): Invocation {
 /** The command of this name, as typed after `help`.
  * @throws {UsageError} when there is none */
 export function commandNamed(words: readonly string[]): Command {
-  const name = words.join(" ") === "user" ? "user scram" : words.join(" ");
+  const name = words.join(" ") === "user" ? "user add" : words.join(" ");
   const command = COMMANDS.find((command) => command.name === name);
   if (command === undefined) {
     throw new UsageError(`unknown command "${name}"${didYouMean(name, COMMANDS.map((command) => command.name))}`);

@@ -1,5 +1,7 @@
 /** The commands as data: parsing, hints and help all read this table. */
 
+import { USER_COMMANDS } from "./user_command.ts";
+
 /** One option. Without a value it is a switch. */
 export interface CommandOption {
   readonly short?: string;
@@ -21,7 +23,18 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[];
 }
 
-export type CommandName = "serve" | "check" | "backup" | "inspect" | "user scram" | "help";
+export type CommandName = "serve" | "check" | "backup" | "inspect" | UserCommandName | "help";
+
+/** What follows `weir user`. */
+export type UserCommandName =
+  | "user add"
+  | "user passwd"
+  | "user groups"
+  | "user disable"
+  | "user enable"
+  | "user remove"
+  | "user list"
+  | "user scram";
 
 const SERVE: Command = {
   name: "serve",
@@ -102,23 +115,6 @@ const INSPECT: Command = {
   ],
 };
 
-const USER_SCRAM: Command = {
-  name: "user scram",
-  operands: ["NAME"],
-  about: "Make the entry of a user for auth.scram.users",
-  details: [
-    "Asks for the password, or reads one line from standard input, and prints the SCRAM-SHA-256 credential (RFC 7677) as YAML.",
-    "The password itself is stored nowhere and cannot be had from the entry.",
-  ],
-  options: {
-    iterations: { value: "N", about: "Rounds of PBKDF2, 4096 at least; more cost a thief more, and each login too" },
-  },
-  examples: [
-    ["weir user scram alice", "asks twice, shows nothing"],
-    ["weir user scram alice < password.txt", "for scripts; never as an argument, where others on the machine see it"],
-  ],
-};
-
 const HELP: Command = {
   name: "help",
   operands: [],
@@ -129,7 +125,7 @@ const HELP: Command = {
 };
 
 /** In the order of the help; the first one is the default. */
-export const COMMANDS: readonly Command[] = [SERVE, CHECK, BACKUP, INSPECT, USER_SCRAM, HELP];
+export const COMMANDS: readonly Command[] = [SERVE, CHECK, BACKUP, INSPECT, ...USER_COMMANDS, HELP];
 
 /** Understood by every command. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {

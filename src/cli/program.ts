@@ -5,6 +5,7 @@ import type { Override } from "../config/reading.ts";
 import { formatAddress } from "../config/text_type.ts";
 import { visible } from "../core/text.ts";
 import { VERSION } from "../server/version.ts";
+import type { UserCommandName } from "./command.ts";
 import { commandNamed, type Invocation, parseArguments, UsageError } from "./arguments.ts";
 import { explainFailure, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
 import { commandHelp, overview } from "./help.ts";
@@ -43,6 +44,14 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
       return inspect(invocation, host);
     case "user scram":
       return runUserScram({ username: operands[0], iterations: options.get("iterations") }, host);
+    case "user add":
+    case "user passwd":
+    case "user groups":
+    case "user disable":
+    case "user enable":
+    case "user remove":
+    case "user list":
+      return editUsers(command.name, invocation, host);
     case "help":
       return say(host, operands.length === 0 ? overview() : commandHelp(commandNamed(operands)));
     default:
@@ -60,6 +69,32 @@ async function inspect({ operands: [section], options }: Invocation, host: Host)
   const [{ dataFolder }, { runInspect }] = await Promise.all([import("./data.ts"), import("./inspect.ts")]);
   const folder = dataFolder(options, host);
   return runInspect({ folder, section, isJson: options.has("json"), limit: options.get("limit") }, host);
+}
+
+/** Loaded only when it is needed. */
+async function editUsers(
+  name: Exclude<UserCommandName, "user scram">,
+  { operands, options }: Invocation,
+  host: Host,
+): Promise<number> {
+  const users = await import("./user_file.ts");
+  const path = users.usersFile(options, host);
+  const user = { path, name: operands[0] };
+  switch (name) {
+    case "user add":
+      return users.runUserAdd({ ...user, groups: options.get("groups") }, host);
+    case "user passwd":
+      return users.runUserPasswd(user, host);
+    case "user groups":
+      return users.runUserGroups({ ...user, groups: operands[1] }, host);
+    case "user disable":
+    case "user enable":
+      return users.runUserSwitch({ ...user, isDisabled: name === "user disable" }, host);
+    case "user remove":
+      return users.runUserRemove(user, host);
+    case "user list":
+      return users.runUserList({ path, isJson: options.has("json") }, host);
+  }
 }
 
 function unreachable(name: never): never {

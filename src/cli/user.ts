@@ -52,7 +52,7 @@ export function scramUserEntry(username: string, credential: ScramCredential): s
 }
 
 /** The password, or the exit code when there is none. A person is asked twice. */
-function readPassword(username: string, host: Host): string | number {
+export function readPassword(username: string, host: Host): string | number {
   const password = host.readSecret(`Password of ${username}: `);
   if (password === undefined) {
     host.complain("weir: Cannot make an entry without a password: type one, or write it to standard input");

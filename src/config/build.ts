@@ -1,6 +1,6 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
-import { PLAIN_LISTENER } from "./clash.ts";
+import { hasIdentities, PLAIN_LISTENER } from "./clash.ts";
 import type {
   AuthConfig,
   Config,
@@ -24,7 +24,7 @@ export function buildConfig(values: Values, lists: Lists): Config {
     limits,
     protocol: buildProtocol(values),
     sys: { intervalMs: values["broker.sys_interval"] },
-    auth: buildAuth(values, lists["auth.scram.users"]),
+    auth: buildAuth(values, lists),
     log: { level: values["log.level"], format: values["log.format"] },
     storage: { type: values["storage.type"], path: values["storage.path"], sync: values["storage.sync"] },
     shutdownTimeoutMs: values["server.shutdown_timeout"],
@@ -107,11 +107,12 @@ function buildProtocol(values: Values): ProtocolConfig {
   };
 }
 
-function buildAuth(values: Values, users: Lists["auth.scram.users"]): AuthConfig {
+function buildAuth(values: Values, lists: Lists): AuthConfig {
   return {
-    allowAnonymous: values["auth.allow_anonymous"] ?? users.length === 0,
+    allowAnonymous: values["auth.allow_anonymous"] ?? !hasIdentities({ values, lists }),
     certificateUsername: values["auth.certificate_username"],
-    scramUsers: users.map((user) => {
+    usersFile: values["auth.users_file"] ?? undefined,
+    scramUsers: lists["auth.scram.users"].map((user) => {
       const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;
       return { username, salt, iterations, storedKey, serverKey } as ScramUser; // all are required, and were read well
     }),

@@ -122,8 +122,13 @@ function* sameUsers({ lists }: Reading): Iterable<Clash> {
   }
 }
 
-function* openDoors({ values, lists }: Reading, doors: readonly Door[]): Iterable<Clash> {
-  if (values["auth.allow_anonymous"] !== null || lists["auth.scram.users"].length > 0) return;
+/** Whether anything tells who a client is. A certificate does so on its own listener only, and is not counted. */
+export function hasIdentities({ values, lists }: Pick<Reading, "values" | "lists">): boolean {
+  return lists["auth.scram.users"].length > 0 || values["auth.users_file"] !== null;
+}
+
+function* openDoors(reading: Reading, doors: readonly Door[]): Iterable<Clash> {
+  if (reading.values["auth.allow_anonymous"] !== null || hasIdentities(reading)) return;
   for (const { path, address, isLocked } of doors) {
     if (isLoopback(address.hostname) || isLocked) continue;
     yield {
@@ -131,19 +136,19 @@ function* openDoors({ values, lists }: Reading, doors: readonly Door[]): Iterabl
       message: () =>
         `${
           formatAddress(address)
-        } can be reached from other machines and nobody would have to log in: list users under ` +
-        "auth.scram.users (weir user scram NAME makes an entry), or write auth.allow_anonymous: true if anybody may connect, " +
+        } can be reached from other machines and nobody would have to log in: name a file of users under ` +
+        "auth.users_file (weir user add NAME makes it), or write auth.allow_anonymous: true if anybody may connect, " +
         `or stay on this machine with 127.0.0.1:${address.port}`,
     };
   }
 }
 
-function* nobody({ values, lists }: Reading): Iterable<Clash> {
-  if (values["auth.allow_anonymous"] !== false || lists["auth.scram.users"].length > 0) return;
+function* nobody(reading: Reading): Iterable<Clash> {
+  if (reading.values["auth.allow_anonymous"] !== false || hasIdentities(reading)) return;
   yield {
     path: "auth.allow_anonymous",
     message: () =>
-      "nobody could connect: it is false and auth.scram.users has nobody (weir user scram NAME makes an entry)",
+      "nobody could connect: it is false and nothing tells who a client is, such as auth.users_file (weir user add NAME makes one)",
   };
 }
 

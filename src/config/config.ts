@@ -94,6 +94,8 @@ export interface AuthConfig {
   /** Which name of a client certificate is the user's; `none` looks at certificates as a lock only. */
   readonly certificateUsername: "none" | "cn" | "dns" | "uri" | "email";
   readonly scramUsers: readonly ScramUser[];
+  /** Undefined for none. */
+  readonly usersFile: string | undefined;
 }
 
 /** A SCRAM-SHA-256 credential (RFC 5802, RFC 7677): enough to verify a password, not enough to know it. */

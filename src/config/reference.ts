@@ -152,7 +152,8 @@ intervals, keep alive) also takes a plain number of seconds. Sizes are plain byt
 \`unlimited\` are accepted where the table says so.
 
 **Who may connect.** Without users, Weir listens on this machine only. An address that others can reach is refused until somebody
-says who may come in: list users under \`auth.scram.users\`, or write \`auth.allow_anonymous: true\`.`;
+says who may come in: name a file of users with \`auth.users_file\`, or write \`auth.allow_anonymous: true\`.
+[security.md](security.md) has every way to tell who a client is.`;
 
 const CLOSING = `## Variables that are left alone
 

@@ -9,6 +9,7 @@ import {
   SCRAM_USER_FIELDS,
   STORAGE_SETTINGS,
 } from "./settings/operation.ts";
+import { USERS_SETTINGS } from "./settings/identity.ts";
 import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
 
@@ -29,6 +30,7 @@ export const SETTINGS = {
   ...SESSION_SETTINGS,
   ...AUTH_SETTINGS,
   ...CERTIFICATE_SETTINGS,
+  ...USERS_SETTINGS,
   ...LOG_SETTINGS,
   ...STORAGE_SETTINGS,
 };

@@ -30,6 +30,17 @@ export function text(options: TextOptions): ValueType<string> {
   };
 }
 
+/** The path of a file, or empty text (null once read) for none. */
+export function pathOrNone(): ValueType<string | null> {
+  const path = text({ from: 1, to: 4096 });
+  return {
+    ...path,
+    expected: 'the path of a file; "" for none',
+    parse: (found) => found === "" ? null : path.parse(found),
+    format: (value) => JSON.stringify(value ?? ""),
+  };
+}
+
 /** A name for logs and labels. */
 export function label(): ValueType<string> {
   return {

@@ -1,4 +1,5 @@
 import type {
+  Admission,
   AuthenticationMethod,
   Authenticator,
   Credentials,
@@ -96,6 +97,9 @@ export class Connection implements Alarm, Arrival, ByteSink {
   #isClosed = false;
   #owner: ConnectionOwner | undefined;
   #lingerBytes = 0;
+  /** When what the client has shown ends, by the time of day. */
+  #expiresAt = Infinity;
+  #holds: (() => boolean) | undefined;
 
   constructor(parts: ConnectionParts, source: ConnectionSource) {
     this.#parts = parts;
@@ -196,7 +200,18 @@ export class Connection implements Alarm, Arrival, ByteSink {
       this.#refuse(new Refusal("keep-alive-timeout", "Nothing was heard for longer than the keep-alive allows"));
       return now + LINGER_MS;
     }
-    return Math.min(this.#silentUntil, now + writeTimeoutMs);
+    if (this.#expiresAt <= this.#parts.turn.now) {
+      this.#refuse(new Refusal("not-authorized", "What the client has logged in with has expired"));
+      return now + LINGER_MS;
+    }
+    return Math.min(this.#silentUntil, now + writeTimeoutMs, now + this.#expiresAt - this.#parts.turn.now);
+  }
+
+  /** Ends the connection when what let it in is no longer so. */
+  endIfRevoked(): void {
+    if (this.#isClosed || this.#holds === undefined || this.#holds()) return;
+    this.#parts.turn.now = this.#parts.clock.timeOfDay();
+    this.#refuse(new Refusal("not-authorized", "What the client has logged in with holds no longer"));
   }
 
   /** When the client's silence ends the connection, in milliseconds. */
@@ -286,6 +301,9 @@ export class Connection implements Alarm, Arrival, ByteSink {
       this.#authentication!.writeAuth(endpoint, 0x18, step.data);
       return this.#transmit();
     }
+    if (step.holds?.() === false) {
+      throw new Refusal("not-authorized", "What the client has logged in with holds no longer");
+    }
     this.#parts.turn.now = this.#parts.clock.timeOfDay();
     if (endpoint.isOpen) { // re-authentication
       if (step.username !== endpoint.session!.username) { // the session is the first user's
@@ -293,19 +311,22 @@ export class Connection implements Alarm, Arrival, ByteSink {
       }
       endpoint.policy = step.policy;
       this.#authentication!.writeAuth(endpoint, 0, step.data);
+      this.#watchAdmission(step);
       return this.#transmit();
     }
     endpoint.authenticationData = step.data;
     this.#parts.connects.attach(endpoint, this.#authentication!.applicant, step);
     if (!this.#authentication!.isExpected) this.#authentication = null;
     this.#parts.loop.settle();
-    this.#watchConnected();
+    this.#watchAdmission(step);
   }
 
-  /** CONNECT was in time: from now on it is the keep-alive and the writes that are looked after. */
-  #watchConnected(): void {
-    const { clock, writeTimeoutMs } = this.#parts;
-    const next = Math.min(this.#silentUntil, clock.recent + writeTimeoutMs);
+  /** The client is known: from now on it is the keep-alive, the writes and the end of what it has shown that are looked after. */
+  #watchAdmission({ expiresAt = Infinity, holds }: Admission): void {
+    const { clock, writeTimeoutMs, turn } = this.#parts;
+    this.#expiresAt = expiresAt;
+    this.#holds = holds;
+    const next = Math.min(this.#silentUntil, clock.recent + Math.min(writeTimeoutMs, expiresAt - turn.now));
     if (next >= this.#alarm!.deadline!.at) return; // the alarm that is set comes early enough
     clock.cancel(this.#alarm!);
     this.#alarm = clock.set(next, this);

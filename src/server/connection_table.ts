@@ -50,6 +50,11 @@ export class ConnectionTable implements ConnectionOwner {
     clearTimeout(cut);
   }
 
+  /** Ends those that are no longer let in. */
+  endRevoked(): void {
+    for (const connection of [...this.#connections.keys()]) connection.endIfRevoked();
+  }
+
   /** Ends every connection without a word, and resolves when all have gone. */
   async cutAll(): Promise<void> {
     this.#abortAll();

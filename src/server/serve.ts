@@ -60,7 +60,11 @@ export async function serve(config: Config): Promise<RunningServer> {
         : `in the folder ${resolve(storage.path)}`,
       finished: broker.finished,
       stop: () => broker.stop(),
-      reload: () => reload(broker, config.listeners),
+      reload: async () => {
+        await reload(broker, config.listeners);
+        await chain.reload();
+        broker.endRevoked();
+      },
     };
   } catch (error) {
     await broker.stop();

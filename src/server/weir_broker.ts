@@ -177,6 +177,11 @@ export class WeirBroker {
     await this.#listeners.renewTls(name, tls);
   }
 
+  /** Disconnects the clients whose admission no longer holds (`Admission.holds`). Call it when users have changed. */
+  endRevoked(): void {
+    this.#connections.endRevoked();
+  }
+
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
   async accept(
     streams: ByteStreams,

@@ -13,7 +13,7 @@ async function run(line: string, options: FakeHostOptions = {}): Promise<[number
 const MISUSES: Readonly<Record<string, string>> = {
   "chek weir.yaml": 'unknown command "chek"; did you mean "check"?',
   "frobnicate": 'unknown command "frobnicate"',
-  "user": "user scram needs NAME: weir user scram NAME",
+  "user": "user add needs NAME: weir user add NAME",
   "user scrm alice": 'unknown command "user scrm"; did you mean "user scram"?',
   "--confg weir.yaml": 'unknown option --confg; did you mean "--config"?',
   "serve -x": "unknown option -x",

@@ -49,6 +49,7 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "session.max_subscriptions": ["5", (c) => c.limits.subscriptionsPerSessionMax, 5],
   "auth.allow_anonymous": ["true", (c) => c.auth.allowAnonymous, true],
   "auth.certificate_username": ["cn", (c) => c.auth.certificateUsername, "cn"],
+  "auth.users_file": ["data/users", (c) => c.auth.usersFile, "data/users"],
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],

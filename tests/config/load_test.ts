@@ -5,9 +5,8 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { complaintsOf, load, problemsOf, SCRAM_USER } from "./support.ts";
 
 const ADDRESS = "host:port such as 127.0.0.1:1883, [::1]:1883, or :1883 for every address";
-const EXPOSED =
-  "can be reached from other machines and nobody would have to log in: list users under auth.scram.users " +
-  "(weir user scram NAME makes an entry), or write auth.allow_anonymous: true if anybody may connect, or stay on this machine with";
+const EXPOSED = "can be reached from other machines and nobody would have to log in: name a file of users under " +
+  "auth.users_file (weir user add NAME makes it), or write auth.allow_anonymous: true if anybody may connect, or stay on this machine with";
 
 Deno.test("without a file every default holds, and the core's limits are the core's own", () => {
   const config = loadConfig();
@@ -153,8 +152,8 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ],
   "nobody who may connect": [
     "auth:\n  allow_anonymous: false\n",
-    "weir.yaml:2:20: auth.allow_anonymous: nobody could connect: it is false and auth.scram.users has nobody " +
-    "(weir user scram NAME makes an entry)",
+    "weir.yaml:2:20: auth.allow_anonymous: nobody could connect: it is false and nothing tells who a client is, " +
+    "such as auth.users_file (weir user add NAME makes one)",
   ],
   "a user twice": [
     `auth:\n  scram:\n    users:\n      - ${SCRAM_USER}\n      - ${SCRAM_USER}\n`,

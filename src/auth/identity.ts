@@ -1,0 +1,33 @@
+import type { RefusalCause } from "../core/refusal.ts";
+import type { AccessRule } from "./access_rule.ts";
+import type { Credentials } from "./authenticator.ts";
+
+/** Who a client is, as one source has found out. */
+export interface Identification {
+  readonly username: string;
+  readonly groups?: readonly string[];
+  /** What the client may do, in place of the broker's own rules; what these do not allow is denied. */
+  readonly rules?: readonly AccessRule[];
+  /** As of an admission. */
+  readonly expiresAt?: number;
+  /** As of an admission. */
+  readonly holds?: () => boolean;
+}
+
+/** The source knows the client and does not let it in. */
+export interface Denial {
+  readonly refusal: RefusalCause;
+  /** For the client and the log; without anything secret. */
+  readonly reason: string;
+}
+
+/** One of several that tell who a client is. */
+export interface IdentitySource {
+  /** Undefined when the source has no word about the client: the next one is asked. */
+  identify(
+    credentials: Credentials,
+  ): Identification | Denial | undefined | Promise<Identification | Denial | undefined>;
+}
+
+/** What everybody is told who has not shown the right thing, whatever it was: it tells nobody which users there are. */
+export const WRONG: Denial = { refusal: "bad-user-name-or-password", reason: "User or password is wrong" };

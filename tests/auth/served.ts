@@ -1,0 +1,84 @@
+import { formatHash, hashPassword } from "../../src/auth/scrypt_hash.ts";
+import type { UserEntry } from "../../src/auth/user_list.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { type RunningServer, serve } from "../../src/server/serve.ts";
+import { type ConnectOptions, TestClient } from "../support/client.ts";
+
+/** Cheap, so that tests are quick. */
+export const CHEAP = { logN: 10, r: 1, p: 1 };
+
+/** A broker as the program runs it, from YAML, in a folder that goes with it; `FOLDER` in the YAML is its path. */
+export class Served implements AsyncDisposable {
+  readonly server: RunningServer;
+  readonly folder: string;
+  readonly #clients: TestClient[] = [];
+
+  private constructor(server: RunningServer, folder: string) {
+    this.server = server;
+    this.folder = folder;
+  }
+
+  static async start(yaml: string, files: Readonly<Record<string, string>> = {}): Promise<Served> {
+    const folder = Deno.makeTempDirSync();
+    try {
+      for (const [name, text] of Object.entries(files)) writeKept(`${folder}/${name}`, text);
+      const whole = `server: { tcp_addr: "127.0.0.1:0", shutdown_timeout: 1s }\nbroker: { sys_interval: 0 }\n` +
+        `storage: { type: memory }\n${yaml.replaceAll("FOLDER", folder)}`;
+      const config = loadConfig({ path: "weir.yaml", readFile: () => new TextEncoder().encode(whole) });
+      return new Served(await serve(config), folder);
+    } catch (error) {
+      Deno.removeSync(folder, { recursive: true });
+      throw error;
+    }
+  }
+
+  /** The code of the CONNACK that answers a CONNECT; undefined when the connection just ends. */
+  async code(options: ConnectOptions): Promise<number | undefined> {
+    const client = await this.open(options.version);
+    await client.send(client.connectPacket(options));
+    const packet = await client.next() as { reasonCode?: number; returnCode?: number } | undefined;
+    return packet?.reasonCode ?? packet?.returnCode;
+  }
+
+  async open(version: 3 | 4 | 5 = 5): Promise<TestClient> {
+    const client = await TestClient.open(this.server.listeners[0].port, version);
+    this.#clients.push(client);
+    return client;
+  }
+
+  async connect(options: ConnectOptions): Promise<TestClient> {
+    const client = await this.open(options.version);
+    await client.connect(options);
+    return client;
+  }
+
+  write(name: string, text: string): void {
+    writeKept(`${this.folder}/${name}`, text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.close();
+    await this.server.stop();
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+function writeKept(path: string, text: string): void {
+  Deno.writeTextFileSync(path, text, { mode: 0o600 });
+}
+
+/** The text of a users file: name -> password, with words after it as the file has them. */
+export async function usersText(users: Readonly<Record<string, string>>): Promise<string> {
+  const lines = await Promise.all(
+    Object.entries(users).map(async ([name, password]) => {
+      const [secret, ...words] = password.split(" ");
+      return [name, formatHash(await hashPassword(secret, CHEAP)), ...words].join(" ");
+    }),
+  );
+  return ["weir-users 1", ...lines, ""].join("\n");
+}
+
+/** A user as a users file has it. */
+export async function userOf(name: string, password: string, more: Partial<UserEntry> = {}): Promise<UserEntry> {
+  return { name, hash: await hashPassword(password, CHEAP), groups: [], isDisabled: false, ...more };
+}

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import type { Credentials } from "../../mod.ts";
+import { IdentityChain } from "../../src/auth/identity_chain.ts";
+import { PasswordSource } from "../../src/auth/password_source.ts";
+import type { KnownClient } from "../../src/auth/authenticator.ts";
+import { Served, userOf, usersText } from "./served.ts";
+import { usersOf } from "./users.ts";
+
+const AUTH = 'auth: { users_file: "FOLDER/users" }';
+
+function credentials(username: string | undefined, password: string | undefined): Credentials {
+  const bytes = password === undefined ? undefined : new TextEncoder().encode(password);
+  return { clientId: "c", username, password: bytes, remoteAddress: "127.0.0.1", listener: "tcp", protocolVersion: 5 };
+}
+
+Deno.test("users of the file get in with their password and nobody else does", async () => {
+  await using served = await Served.start(AUTH, { users: await usersText({ ann: "pencil", bob: "eraser disabled" }) });
+  for (const version of [3, 4, 5] as const) {
+    const [wrong, missing] = version === 5 ? [0x86, 0x87] : [4, 5];
+    assert.equal(await served.code({ version, clientId: "c", username: "ann", password: "pencil" }), 0);
+    assert.equal(await served.code({ version, clientId: "c", username: "ann", password: "Pencil" }), wrong);
+    assert.equal(await served.code({ version, clientId: "c", username: "bob", password: "eraser" }), wrong, "disabled");
+    assert.equal(await served.code({ version, clientId: "c", username: "eve", password: "pencil" }), wrong);
+    assert.equal(
+      await served.code({ version, clientId: "c" }),
+      missing,
+      "anonymous is not allowed once there are users",
+    );
+  }
+});
+
+Deno.test("a reload disconnects who was removed, disabled or changed, and nobody else", async () => {
+  const before = { ann: "pencil", bob: "eraser", cat: "paper", dan: "glue groups=a", eve: "tape" };
+  const text = await usersText(before);
+  await using served = await Served.start(AUTH, { users: text });
+  const clients = await Promise.all(
+    Object.entries(before).map(([name, password]) => {
+      return served.connect({ username: name, password: password.split(" ")[0] });
+    }),
+  );
+  const [ann, bob, cat, dan, eve] = clients;
+  const other = (await usersText({ cat: "other" })).split("\n")[1];
+  const lines = text.split("\n").filter((line) => !line.startsWith("ann "));
+  const changed = lines.map((line) => {
+    if (line.startsWith("bob ")) return `${line} disabled`;
+    return line.startsWith("cat ") ? other : line.replace("groups=a", "groups=a,b");
+  });
+  served.write("users", changed.join("\n"));
+  await served.server.reload();
+  for (const client of [ann, bob, cat, dan]) assert.equal((await client.expect("disconnect")).reasonCode, 0x87);
+  await eve.send({ cmd: "pingreq" });
+  await eve.expect("pingresp");
+  assert.equal(await served.code({ username: "ann", password: "pencil" }), 0x86);
+  assert.equal(await served.code({ username: "cat", password: "paper" }), 0x86);
+  assert.equal(await served.code({ username: "cat", password: "other" }), 0);
+});
+
+Deno.test("a reload of a file that cannot be used keeps the users and their connections", async () => {
+  const text = await usersText({ ann: "pencil" });
+  await using served = await Served.start(AUTH, { users: text });
+  const ann = await served.connect({ username: "ann", password: "pencil" });
+  for (const bad of ["", "ann pencil\n", text.slice(0, -1), text.replace("weir-users 1", "weir-users 2")]) {
+    served.write("users", bad);
+    await served.server.reload();
+    await ann.send({ cmd: "pingreq" });
+    await ann.expect("pingresp");
+    assert.equal(await served.code({ username: "ann", password: "pencil" }), 0);
+  }
+  Deno.removeSync(`${served.folder}/users`);
+  await served.server.reload();
+  assert.equal(await served.code({ username: "ann", password: "pencil" }), 0);
+  served.write("users", "weir-users 1\n");
+  await served.server.reload();
+  assert.equal((await ann.expect("disconnect")).reasonCode, 0x87, "a file without users has been emptied on purpose");
+});
+
+Deno.test("a start with a users file that is missing, empty, malformed or open to others fails", async () => {
+  await assert.rejects(Served.start(AUTH), /there is no such file/);
+  await assert.rejects(Served.start(AUTH, { users: "" }), /or it was cut/);
+  await assert.rejects(Served.start(AUTH, { users: "weir-users 1\nann pencil\n" }), /line 2: expected a hash/);
+  const both = `auth: { users_file: "FOLDER/users", scram: { users: [{ username: ann, iterations: 4096, salt: ` +
+    `W22ZaJ0SNY7soEsUEjb6gQ==, stored_key: WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=, server_key: ` +
+    `wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU= }] } }`;
+  await assert.rejects(
+    Served.start(both, { users: await usersText({ ann: "x" }) }),
+    /"ann" is under auth\.scram\.users/,
+  );
+});
+
+Deno.test("a file without users lets nobody in, and beside it anonymous clients only where that is written", async () => {
+  await using closed = await Served.start(AUTH, { users: "weir-users 1\n" });
+  assert.equal(await closed.code({}), 0x87);
+  assert.equal(await closed.code({ username: "ann", password: "" }), 0x86);
+  await using open = await Served.start('auth: { users_file: "FOLDER/users", allow_anonymous: true }', {
+    users: await usersText({ ann: "pencil" }),
+  });
+  assert.equal(await open.code({}), 0);
+  assert.equal(
+    await open.code({ username: "ann", password: "wrong" }),
+    0x86,
+    "a name is checked, though none is needed",
+  );
+  assert.equal(await open.code({ username: "eve", password: "wrong" }), 0x86);
+});
+
+Deno.test("a wrong name, a wrong password, a disabled user and no password cost one hash each, and say the same", async () => {
+  const users = new Map([["ann", await userOf("ann", "pencil")], [
+    "bob",
+    await userOf("bob", "eraser", { isDisabled: true }),
+  ]]);
+  const source = new PasswordSource({ users, scramUsers: await usersOf({ cat: "paper" }) });
+  const chain = new IdentityChain({ sources: [source], refuse: () => source.refuse(), allowAnonymous: false });
+  const said = new Set<string>();
+  const tries = [["eve", "x"], ["ann", "x"], ["bob", "eraser"], ["cat", "x"], ["ann", undefined], ["__proto__", "x"]];
+  for (const [index, [name, password]] of tries.entries()) {
+    said.add(JSON.stringify(await chain.authenticate(credentials(name, password))));
+    assert.equal(source.hashes, index + 1, `${name} costs one hash`);
+  }
+  assert.equal(said.size, 1);
+  await chain.authenticate(credentials(undefined, undefined));
+  assert.equal(source.hashes, tries.length, "who gives no name guesses nothing");
+});
+
+Deno.test("a wrong name takes as long as a wrong password", async () => {
+  const user = await userOf("ann", "pencil");
+  const dear = { ...user, hash: { ...user.hash, logN: 13, r: 8 } };
+  const source = new PasswordSource({ users: new Map([["ann", dear]]), scramUsers: new Map() });
+  const chain = new IdentityChain({ sources: [source], refuse: () => source.refuse(), allowAnonymous: false });
+  const median = async (name: string) => {
+    const times: number[] = [];
+    for (let n = 0; n < 7; n++) {
+      const start = performance.now();
+      await chain.authenticate(credentials(name, "wrong"));
+      times.push(performance.now() - start);
+    }
+    return times.sort((a, b) => a - b)[3];
+  };
+  await median("ann"); // warm
+  const [wrongPassword, wrongName] = [await median("ann"), await median("eve")];
+  const ratio = wrongName / wrongPassword;
+  assert.ok(ratio > 0.4 && ratio < 2.5, `${wrongName} ms for a wrong name, ${wrongPassword} ms for a wrong password`);
+});
+
+Deno.test("the groups of a user reach the policy", async () => {
+  const seen: KnownClient[] = [];
+  const users = new Map([["ann", await userOf("ann", "pencil", { groups: ["ops"] })]]);
+  const source = new PasswordSource({ users, scramUsers: new Map() });
+  const policy = { mayPublish: () => false, maySubscribe: () => false };
+  const policyOf = (client: KnownClient) => {
+    seen.push(client);
+    return policy;
+  };
+  const chain = new IdentityChain({ sources: [source], refuse: () => source.refuse(), allowAnonymous: true, policyOf });
+  await chain.authenticate(credentials("ann", "pencil"));
+  await chain.authenticate(credentials(undefined, undefined));
+  assert.deepEqual(seen.map(({ username, groups }) => [username, groups]), [["ann", ["ops"]], [undefined, undefined]]);
+});
