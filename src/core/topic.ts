@@ -1,10 +1,11 @@
 import type { Limits } from "./limits.ts";
+import type { QueueAddress } from "./queue/address.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
 import { quoted } from "./text.ts";
 
 /** A topic name that messages are published to, with its UTF-8 bytes and the route that it took last.
- * Immutable but for the cached route, which the subscription trie owns. */
+ * Immutable but for what was found out about it: the route, which the subscription trie owns, and the queue. */
 export class Topic {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -12,6 +13,8 @@ export class Topic {
   readonly isReserved: boolean;
   /** Who is reached; valid while its version is the trie's. */
   route: Route | null = null;
+  /** What it says of a queue, once somebody has looked. */
+  queueAddress: QueueAddress | undefined = undefined;
 
   constructor(name: string, bytes: Uint8Array) {
     this.name = name;
