@@ -46,5 +46,7 @@ for (const filter of ["$queue/#", "$queue/+", "$queue/+/a", "$queue/", "$queue/$
 
 Deno.test("a queue's name is one level", () => {
   for (const name of ["tasks", "a.b-c_d", "größe", "x".repeat(128)]) assert.ok(isQueueName(name), name);
-  for (const name of ["", "a/b", "a+", "#", "$dlq", "x".repeat(129), "a\n", "\ud800"]) assert.ok(!isQueueName(name), name);
+  for (const name of ["", "a/b", "a+", "#", "$dlq", "x".repeat(129), "a\n", "\ud800"]) {
+    assert.ok(!isQueueName(name), name);
+  }
 });
