@@ -44,6 +44,21 @@ export {
 export { type FindCredential, ScramSha256 } from "./src/auth/scram_sha_256.ts";
 export { CertificateIdentity, type CertificateName } from "./src/auth/certificate_identity.ts";
 export { PasswordUsers } from "./src/auth/password_users.ts";
+export type {
+  Gateway,
+  Guest,
+  GuestCertificate,
+  GuestCredentials,
+  GuestDelivery,
+  GuestFilter,
+  GuestMessage,
+  GuestProperties,
+  GuestPublication,
+  GuestSubscribeOptions,
+  GuestSubscription,
+  PublishOutcome,
+  RetainedRange,
+} from "./src/bridge/gateway.ts";
 export type { DisconnectCause, DropCause, Happening, MessageFacts } from "./src/core/happening.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
 export type { QoS } from "./src/core/message.ts";
@@ -58,7 +73,7 @@ export type {
   StoredWill,
 } from "./src/core/mutation.ts";
 export type { Identity, Origin, PageRequest, Policy, PublishFacts, Store } from "./src/core/ports.ts";
-export { Refusal, type RefusalCause } from "./src/core/refusal.ts";
+export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";
 export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";

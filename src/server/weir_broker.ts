@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import type { Gateway } from "../bridge/gateway.ts";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
@@ -23,6 +24,7 @@ import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
+import { BridgeGateway } from "./bridge_gateway.ts";
 import { Clock } from "./clock.ts";
 import { CommitLoop } from "./commit_loop.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
@@ -87,6 +89,7 @@ export class WeirBroker {
   readonly #parts: ConnectionParts;
   readonly #connections: ConnectionTable;
   readonly #listeners: Listeners;
+  readonly #gateway: BridgeGateway;
   readonly #subscriptions = new Set<LocalSubscription>();
   /** How to end and how to close each stream of happenings. */
   readonly #endings = new Map<() => void, () => void>();
@@ -132,6 +135,7 @@ export class WeirBroker {
       onError: (error, context) => this.#onError(error, context),
       onRefusal: (refusal) => this.#happenings.tell(refusal),
     };
+    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol: options.protocol });
     this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
   }
 
@@ -154,6 +158,11 @@ export class WeirBroker {
   /** Settles when the broker has stopped; rejects when it had to because its store failed. */
   get finished(): Promise<void> {
     return this.#finished.promise;
+  }
+
+  /** The broker as a door that does not speak MQTT sees it, for doors of your own. */
+  get gateway(): Gateway {
+    return this.#gateway;
   }
 
   /** Opens a TCP listener.
@@ -305,6 +314,7 @@ export class WeirBroker {
   }
 
   async #stop(): Promise<void> {
+    this.#gateway.drain();
     await this.#listeners.close(); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
     this.#listeners.endRounds();
@@ -414,6 +424,7 @@ export class WeirBroker {
   }
 
   async #abort(error: Error): Promise<void> {
+    this.#gateway.drain();
     const closed = this.#listeners.close();
     this.#clock.stop();
     this.#endStreams();

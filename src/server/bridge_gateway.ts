@@ -1,0 +1,114 @@
+import type { Admission, Authenticator, Credentials } from "../auth/authenticator.ts";
+import type { Gateway, Guest, GuestCredentials } from "../bridge/gateway.ts";
+import type { Broker } from "../core/broker.ts";
+import type { Happening } from "../core/happening.ts";
+import { Refusal } from "../core/refusal.ts";
+import type { Turn } from "../core/turn.ts";
+import type { TopicTable } from "../protocol/topic_table.ts";
+import { encodeUtf8 } from "../wire/utf8.ts";
+import type { Clock } from "./clock.ts";
+import type { CommitLoop } from "./commit_loop.ts";
+import { BridgeGuest } from "./bridge_guest.ts";
+import type { GuestStream } from "./guest_stream.ts";
+import type { ProtocolOptions } from "./options.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** What the doors that are not MQTT share. */
+export interface GatewayParts {
+  readonly broker: Broker;
+  readonly turn: Turn;
+  readonly loop: CommitLoop;
+  readonly clock: Clock;
+  readonly topics: TopicTable;
+  readonly traffic: Traffic;
+  readonly authenticator: Authenticator;
+  readonly protocol: Required<ProtocolOptions>;
+  readonly onError: (error: unknown, context: string) => void;
+  readonly onRefusal: (refusal: Extract<Happening, { kind: "connection-refused" }>) => void;
+}
+
+/** The broker as the bridges see it. */
+export class BridgeGateway implements Gateway {
+  readonly #parts: GatewayParts;
+  readonly #streams = new Set<GuestStream>();
+  #isDraining = false;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  get packetBytesMax(): number {
+    return this.#parts.protocol.packetBytesMax;
+  }
+
+  async admit(brought: GuestCredentials): Promise<Guest> {
+    const { remoteAddress, listener, clientId = "" } = brought;
+    try {
+      this.#assertAdmitting();
+      assertClientId(clientId);
+      const credentials: Credentials = {
+        clientId: clientId === "" ? `weir-${crypto.randomUUID()}` : clientId,
+        username: brought.username,
+        password: brought.password,
+        certificate: brought.certificate,
+        remoteAddress,
+        listener,
+        protocolVersion: 0,
+      };
+      const admission = await this.#authenticate(credentials);
+      this.#assertAdmitting(); // it may have waited
+      return new BridgeGuest(
+        { ...this.#parts, streams: this.#streams, isDraining: () => this.#isDraining },
+        credentials,
+        admission,
+      );
+    } catch (error) {
+      if (error instanceof Refusal) this.#tell(error, brought);
+      throw error;
+    }
+  }
+
+  /** Nobody is admitted from now on, and the subscriptions end. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const stream of [...this.#streams]) stream.close("server-shutting-down");
+  }
+
+  async #authenticate(credentials: Credentials): Promise<Admission> {
+    const { authenticator, onError } = this.#parts;
+    let verdict;
+    try {
+      verdict = await authenticator.authenticate(credentials);
+    } catch (error) {
+      onError(error, `guest "${credentials.clientId}" from ${credentials.remoteAddress}`);
+      throw new Refusal("unspecified-error", "Cannot tell who you are: authentication failed", { cause: error });
+    }
+    if ("refusal" in verdict) throw new Refusal(verdict.refusal, verdict.reason);
+    return verdict;
+  }
+
+  #assertAdmitting(): void {
+    if (this.#isDraining) throw new Refusal("server-shutting-down", "Cannot serve anybody: the broker is stopping");
+  }
+
+  #tell({ refusal: cause, message: reason }: Refusal, { remoteAddress, clientId = "" }: GuestCredentials): void {
+    this.#parts.traffic.countRefusal(cause);
+    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress, clientId, cause, reason });
+  }
+}
+
+/** A client id is what CONNECT could carry ([MQTT-3.1.3-4]). */
+function assertClientId(clientId: string): void {
+  const fault = !clientId.isWellFormed()
+    ? "it holds half of a surrogate pair"
+    : clientId.includes("\0")
+    ? "it cannot contain U+0000"
+    : encodeUtf8(clientId).length > 0xffff
+    ? "the maximum is 65535 bytes"
+    : undefined;
+  if (fault !== undefined) throw new Refusal("client-identifier-not-valid", `Cannot take the client id: ${fault}`);
+}

@@ -1,0 +1,215 @@
+import type { Admission, Credentials } from "../auth/authenticator.ts";
+import type {
+  Guest,
+  GuestFilter,
+  GuestMessage,
+  GuestPublication,
+  GuestSubscribeOptions,
+  GuestSubscription,
+  PublishOutcome,
+  RetainedRange,
+} from "../bridge/gateway.ts";
+import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
+import type { Policy } from "../core/ports.ts";
+import { Refusal } from "../core/refusal.ts";
+import { Session } from "../core/session.ts";
+import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
+import { quoted } from "../core/text.ts";
+import { assertTopicFilter } from "../core/topic.ts";
+import type { Turn } from "../core/turn.ts";
+import { assertCapabilities, assertMayPublish, assertUtf8Payload } from "../protocol/admission.ts";
+import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
+import { encodeUtf8 } from "../wire/utf8.ts";
+import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
+import type { GatewayParts } from "./bridge_gateway.ts";
+import { guestMessage } from "./guest_message.ts";
+import { assertOwn, GuestStream } from "./guest_stream.ts";
+
+/** What a guest is given to work with. */
+export interface GuestParts extends GatewayParts {
+  /** The subscriptions of all guests. */
+  readonly streams: Set<GuestStream>;
+  /** Whether the broker is stopping. */
+  readonly isDraining: () => boolean;
+}
+
+/** Someone who came by a door that is not MQTT: what a PUBLISH and a SUBSCRIBE of an MQTT client go through, it goes through too. */
+export class BridgeGuest implements Guest {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly expiresAt: number;
+  readonly #parts: GuestParts;
+  readonly #policy: Policy;
+  readonly #from: Pick<Credentials, "remoteAddress" | "listener" | "protocolVersion">;
+  /** Stands for the guest where it publishes; not among the clients' sessions. */
+  readonly #sender: Session;
+
+  constructor(parts: GuestParts, { clientId, ...from }: Credentials, admission: Admission) {
+    this.#parts = parts;
+    this.#policy = admission.policy;
+    this.#from = from;
+    this.clientId = clientId;
+    this.username = admission.username;
+    this.expiresAt = admission.expiresAt ?? Infinity;
+    this.#sender = new Session(clientId, admission.username);
+  }
+
+  async publish(publication: GuestPublication): Promise<PublishOutcome> {
+    const { broker, loop } = this.#parts;
+    if (loop.isOverloaded) await loop.settled(); // as connections are not read then
+    let outcome: PublishOutcome | undefined;
+    this.#decide((turn) => {
+      const message = this.#admit(publication, turn);
+      outcome = broker.publish(message, this.#owner ?? this.#sender, turn) as PublishOutcome;
+    });
+    await loop.settled();
+    return outcome!;
+  }
+
+  assertPublishable(publication: GuestPublication): void {
+    this.#decide((turn) => void this.#admit(publication, turn));
+  }
+
+  async subscribe(
+    filters: readonly GuestFilter[],
+    options: GuestSubscribeOptions = {},
+  ): Promise<GuestSubscription> {
+    this.#assertCurrent();
+    const requests = filters.map((filter) => this.#subscription(filter));
+    const { broker, clock, loop, streams, turn } = this.#parts;
+    const { remoteAddress, listener, protocolVersion } = this.#from;
+    const { limits } = turn;
+    const stream = new GuestStream({
+      broker,
+      clock,
+      loop,
+      streams,
+      decide: (decide) => this.#decide(decide),
+      identity: this,
+      origin: { remoteAddress, listener, protocolVersion },
+      expiresAt: this.expiresAt,
+      window: Math.min(options.window ?? Infinity, limits.inflightMax),
+      mayKeep: (filter, qos) => this.#policy.maySubscribe(this, parseFilter(filter)!.filter, qos),
+    }, {
+      ...options,
+      sessionExpirySeconds: Math.min(options.sessionExpirySeconds ?? 0, limits.sessionExpirySecondsMax),
+    });
+    await stream.open(requests);
+    return stream;
+  }
+
+  retained(filter: string, { limit = 1_000, after }: RetainedRange = {}): GuestMessage[] {
+    this.#assertCurrent();
+    this.#subscription({ filter });
+    const { broker } = this.#parts;
+    const now = this.#now();
+    const found = broker.retained.match(filter).filter(({ topic, expiresAt }) => {
+      return expiresAt > now && (after === undefined || topic.name > after);
+    });
+    found.sort((a, b) => a.topic.name < b.topic.name ? -1 : 1);
+    return found.slice(0, limit).map((message) => guestMessage(message, { qos: message.qos, retain: true }, now));
+  }
+
+  async clearRetained(topic: string): Promise<boolean> {
+    const { broker } = this.#parts;
+    const wasThere = broker.retained.get(topic) !== undefined;
+    await this.publish({ topic, payload: new Uint8Array(0), retain: true });
+    return wasThere;
+  }
+
+  async endSession(): Promise<boolean> {
+    this.#assertCurrent();
+    const { broker, loop } = this.#parts;
+    const session = broker.sessions.get(this.clientId);
+    if (session === undefined) return false;
+    assertOwn(session, this);
+    this.#decide((turn) => broker.endSession(session, turn));
+    await loop.settled();
+    return true;
+  }
+
+  /** The guest's own session among the clients', so that its no-local subscriptions know their publisher. */
+  get #owner(): Session | undefined {
+    const session = this.#parts.broker.sessions.get(this.clientId);
+    return session !== undefined && session.username === this.username ? session : undefined;
+  }
+
+  /** What a PUBLISH is held to.
+   * @throws {Refusal} */
+  #admit(publication: GuestPublication, turn: Turn): Message {
+    this.#assertCurrent();
+    const { broker, protocol, topics } = this.#parts;
+    const { payload, qos = 0, retain = false, expirySeconds } = publication;
+    assertNumbers(qos, expirySeconds);
+    const facts = { qos, retain };
+    assertCapabilities(turn.limits, facts);
+    const topic = topics.of(publication.topic);
+    assertMayPublish({ policy: this.#policy, identity: this }, topic, facts);
+    if (protocol.validatePayloadFormat && publication.payloadIsUtf8 === true) {
+      assertUtf8Payload(payload, 0, payload.length);
+    }
+    const properties = writeMessageProperties(publication as MessageProperties);
+    const expiresAt = expiryTime(expirySeconds, turn.limits.messageExpirySecondsMax, turn.now);
+    const message = new Message(topic, messageSource(payload, { qos, retain, properties }), expiresAt);
+    assertSize(message, { bytesMax: protocol.packetBytesMax, hasExpiry: expirySeconds !== undefined });
+    broker.assertStorable(message, this.#owner ?? this.#sender, turn);
+    return message;
+  }
+
+  #subscription({ filter, qos = 0, noLocal = false, retainHandling = 0 }: GuestFilter): SubscriptionOptions {
+    if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot subscribe with QoS ${qos}: it is 0, 1 or 2`);
+    const options = { filter, qos, noLocal, retainHandling, retainAsPublished: true, subscriptionId: 0 } as const;
+    const refusal = this.#parts.broker.subscriptions.refusal(this.#sender, options);
+    if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(filter)}`);
+    if (noLocal && parseFilter(filter)!.group !== "") { // [MQTT-3.8.3-4]
+      throw new Refusal("topic-filter-invalid", "Cannot subscribe: a shared subscription cannot be no-local");
+    }
+    this.#assertReadable(parseFilter(filter)!.filter, qos);
+    return options;
+  }
+
+  #assertReadable(filter: string, qos: QoS): void {
+    assertTopicFilter(filter, encodeUtf8(filter).length, this.#parts.turn.limits);
+    if (this.#policy.maySubscribe(this, filter, qos)) return;
+    throw new Refusal("not-authorized", `Not allowed to subscribe to ${quoted(filter)}`);
+  }
+
+  #assertCurrent(): void {
+    if (this.#parts.isDraining()) throw new Refusal("server-shutting-down", "Cannot go on: the broker is stopping");
+    if (this.#now() < this.expiresAt) return;
+    throw new Refusal("not-authorized", "Cannot go on: what you have shown has expired");
+  }
+
+  #now(): number {
+    return this.#parts.clock.timeOfDay();
+  }
+
+  #decide(decide: (turn: Turn) => void): void {
+    const { turn, loop } = this.#parts;
+    turn.now = this.#now();
+    try {
+      decide(turn);
+    } finally {
+      loop.settle();
+    }
+  }
+}
+
+function assertNumbers(qos: number, expirySeconds: number | undefined): void {
+  if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot publish with QoS ${qos}: it is 0, 1 or 2`);
+  if (expirySeconds === undefined) return;
+  if (Number.isInteger(expirySeconds) && expirySeconds >= 0 && expirySeconds <= 0xffff_ffff) return;
+  throw new RangeError(
+    `Cannot publish with an expiry of ${expirySeconds} s: it is a whole number between 0 and 4294967295`,
+  );
+}
+
+/** Holds a message to the size that its PUBLISH would have. */
+function assertSize(message: Message, { bytesMax, hasExpiry }: { bytesMax: number; hasExpiry: boolean }): void {
+  const properties = message.propertiesEnd - message.propertiesStart + (hasExpiry ? 5 : 0);
+  const rest = message.size + 2 + (message.qos > 0 ? 2 : 0) + variableByteIntegerBytes(properties) +
+    (hasExpiry ? 5 : 0);
+  const bytes = rest <= 0xfff_ffff ? 1 + variableByteIntegerBytes(rest) + rest : Infinity;
+  if (bytes <= bytesMax) return;
+  throw new Refusal("packet-too-large", `Cannot publish ${bytes} bytes: the maximum is ${bytesMax}`);
+}
