@@ -2,12 +2,45 @@ import type { Delivery } from "./delivery.ts";
 
 /** Deliveries of one queue that are kept in memory; what comes behind them is only in the store. */
 export const QUEUE_WINDOW_MESSAGES = 1_000;
-const QUEUE_WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Their bytes; only one that is larger by itself exceeds them. */
+export const QUEUE_WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Bytes of all queues of a broker in memory; above it what comes is spilled, and a queue gets a small page when it has nothing left. */
+export const QUEUE_WINDOWS_BYTES = 64 * 1024 * 1024;
+
+/** What is read from the store at a time: half a window. */
+export const QUEUE_PAGE = { limit: QUEUE_WINDOW_MESSAGES / 2, bytesMax: QUEUE_WINDOW_BYTES / 2 } as const;
+
+/** The same when all windows together have had their share. */
+const SMALL_PAGE = { limit: QUEUE_PAGE.limit, bytesMax: 64 * 1024 } as const;
+
+/** What a delivery takes beside the bytes of its message. */
+const DELIVERY_BYTES = 256;
+
+/** What all windows of a broker hold of stored deliveries. A message that several of them hold counts for each. */
+export class WindowTotal {
+  #bytes = 0;
+
+  get isFull(): boolean {
+    return this.#bytes >= QUEUE_WINDOWS_BYTES;
+  }
+
+  /** A delivery of a message of `bytes` came into memory. */
+  add(bytes: number): void {
+    this.#bytes += bytes + DELIVERY_BYTES;
+  }
+
+  remove(bytes: number): void {
+    this.#bytes -= bytes + DELIVERY_BYTES;
+  }
+}
 
 /** The deliveries of one session that wait for room in the window or for the client to come back; first in, first out.
  * Only the front of a long queue is in memory: what was stored and does not fit is _spilled_ and comes back through `refill`.
  * Counts what its limits are about, spilled ones included: replayed retained messages are carried but not counted. */
 export class DeliveryQueue {
+  readonly #windows: WindowTotal;
   #items: (Delivery | undefined)[] = [];
   #head = 0;
   #waitingQos0 = 0;
@@ -25,6 +58,10 @@ export class DeliveryQueue {
   /** Bytes that count against the limit. */
   bytes = 0;
 
+  constructor(windows: WindowTotal) {
+    this.#windows = windows;
+  }
+
   /** All that wait, spilled ones included. */
   get length(): number {
     return this.inMemory + this.spilledCount;
@@ -37,13 +74,20 @@ export class DeliveryQueue {
 
   /** Whether a stored delivery that comes now is to be spilled. */
   get isWindowFull(): boolean {
-    return this.spilledCount > 0 || this.inMemory >= QUEUE_WINDOW_MESSAGES || this.#windowBytes >= QUEUE_WINDOW_BYTES;
+    return this.spilledCount > 0 || this.inMemory >= QUEUE_WINDOW_MESSAGES ||
+      this.#windowBytes >= QUEUE_WINDOW_BYTES || this.#windows.isFull;
   }
 
   /** Whether the store should be asked for more. */
   get wantsRefill(): boolean {
-    return this.spilledCount > 0 && !this.isLoading && this.inMemory < QUEUE_WINDOW_MESSAGES / 2 &&
-      this.#windowBytes < QUEUE_WINDOW_BYTES / 2;
+    if (this.spilledCount === 0 || this.isLoading) return false;
+    if (this.#windows.isFull) return this.inMemory === 0;
+    return this.inMemory < QUEUE_WINDOW_MESSAGES / 2 && this.#windowBytes < QUEUE_WINDOW_BYTES / 2;
+  }
+
+  /** How much the store should be asked for. */
+  get pageSize(): { readonly limit: number; readonly bytesMax: number } {
+    return this.#windows.isFull ? SMALL_PAGE : QUEUE_PAGE;
   }
 
   /** True while a QoS 0 message waits, so that a newer one must not overtake it. */
@@ -95,6 +139,13 @@ export class DeliveryQueue {
     this.bytes -= delivery.message.size;
   }
 
+  /** Lets go of everything in memory, uncounted: the queue is not used any more. */
+  discard(): void {
+    for (const delivery of this) this.#weigh(delivery, -1);
+    this.#items = [];
+    this.#head = 0;
+  }
+
   peek(): Delivery | undefined {
     return this.#items[this.#head];
   }
@@ -142,6 +193,9 @@ export class DeliveryQueue {
   #weigh(delivery: Delivery, sign: 1 | -1): void {
     this.#windowBytes += sign * delivery.message.size;
     if (delivery.qos === 0) this.#waitingQos0 += sign;
+    if (delivery.sequence === 0) return; // it cannot be spilled, and its session may vanish without a word
+    if (sign > 0) this.#windows.add(delivery.message.size);
+    else this.#windows.remove(delivery.message.size);
   }
 
   #append(delivery: Delivery): void {

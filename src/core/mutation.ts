@@ -142,7 +142,8 @@ export interface StoredState {
   readonly subscriptions: readonly ({ readonly clientId: string } & SubscriptionOptions)[];
   /** The bodies that `deliveries` and `retained` refer to. */
   readonly bodies: readonly StoredBody[];
-  /** Those that were sent, and the first {@link Store.page}ful of those that wait; those of a session by sequence. */
+  /** Those that were sent, and of those that wait the front of each session's, none when the fronts of others have taken the memory
+   * that there is for them; those of a session by sequence. */
   readonly deliveries: readonly StoredDelivery[];
   /** What else waits: it stays in the store until the session's queue gets there. */
   readonly backlogs: readonly StoredBacklog[];

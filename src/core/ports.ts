@@ -49,6 +49,8 @@ export interface PageRequest {
   readonly after: number;
   /** How many at most. */
   readonly limit: number;
+  /** Bytes of their topics, properties and payloads at most; the first one comes however large it is. */
+  readonly bytesMax: number;
   /** Only those that a shared group gave to the session. */
   readonly sharedOnly?: boolean;
 }
@@ -59,7 +61,8 @@ export interface Store {
   load(): Promise<StoredState>;
   /** All or nothing, in order. A rejected commit ends the node: memory is ahead of the disk then. */
   commit(mutations: readonly Mutation[]): void | Promise<void>;
-  /** The next committed deliveries of a session that wait, oldest first; none when there are no more. */
+  /** The next committed deliveries of a session that wait, oldest first; fewer than asked for says nothing, none that there are no
+   * more. */
   page(request: PageRequest): StoredPage | Promise<StoredPage>;
   /** Whether there is no room left for new messages; what ends or shrinks can still be committed. Absent is never. */
   readonly isFull?: boolean;

@@ -34,9 +34,9 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
   }
   for (const delivery of state.deliveries) {
     const restored = deliveryFrom(broker, delivery, messages);
-    if (restored !== undefined) broker.sessions.get(delivery.clientId)?.restore(restored);
+    if (restored !== undefined) broker.sessions.get(delivery.clientId)?.restore(restored, turn);
   }
-  for (const backlog of state.backlogs) broker.sessions.get(backlog.clientId)?.restoreBacklog(backlog);
+  for (const backlog of state.backlogs) broker.sessions.get(backlog.clientId)?.restoreBacklog(backlog, turn);
   for (const { clientId, packetId } of state.receivedPacketIds) {
     const session = broker.sessions.get(clientId);
     if (session !== undefined) (session.received ??= new Set()).add(packetId);

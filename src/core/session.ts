@@ -125,6 +125,7 @@ export class Session implements Identity {
     const { queue } = this;
     if (queue === null) return;
     queue.refill(deliveries);
+    this.#evictExcess(queue, turn);
     this.#askForMore(turn);
     this.pump(turn);
   }
@@ -201,6 +202,7 @@ export class Session implements Identity {
     const spilled = this.queue?.spilledCount ?? 0; // too many to tell one by one, and not in memory
     turn.statistics.messagesDropped += spilled;
     turn.statistics.droppedByCause["session-ended"] += spilled;
+    this.queue?.discard();
     this.queue = null;
   }
 
@@ -210,14 +212,18 @@ export class Session implements Identity {
   }
 
   /** Puts back what a restart found. */
-  restore(delivery: Delivery): void {
-    if (delivery.state === "waiting") (this.queue ??= new DeliveryQueue()).push(delivery);
+  restore(delivery: Delivery, turn: Turn): void {
+    if (delivery.state === "waiting") this.#queueOn(turn).push(delivery);
     else (this.inflight ??= new Inflight()).restore(delivery);
   }
 
   /** Notes what a restart left in the store. */
-  restoreBacklog(backlog: { total: number; count: number; bytes: number; shared: number }): void {
-    (this.queue ??= new DeliveryQueue()).restoreSpilled(backlog);
+  restoreBacklog(backlog: { total: number; count: number; bytes: number; shared: number }, turn: Turn): void {
+    this.#queueOn(turn).restoreSpilled(backlog);
+  }
+
+  #queueOn(turn: Turn): DeliveryQueue {
+    return this.queue ??= new DeliveryQueue(turn.windows);
   }
 
   #offerQos0(message: Message, entry: RouteEntry, turn: Turn): void {
@@ -279,28 +285,48 @@ export class Session implements Identity {
     if (index > 0) this.#toResend = toResend.slice(index);
   }
 
-  /** Makes room in the queue, within the limits; what has to give way is dropped. False when it is this delivery. */
+  /** Makes room in the queue, within the limits; what has to give way is dropped. False when it is this delivery. Where the oldest are
+   * in the store, they are asked for and give way when they come; the queue is longer than allowed for that moment. */
   #makeRoom(delivery: Delivery, turn: Turn): boolean {
     const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
-    const queue = this.queue ??= new DeliveryQueue();
+    const queue = this.#queueOn(turn);
     const size = delivery.message.size;
     if (size > queuedBytesMax || queuedMessagesMax === 0) { // nothing that could give way would be enough
       turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
       return false;
     }
     while (queue.count >= queuedMessagesMax || queue.bytes + size > queuedBytesMax) {
-      const evicted = queueOverflow === "drop-newest" ? undefined : queue.evictOldest();
-      turn.drop(this.clientId, (evicted ?? delivery).message.topic.name, "queue-full");
-      if (evicted === undefined) return false;
-      this.#done(evicted, turn);
-      this.#askForMore(turn);
+      if (queueOverflow === "drop-oldest" && this.#evict(queue, turn)) continue;
+      if (queueOverflow === "drop-oldest" && queue.isLoading && this.isStored) return true;
+      turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
+      return false;
     }
     return true;
   }
 
+  /** What came while the oldest were on their way from the store makes them give way now. */
+  #evictExcess(queue: DeliveryQueue, turn: Turn): void {
+    const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
+    if (queueOverflow !== "drop-oldest") return;
+    while (queue.count > queuedMessagesMax || queue.bytes > queuedBytesMax) {
+      if (!this.#evict(queue, turn)) return;
+    }
+  }
+
+  /** Drops the oldest in memory that counts, and asks for more; false when there is none. */
+  #evict(queue: DeliveryQueue, turn: Turn): boolean {
+    const evicted = queue.evictOldest();
+    if (evicted !== undefined) {
+      turn.drop(this.clientId, evicted.message.topic.name, "queue-full");
+      this.#done(evicted, turn);
+    }
+    this.#askForMore(turn);
+    return evicted !== undefined;
+  }
+
   /** Queues the delivery; one that is stored stays out of memory when others wait in the store before it. */
   #wait(delivery: Delivery, isStored: boolean, turn: Turn): void {
-    const queue = this.queue ??= new DeliveryQueue();
+    const queue = this.#queueOn(turn);
     if (isStored) this.#store(delivery, turn);
     if (delivery.sequence > 0 && queue.isWindowFull) {
       queue.spill(delivery);

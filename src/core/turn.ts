@@ -1,3 +1,4 @@
+import { WindowTotal } from "./delivery_queue.ts";
 import { Effects } from "./effects.ts";
 import type { DropCause } from "./happening.ts";
 import type { Limits } from "./limits.ts";
@@ -16,6 +17,8 @@ export class Turn {
   isStoreFull = false;
   readonly limits: Limits;
   readonly statistics: Statistics = new Statistics();
+  /** What the queues of all sessions have in memory. */
+  readonly windows: WindowTotal = new WindowTotal();
   #lastBodyId = 0;
   #lastSequence = 0;
 

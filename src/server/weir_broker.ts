@@ -4,7 +4,7 @@ import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
 import { deliveriesOf, restore } from "../core/restore.ts";
-import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
+import { QUEUE_PAGE } from "../core/delivery_queue.ts";
 import type { StoredPage } from "../core/mutation.ts";
 import { Session } from "../core/session.ts";
 import type { PageRequest } from "../core/ports.ts";
@@ -42,9 +42,6 @@ import {
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
-
-/** Deliveries that are read from the store at a time. */
-const PAGE_MAX = QUEUE_WINDOW_MESSAGES / 2;
 
 /** Between two rounds of the store's housekeeping. */
 const MAINTAIN_MS = 1_000;
@@ -345,7 +342,7 @@ export class WeirBroker {
   #load(session: Session): void {
     const { queue, clientId } = session;
     if (queue === null) return;
-    this.#page({ clientId, after: queue.lastSequence, limit: PAGE_MAX }, (page) => {
+    this.#page({ clientId, after: queue.lastSequence, ...queue.pageSize }, (page) => {
       if (page.deliveries.length === 0 && this.#loop.isBehind) { // what is missing waits for a commit
         this.#loop.settled().then(() => this.#load(session), () => {}); // the failure is told elsewhere
         return;
@@ -356,13 +353,13 @@ export class WeirBroker {
 
   /** Gives others what a shared group had given to a session and only the store has. */
   #handOn(session: Session, after: number): void {
-    this.#page({ clientId: session.clientId, after, limit: PAGE_MAX, sharedOnly: true }, (page) => {
+    this.#page({ clientId: session.clientId, after, ...QUEUE_PAGE, sharedOnly: true }, (page) => {
       this.#decide((turn) => this.#broker.handOnSpilled(session, deliveriesOf(this.#broker, page, topicOf), turn));
     });
   }
 
   #page(request: PageRequest, use: (page: StoredPage) => void): void {
-    Promise.resolve(this.#options.store.page(request)).then(use).catch((error) => this.#fail(error));
+    Promise.try(() => this.#options.store.page(request)).then(use).catch((error) => this.#fail(error));
   }
 
   /** Rings when the core has something due; looks at least once a second, since a decision may bring it forward. */
@@ -387,8 +384,8 @@ export class WeirBroker {
         if (store.maintain === undefined) return store.isFull === undefined ? Infinity : now + MAINTAIN_MS;
         if (!isBusy) {
           isBusy = true;
-          Promise.resolve(store.maintain()).then((more) => hasMore = more, (error) => this.#fail(error)).finally(() =>
-            isBusy = false
+          Promise.try(() => store.maintain!()).then((more) => hasMore = more, (error) => this.#fail(error)).finally(
+            () => isBusy = false,
           );
         }
         return now + (hasMore ? MAINTAIN_MS / 50 : MAINTAIN_MS);

@@ -1,4 +1,4 @@
-import { QUEUE_WINDOW_MESSAGES } from "../core/delivery_queue.ts";
+import { QUEUE_WINDOW_BYTES, QUEUE_WINDOW_MESSAGES, WindowTotal } from "../core/delivery_queue.ts";
 import type {
   Mutation,
   SessionMutation,
@@ -35,7 +35,8 @@ export class MemoryStore implements Store {
 
   load(): Promise<StoredState> {
     const rows = [...this.#sessions.values()];
-    const pages = rows.map(firstPage);
+    const windows = new WindowTotal();
+    const pages = rows.map((row) => this.#firstPage(row, windows));
     const deliveries = pages.flatMap((page) => page.deliveries);
     const bodyIds = new Set([...deliveries.map(({ bodyId }) => bodyId), ...this.#retained.values()]);
     return Promise.resolve({
@@ -48,7 +49,7 @@ export class MemoryStore implements Store {
       backlogs: pages.flatMap(({ rest }, i) => {
         if (rest.length === 0) return [];
         const counted = rest.filter((delivery) => !delivery.isReplay);
-        const bytes = counted.reduce((sum, { bodyId }) => sum + bodyBytes(this.#bodies.get(bodyId)!.body), 0);
+        const bytes = counted.reduce((sum, delivery) => sum + this.#bytesOf(delivery), 0);
         const shared = rest.filter((delivery) => delivery.shared !== "").length;
         return [{ clientId: rows[i].session.clientId, total: rest.length, count: counted.length, bytes, shared }];
       }),
@@ -72,11 +73,14 @@ export class MemoryStore implements Store {
   }
 
   /** The next deliveries of a session that wait. */
-  page({ clientId, after, limit, sharedOnly = false }: PageRequest): StoredPage {
+  page({ clientId, after, limit, bytesMax, sharedOnly = false }: PageRequest): StoredPage {
     const deliveries: StoredDelivery[] = [];
+    let bytes = 0;
     for (const delivery of this.#sessions.get(clientId)?.deliveries.values() ?? []) {
       if (delivery.sequence <= after || delivery.packetId > 0) continue; // few: those in front have been taken out
       if (sharedOnly && delivery.shared === "") continue;
+      bytes += this.#bytesOf(delivery);
+      if (deliveries.length > 0 && bytes > bytesMax) break;
       deliveries.push(delivery);
       if (deliveries.length === limit) break;
     }
@@ -196,6 +200,33 @@ export class MemoryStore implements Store {
     if (before !== undefined) this.#unrefer(before);
   }
 
+  /** What a start gets of a session's deliveries, and what stays behind. */
+  #firstPage(row: SessionRows, windows: WindowTotal): { deliveries: StoredDelivery[]; rest: StoredDelivery[] } {
+    const deliveries: StoredDelivery[] = [];
+    const rest: StoredDelivery[] = [];
+    let count = 0;
+    let bytes = 0;
+    for (const delivery of row.deliveries.values()) {
+      const size = this.#bytesOf(delivery);
+      if (delivery.packetId === 0) {
+        bytes += size;
+        const isTooMuch = count === QUEUE_WINDOW_MESSAGES || (count > 0 && bytes > QUEUE_WINDOW_BYTES);
+        if (rest.length > 0 || windows.isFull || isTooMuch) {
+          rest.push(delivery);
+          continue;
+        }
+        count++;
+        windows.add(size);
+      }
+      deliveries.push(delivery);
+    }
+    return { deliveries, rest };
+  }
+
+  #bytesOf({ bodyId }: StoredDelivery): number {
+    return bodyBytes(this.#bodies.get(bodyId)!.body);
+  }
+
   #bodiesOf(bodyIds: ReadonlySet<number>): StoredBody[] {
     return [...bodyIds].map((bodyId) => this.#bodies.get(bodyId)!.body);
   }
@@ -218,19 +249,6 @@ export class MemoryStore implements Store {
       }
     }
   }
-}
-
-/** What a start gets of a session's deliveries, and what stays behind. */
-function firstPage(row: SessionRows): { deliveries: StoredDelivery[]; rest: StoredDelivery[] } {
-  const all = [...row.deliveries.values()];
-  const waiting = all.filter(({ packetId }) => packetId === 0);
-  const rest = waiting.slice(QUEUE_WINDOW_MESSAGES);
-  return {
-    deliveries: rest.length === 0
-      ? all
-      : all.filter(({ packetId, sequence }) => packetId > 0 || sequence < rest[0].sequence),
-    rest,
-  };
 }
 
 function update(row: SessionRows, sequence: number, change: Partial<StoredDelivery>): void {

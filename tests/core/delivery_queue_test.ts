@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Delivery } from "../../src/core/delivery.ts";
-import { DeliveryQueue, QUEUE_WINDOW_MESSAGES } from "../../src/core/delivery_queue.ts";
+import {
+  DeliveryQueue,
+  QUEUE_WINDOW_MESSAGES,
+  QUEUE_WINDOWS_BYTES,
+  WindowTotal,
+} from "../../src/core/delivery_queue.ts";
 import type { QoS } from "../../src/core/message.ts";
 import { messageOf } from "./building.ts";
 
@@ -65,7 +70,7 @@ function holds(queue: DeliveryQueue, model: readonly Delivery[]): void {
 Deno.test("a queue is an array, first in, first out, and counts what is not a replay", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 300, size: "max" }), (steps) => {
-      const queue = new DeliveryQueue();
+      const queue = new DeliveryQueue(new WindowTotal());
       const model: Delivery[] = [];
       for (const step of steps) {
         run(step, queue, model);
@@ -79,7 +84,7 @@ Deno.test("a queue is an array, first in, first out, and counts what is not a re
 });
 
 Deno.test("a long queue is emptied at constant cost, and gives back what has passed", () => {
-  const queue = new DeliveryQueue();
+  const queue = new DeliveryQueue(new WindowTotal());
   const delivery = deliveryOf({ qos: 1, isReplay: false, payload: "x" });
   for (let i = 0; i < 300_000; i++) queue.push(delivery);
   for (let i = 0; i < 300_000; i++) assert.ok(queue.shift());
@@ -95,7 +100,7 @@ function storedOf(sequence: number, payload = "x"): Delivery {
 }
 
 Deno.test("what does not fit into memory is counted and comes back in its place", () => {
-  const queue = new DeliveryQueue();
+  const queue = new DeliveryQueue(new WindowTotal());
   const total = QUEUE_WINDOW_MESSAGES + 700;
   for (let sequence = 1; sequence <= total; sequence++) {
     if (queue.isWindowFull) queue.spill(storedOf(sequence));
@@ -118,7 +123,7 @@ Deno.test("what does not fit into memory is counted and comes back in its place"
 });
 
 Deno.test("once something is spilled, everything stored is, until it has come back: nothing overtakes", () => {
-  const queue = new DeliveryQueue();
+  const queue = new DeliveryQueue(new WindowTotal());
   const large = "x".repeat(5 * 1024 * 1024);
   queue.push(storedOf(1, large));
   assert.ok(queue.isWindowFull, "bytes fill the window, too");
@@ -127,4 +132,41 @@ Deno.test("once something is spilled, everything stored is, until it has come ba
   assert.ok(queue.isWindowFull);
   queue.refill([storedOf(2)]);
   assert.ok(!queue.isWindowFull);
+});
+
+Deno.test("when the windows of all queues are full together, a queue spills from its first delivery on and asks when it has none", () => {
+  const windows = new WindowTotal();
+  const [others, queue] = [new DeliveryQueue(windows), new DeliveryQueue(windows)];
+  queue.push(storedOf(1));
+  assert.ok(!queue.isWindowFull);
+  for (let sequence = 2; !windows.isFull; sequence++) others.push(storedOf(sequence, "x".repeat(1024 * 1024)));
+  assert.ok(others.inMemory <= QUEUE_WINDOWS_BYTES / (1024 * 1024), `${others.inMemory} of a MiB`);
+  assert.ok(queue.isWindowFull);
+  const large = queue.pageSize.bytesMax;
+  queue.spill(storedOf(1000));
+  assert.ok(!queue.wantsRefill, "it has one yet");
+  queue.shift();
+  assert.ok(queue.wantsRefill, "or it would never get on");
+  others.shift();
+  assert.ok(queue.pageSize.bytesMax > large, "with room, the pages are larger");
+  others.discard();
+  assert.ok(!windows.isFull);
+  queue.refill([storedOf(1000)]);
+  assert.ok(!queue.isWindowFull);
+});
+
+Deno.test("what is not stored counts for no other queue", () => {
+  const windows = new WindowTotal();
+  const queue = new DeliveryQueue(windows);
+  for (let i = 0; i < 70; i++) queue.push(deliveryOf({ qos: 1, isReplay: false, payload: "x".repeat(1024 * 1024) }));
+  assert.ok(!windows.isFull);
+});
+
+Deno.test("a short page is no end, an empty one is", () => {
+  const queue = new DeliveryQueue(new WindowTotal());
+  for (let sequence = 1; sequence <= 3; sequence++) queue.spill(storedOf(sequence));
+  queue.refill([storedOf(1)]);
+  assert.deepEqual([queue.inMemory, queue.spilledCount, queue.wantsRefill], [1, 2, true]);
+  queue.refill([]);
+  assert.deepEqual([queue.inMemory, queue.spilledCount, queue.wantsRefill], [1, 0, false]);
 });

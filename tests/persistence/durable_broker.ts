@@ -36,6 +36,10 @@ export class DurableBroker implements AsyncDisposable {
     return this.#port;
   }
 
+  get pid(): number {
+    return this.#program!.pid;
+  }
+
   async end(): Promise<void> {
     const ended = this.#ending === "kill" ? this.#program!.kill() : this.#program!.stop();
     await Promise.all(this.#clients.splice(0).map(hangUp));

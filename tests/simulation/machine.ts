@@ -1,6 +1,5 @@
 // A broker with its disk, without a shell: decisions pile up, a commit writes and then speaks, a crash forgets what was not written.
 import { Broker } from "../../src/core/broker.ts";
-import { QUEUE_WINDOW_MESSAGES } from "../../src/core/delivery_queue.ts";
 import { Effects, type Send } from "../../src/core/effects.ts";
 import type { Limits } from "../../src/core/limits.ts";
 import type { Mutation } from "../../src/core/mutation.ts";
@@ -78,7 +77,7 @@ export class Machine {
   async #load(session: Session): Promise<void> {
     const { queue, clientId } = session;
     if (queue === null) return;
-    const request = { clientId, after: queue.lastSequence, limit: QUEUE_WINDOW_MESSAGES / 2 };
+    const request = { clientId, after: queue.lastSequence, ...queue.pageSize };
     const page = await this.#store.page(request);
     if (page.deliveries.length === 0 && !this.isSettled) await this.commit().then(() => this.#load(session));
     else this.decide((broker, turn) => session.refill(deliveriesOf(broker, page, topicOf), turn));

@@ -7,6 +7,7 @@ export interface DeliveryRow {
   readonly id: number;
   readonly packet_id: number;
   readonly flags: number;
+  readonly bytes: number;
   readonly subscription_ids: string | null;
   readonly shared: string | null;
   readonly body: number;

@@ -1,13 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { QUEUE_WINDOW_MESSAGES } from "../../core/delivery_queue.ts";
-import type {
-  Mutation,
-  StoredBacklog,
-  StoredBody,
-  StoredDelivery,
-  StoredPage,
-  StoredState,
-} from "../../core/mutation.ts";
+import type { Mutation, StoredBody, StoredDelivery, StoredPage, StoredState } from "../../core/mutation.ts";
 import type { PageRequest, Store } from "../../core/ports.ts";
 import { Ballast, BALLAST_BYTES } from "./ballast.ts";
 import { Commit, type DeletedDelivery } from "./commit.ts";
@@ -22,6 +14,7 @@ import {
   willOf,
   type WillRow,
 } from "./rows.ts";
+import { FirstPages, pageRows } from "./pages.ts";
 import { type Batch, withRuns } from "./runs.ts";
 import { checkFile, explained } from "./database_file.ts";
 import { migrate } from "./schema.ts";
@@ -98,7 +91,11 @@ export class SqliteStore implements Store {
   load(): Promise<StoredState> {
     const database = this.#database;
     const bodies = new Map<number, StoredBody>();
-    const deliveries = this.#firstDeliveries(bodies);
+    const first = new FirstPages(this.#statements);
+    const deliveries: StoredDelivery[] = [];
+    for (const [clientId, session] of this.#sessionIds) {
+      for (const row of first.read(clientId, session)) deliveries.push(this.#delivery(row, clientId, bodies));
+    }
     const retained = database.prepare("SELECT topic, body AS bodyId FROM retained")
       .all() as StoredState["retained"][number][];
     for (const { bodyId } of retained) this.#addBody(bodyId, bodies);
@@ -120,7 +117,7 @@ export class SqliteStore implements Store {
       })),
       bodies: [...bodies.values()],
       deliveries,
-      backlogs: this.#backlogs(deliveries),
+      backlogs: first.backlogs,
       lastBodyId: counters.get("body") as number,
       lastSequence: counters.get("sequence") as number,
       receivedPacketIds: database.prepare(
@@ -170,12 +167,13 @@ export class SqliteStore implements Store {
   }
 
   /** The next deliveries of a session that wait. */
-  page({ clientId, after, limit, sharedOnly }: PageRequest): StoredPage {
+  page(request: PageRequest): StoredPage {
+    const { clientId } = request;
     const session = this.#sessionIds.get(clientId);
     if (session === undefined) return { deliveries: [], bodies: [] };
     const bodies = new Map<number, StoredBody>();
-    const statement = sharedOnly === true ? this.#statements.sharedPage : this.#statements.page;
-    const rows = statement.all(session, after, limit) as unknown as DeliveryRow[];
+    const { page, sharedPage } = this.#statements;
+    const rows = pageRows(request.sharedOnly === true ? sharedPage : page, session, request);
     const deliveries = rows.map((row) => this.#delivery(row, clientId, bodies));
     return { deliveries, bodies: [...bodies.values()] };
   }
@@ -232,40 +230,6 @@ export class SqliteStore implements Store {
     if (bodies.has(bodyId)) return;
     const row = this.#statements.body.get(bodyId) as unknown as BodyRow | undefined;
     if (row !== undefined) bodies.set(bodyId, bodyOf(row, bodyId));
-  }
-
-  #firstDeliveries(bodies: Map<number, StoredBody>): StoredDelivery[] {
-    const sent = this.#database.prepare("SELECT * FROM deliveries WHERE packet_id > 0 AND session = ? ORDER BY id");
-    const found: StoredDelivery[] = [];
-    for (const [clientId, session] of this.#sessionIds) {
-      const rows = sent.all(session) as unknown as DeliveryRow[];
-      rows.push(...this.#statements.page.all(session, 0, QUEUE_WINDOW_MESSAGES) as unknown as DeliveryRow[]);
-      rows.sort((a, b) => a.id - b.id);
-      for (const row of rows) found.push(this.#delivery(row, clientId, bodies));
-    }
-    return found;
-  }
-
-  /** What waits beyond the deliveries that are loaded. */
-  #backlogs(loaded: readonly StoredDelivery[]): StoredBacklog[] {
-    const lastOf = new Map<string, number>();
-    const countOf = new Map<string, number>();
-    for (const { clientId, packetId, sequence } of loaded) {
-      if (packetId > 0) continue;
-      lastOf.set(clientId, sequence);
-      countOf.set(clientId, (countOf.get(clientId) ?? 0) + 1);
-    }
-    const rest = this.#database.prepare(
-      "SELECT count(*) AS total, count(shared) AS shared, count(*) FILTER (WHERE flags & 16 = 0) AS count, " +
-        "total(bytes) FILTER (WHERE flags & 16 = 0) AS bytes FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ?",
-    );
-    const backlogs: StoredBacklog[] = [];
-    for (const [clientId, count] of countOf) {
-      if (count < QUEUE_WINDOW_MESSAGES) continue;
-      const row = rest.get(this.#sessionIds.get(clientId)!, lastOf.get(clientId)!) as Omit<StoredBacklog, "clientId">;
-      if (row.total > 0) backlogs.push({ clientId, ...row });
-    }
-    return backlogs;
   }
 
   #refreshEnded(): void {

@@ -1,5 +1,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
+/** What reads a page of a session's waiting deliveries behind one of them; each is handed session, sequence and limit. */
+export interface PageStatements {
+  readonly rows: StatementSync;
+  /** What the rows weigh. */
+  readonly weight: StatementSync;
+  /** How many of the rows weigh no more than a fourth parameter, at least one. */
+  readonly cut: StatementSync;
+}
+
 /** The statements of the store, prepared once. */
 export interface Statements {
   readonly begin: StatementSync;
@@ -31,8 +40,10 @@ export interface Statements {
   readonly deleteRetained: StatementSync;
   readonly saveWill: StatementSync;
   readonly deleteWill: StatementSync;
-  readonly page: StatementSync;
-  readonly sharedPage: StatementSync;
+  readonly page: PageStatements;
+  readonly sharedPage: PageStatements;
+  readonly sent: StatementSync;
+  readonly backlog: StatementSync;
   readonly body: StatementSync;
   readonly bodyBytes: StatementSync;
   readonly sweepWaiting: StatementSync;
@@ -83,12 +94,12 @@ export function prepare(database: DatabaseSync): Statements {
     deleteRetained: on("DELETE FROM retained WHERE topic = ?"),
     saveWill: on("INSERT OR REPLACE INTO wills VALUES (?, ?, ?, ?, ?, ?, ?)"),
     deleteWill: on("DELETE FROM wills WHERE client_id = ?"),
-    page: on(
-      `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ? ORDER BY id LIMIT ?`,
-    ),
-    sharedPage: on(
-      `SELECT ${DELIVERY_COLUMNS} FROM deliveries ` +
-        "WHERE packet_id = 0 AND session = ? AND id > ? AND shared IS NOT NULL ORDER BY id LIMIT ?",
+    page: preparePage(on, "true"),
+    sharedPage: preparePage(on, "shared IS NOT NULL"),
+    sent: on(`SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE packet_id > 0 AND session = ? ORDER BY id`),
+    backlog: on(
+      "SELECT count(*) AS total, count(shared) AS shared, count(*) FILTER (WHERE flags & 16 = 0) AS count, " +
+        "total(bytes) FILTER (WHERE flags & 16 = 0) AS bytes FROM deliveries WHERE packet_id = 0 AND session = ? AND id > ?",
     ),
     body: on("SELECT topic, flags, expires_at, properties, payload FROM bodies WHERE id = ?"),
     bodyBytes: on(
@@ -101,6 +112,22 @@ export function prepare(database: DatabaseSync): Statements {
     vacuum: on("PRAGMA incremental_vacuum(1000)"),
     checkpoint: on("PRAGMA wal_checkpoint(PASSIVE)"),
     truncateLog: on("PRAGMA wal_checkpoint(TRUNCATE)"),
+  };
+}
+
+/** Weighing needs only the index, so that it costs a tenth of reading. */
+function preparePage(on: (sql: string) => StatementSync, condition: string): PageStatements {
+  const select = (columns: string) =>
+    `SELECT ${columns} FROM deliveries ` +
+    `WHERE packet_id = 0 AND session = ?1 AND id > ?2 AND ${condition} ORDER BY id LIMIT ?3`;
+  return {
+    rows: on(select(DELIVERY_COLUMNS)),
+    weight: on(`SELECT sum(bytes) AS bytes FROM (${select("bytes")})`),
+    cut: on(
+      "SELECT count(*) AS count FROM " +
+        `(${select("bytes, sum(bytes) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS total")}) ` +
+        "WHERE total <= ?4 OR total = bytes",
+    ),
   };
 }
 
