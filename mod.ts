@@ -77,6 +77,7 @@ export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts"
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";
 export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";
+export type { FailedLoginOptions } from "./src/server/login_guard.ts";
 export type { BrokerOptions, ConnectionOptions, ListenerPolicy, ProtocolOptions } from "./src/server/options.ts";
 export { type OutgoingMessage, type SubscribeOptions, WeirBroker } from "./src/server/weir_broker.ts";
 export { MemoryStore } from "./src/store/memory.ts";

@@ -111,6 +111,14 @@ function buildAuth(values: Values, lists: Lists): AuthConfig {
   return {
     allowAnonymous: values["auth.allow_anonymous"] ?? !hasIdentities({ values, lists }),
     certificateUsername: values["auth.certificate_username"],
+    failedLogins: {
+      delayMs: Math.min(values["auth.failed_login_delay"], values["server.connect_timeout"] - 1),
+      banAfter: values["auth.ban_after"] || Infinity,
+      banMs: values["auth.ban_time"],
+      banMsMax: Math.max(values["auth.ban_time"], values["auth.ban_time_max"]),
+      memoryMs: values["auth.ban_memory"],
+      exempt: values["auth.ban_exempt"],
+    },
     usersFile: values["auth.users_file"] ?? undefined,
     scramUsers: lists["auth.scram.users"].map((user) => {
       const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;

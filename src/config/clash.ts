@@ -25,6 +25,7 @@ export function findClashes(reading: Reading): Problem[] {
     ...halfTls(reading),
     ...sameUsers(reading),
     ...tooLongExpiry(reading),
+    ...tooLongDelay(reading),
   ];
   if (!isWrong(wrong, "server")) clashes.push(...noDoor(doors));
   if (!isWrong(wrong, "auth")) clashes.push(...openDoors(reading, doors), ...nobody(reading));
@@ -161,6 +162,18 @@ function* tooLongExpiry({ values, places }: Reading): Iterable<Clash> {
     message: (reading) => {
       const maximum = "session.max_expiry_interval";
       return `it is longer than ${maximum} (${whereOf(reading, maximum)})`;
+    },
+  };
+}
+
+/** The connection would be gone before it is told. A default that nobody wrote is cut silently instead. */
+function* tooLongDelay({ values, places }: Reading): Iterable<Clash> {
+  const path = "auth.failed_login_delay";
+  if (!places.has(path) || values[path] < values["server.connect_timeout"]) return;
+  yield {
+    path,
+    message: (reading) => {
+      return `it is not shorter than server.connect_timeout (${whereOf(reading, "server.connect_timeout")})`;
     },
   };
 }

@@ -96,6 +96,19 @@ export interface AuthConfig {
   readonly scramUsers: readonly ScramUser[];
   /** Undefined for none. */
   readonly usersFile: string | undefined;
+  readonly failedLogins: FailedLoginConfig;
+}
+
+/** What a login that fails costs. */
+export interface FailedLoginConfig {
+  readonly delayMs: number;
+  /** Infinity is never. */
+  readonly banAfter: number;
+  readonly banMs: number;
+  readonly banMsMax: number;
+  readonly memoryMs: number;
+  /** Addresses and ranges that are never banned. */
+  readonly exempt: readonly string[];
 }
 
 /** A SCRAM-SHA-256 credential (RFC 5802, RFC 7677): enough to verify a password, not enough to know it. */

@@ -9,7 +9,7 @@ import {
   SCRAM_USER_FIELDS,
   STORAGE_SETTINGS,
 } from "./settings/operation.ts";
-import { USERS_SETTINGS } from "./settings/identity.ts";
+import { FAILED_LOGIN_SETTINGS, USERS_SETTINGS } from "./settings/identity.ts";
 import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
 
@@ -31,6 +31,7 @@ export const SETTINGS = {
   ...AUTH_SETTINGS,
   ...CERTIFICATE_SETTINGS,
   ...USERS_SETTINGS,
+  ...FAILED_LOGIN_SETTINGS,
   ...LOG_SETTINGS,
   ...STORAGE_SETTINGS,
 };

@@ -1,4 +1,5 @@
 /** Values that are text: names, addresses, base64. Numbers and words are in `value_type.ts`. */
+import { isIP } from "node:net";
 import type { Scalar, ValueType } from "./value_type.ts";
 
 /** Where to listen. */
@@ -39,6 +40,27 @@ export function pathOrNone(): ValueType<string | null> {
     parse: (found) => found === "" ? null : path.parse(found),
     format: (value) => JSON.stringify(value ?? ""),
   };
+}
+
+/** IP addresses and ranges of them, with commas between. */
+export function addressRanges(): ValueType<readonly string[]> {
+  return {
+    expected: 'addresses and ranges such as "192.0.2.7, 10.0.0.0/8"; "" for none',
+    textual: true,
+    parse: (found) => {
+      if (typeof found !== "string") return undefined;
+      const ranges = found.split(",").map((range) => range.trim());
+      if (ranges.length === 1 && ranges[0] === "") return [];
+      return ranges.every(isAddressRange) ? ranges : undefined;
+    },
+    format: (value) => JSON.stringify(value.join(", ")),
+  };
+}
+
+function isAddressRange(range: string): boolean {
+  const [, address, prefix] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(range) ?? [];
+  const version = address === undefined ? 0 : isIP(address);
+  return version !== 0 && Number(prefix ?? 0) <= (version === 4 ? 32 : 128);
 }
 
 /** A name for logs and labels. */

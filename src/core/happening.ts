@@ -49,6 +49,13 @@ export type Happening =
     readonly cause: RefusalCause;
     readonly reason: string;
   }
+  /** Told by the shell: so many logins from the address have failed that it is not listened to for a time. */
+  | {
+    readonly kind: "address-banned";
+    readonly remoteAddress: string;
+    readonly failures: number;
+    readonly seconds: number;
+  }
   | { readonly kind: "session-taken-over"; readonly clientId: string }
   | { readonly kind: "session-created"; readonly clientId: string }
   | {

@@ -13,7 +13,8 @@ export function logHappenings(broker: WeirBroker): () => void {
   const logger = getLogger(["weir"]);
   const drops = new Summary((count, facts) => logger.warn(droppedWords(facts.cause as DropCause), { count, ...facts }));
   const refusals = new Summary((count, facts) => logger.info(REFUSED, { count, ...facts }));
-  const timer = setInterval(() => [drops, refusals].forEach((summary) => summary.tell()), SUMMARY_MS);
+  const bans = new Summary((count, facts) => logger.warn(BANNED, { count, ...facts }));
+  const timer = setInterval(() => [drops, refusals, bans].forEach((summary) => summary.tell()), SUMMARY_MS);
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
     const { kind, ...facts } = happening;
@@ -32,6 +33,8 @@ export function logHappenings(broker: WeirBroker): () => void {
         return logger.warn("the disk has room again", { kind });
       case "connection-refused":
         return refusals.add(`${happening.remoteAddress} ${happening.cause}`, { kind, ...facts });
+      case "address-banned":
+        return bans.add("", { kind, ...facts });
       default:
         return logger.debug(`${kind} {facts}`, { kind, facts: describe(happening) });
     }
@@ -45,6 +48,9 @@ export function logHappenings(broker: WeirBroker): () => void {
 const CONNECTED = "client {clientId} connected from {remoteAddress} by {listener}, protocol level {protocolVersion}";
 const REFUSED =
   "{count} connection(s) from {remoteAddress} refused: {cause}; the last one of client {clientId}: {reason}";
+
+const BANNED =
+  "{count} address(es) banned; the last one, {remoteAddress}, for {seconds} s after {failures} logins that failed";
 
 /** Some causes are the publisher's, the others the subscriber's. */
 function droppedWords(cause: DropCause): string {

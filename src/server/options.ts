@@ -2,6 +2,7 @@ import { anonymous, type AuthenticationMethod, type Authenticator } from "../aut
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Store } from "../core/ports.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
+import type { FailedLoginOptions } from "./login_guard.ts";
 import { MemoryStore } from "../store/memory.ts";
 
 /** What the MQTT edge announces and checks, beyond the limits; each has a sensible default. */
@@ -50,6 +51,8 @@ export interface BrokerOptions {
   readonly authenticator?: Authenticator;
   /** Methods of enhanced authentication; none. */
   readonly authenticationMethods?: readonly AuthenticationMethod[];
+  /** What a login that fails costs whoever tries; nothing. */
+  readonly failedLogins?: FailedLoginOptions;
   /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
   readonly sysIntervalMs?: number;
   /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 30,000. */
@@ -76,6 +79,7 @@ export interface ResolvedOptions {
   readonly store: Store;
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
+  readonly failedLogins: FailedLoginOptions;
   readonly sysIntervalMs: number;
   readonly shutdownTimeoutMs: number;
 }
@@ -105,6 +109,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     store: options.store ?? new MemoryStore(),
     authenticator: options.authenticator ?? anonymous,
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
+    failedLogins: options.failedLogins ?? {},
     sysIntervalMs: options.sysIntervalMs ?? 10_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
   };

@@ -1,4 +1,6 @@
 import { getLogger } from "@logtape/logtape";
+import { addressRange } from "../auth/access_rule.ts";
+import { isInRange } from "../auth/failed_logins.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
 import { formatAddress } from "../config/text_type.ts";
@@ -7,6 +9,7 @@ import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { AuthenticationChain } from "./authentication_chain.ts";
 import { logHappenings } from "./happening_log.ts";
 import type { ListenerAddress } from "./listeners.ts";
+import type { FailedLoginOptions } from "./login_guard.ts";
 import type { BrokerOptions } from "./options.ts";
 import { readTls } from "./tls_files.ts";
 import { WeirBroker } from "./weir_broker.ts";
@@ -40,6 +43,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     connection: config.connection,
     authenticator: chain.authenticator,
     authenticationMethods: chain.methods,
+    failedLogins: failedLoginOptions(config.auth.failedLogins),
     sysIntervalMs: config.sys.intervalMs,
     shutdownTimeoutMs: config.shutdownTimeoutMs,
   };
@@ -70,6 +74,11 @@ export async function serve(config: Config): Promise<RunningServer> {
     await broker.stop();
     throw error;
   }
+}
+
+function failedLoginOptions({ exempt, ...options }: Config["auth"]["failedLogins"]): FailedLoginOptions {
+  const ranges = exempt.map(addressRange);
+  return { ...options, isExempt: (address) => ranges.some((range) => isInRange(range, address)) };
 }
 
 /** A listener that cannot be opened; the message is for people. */

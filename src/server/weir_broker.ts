@@ -39,6 +39,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from "./options.ts";
+import { LoginGuard } from "./login_guard.ts";
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
@@ -106,6 +107,10 @@ export class WeirBroker {
     this.#topics = new TopicTable(options.limits);
     this.#connections = new ConnectionTable(options.connection.connectionsPerAddressMax);
     const writer = new PublishWriter();
+    const guard = new LoginGuard(options.failedLogins, {
+      clock: this.#clock,
+      tell: (happening) => this.#happenings.tell(happening),
+    });
     this.#loop = new CommitLoop({
       turn: this.#turn,
       store: options.store,
@@ -125,8 +130,8 @@ export class WeirBroker {
       writer,
       buffers: new BufferPool(),
       traffic: this.#traffic,
-      authenticator: options.authenticator,
-      methods: options.methods,
+      authenticator: guard.authenticator(options.authenticator),
+      methods: new Map([...options.methods].map(([name, method]) => [name, guard.method(method)])),
       connectTimeoutMs: options.connection.connectTimeoutMs,
       writeTimeoutMs: options.connection.writeTimeoutMs,
       onError: (error, context) => this.#onError(error, context),

@@ -7,6 +7,8 @@ import { type ConnectOptions, TestClient } from "../support/client.ts";
 /** Cheap, so that tests are quick. */
 export const CHEAP = { logN: 10, r: 1, p: 1 };
 
+const NO_DELAY = { WEIR_AUTH_FAILED_LOGIN_DELAY: "0" };
+
 /** A broker as the program runs it, from YAML, in a folder that goes with it; `FOLDER` in the YAML is its path. */
 export class Served implements AsyncDisposable {
   readonly server: RunningServer;
@@ -18,13 +20,21 @@ export class Served implements AsyncDisposable {
     this.folder = folder;
   }
 
-  static async start(yaml: string, files: Readonly<Record<string, string>> = {}): Promise<Served> {
+  static async start(
+    yaml: string,
+    files: Readonly<Record<string, string>> = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Served> {
     const folder = Deno.makeTempDirSync();
     try {
       for (const [name, text] of Object.entries(files)) writeKept(`${folder}/${name}`, text);
       const whole = `server: { tcp_addr: "127.0.0.1:0", shutdown_timeout: 1s }\nbroker: { sys_interval: 0 }\n` +
         `storage: { type: memory }\n${yaml.replaceAll("FOLDER", folder)}`;
-      const config = loadConfig({ path: "weir.yaml", readFile: () => new TextEncoder().encode(whole) });
+      const config = loadConfig({
+        path: "weir.yaml",
+        readFile: () => new TextEncoder().encode(whole),
+        env: { ...NO_DELAY, ...env },
+      });
       return new Served(await serve(config), folder);
     } catch (error) {
       Deno.removeSync(folder, { recursive: true });

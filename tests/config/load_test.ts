@@ -163,6 +163,10 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "session:\n  max_expiry_interval: 1d\n  default_expiry_interval: 2d\n",
     "weir.yaml:3:28: session.default_expiry_interval: it is longer than session.max_expiry_interval (weir.yaml:2:24)",
   ],
+  "a delay that outlasts the connection": [
+    "server: { connect_timeout: 500ms }\nauth: { failed_login_delay: 500ms }\n",
+    "weir.yaml:2:29: auth.failed_login_delay: it is not shorter than server.connect_timeout (weir.yaml:1:28)",
+  ],
   "another store": [
     "storage: { type: badger }",
     'weir.yaml:1:18: storage.type: expected sqlite or memory, found the text "badger"; Weir keeps its data in SQLite',

@@ -32,6 +32,8 @@ function short(happening: Happening): string {
       return `retained ${happening.message.topic.name}`;
     case "retained-cleared":
       return `cleared ${happening.topic}`;
+    case "address-banned":
+      return `banned ${happening.remoteAddress}`;
     case "store-full":
     case "store-has-room":
       return happening.kind;
