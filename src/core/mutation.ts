@@ -1,4 +1,5 @@
 import type { QoS } from "./message.ts";
+import type { QueueMutation } from "./queue/mutation.ts";
 import type { SubscriptionOptions } from "./subscription.ts";
 
 /** A message body as it is stored: once, however many sessions and retained topics refer to it.
@@ -94,7 +95,8 @@ export type Mutation =
   | { readonly kind: "retained-set"; readonly topic: string; readonly bodyId: number }
   | { readonly kind: "retained-cleared"; readonly topic: string }
   | ({ readonly kind: "will-saved" } & StoredWill)
-  | { readonly kind: "will-cleared"; readonly clientId: string };
+  | { readonly kind: "will-cleared"; readonly clientId: string }
+  | QueueMutation;
 
 /** What changes something that belongs to one session. When that session is not there (any more), it changes nothing. */
 export type SessionMutation = Extract<

@@ -10,6 +10,7 @@ import type {
   StoredWill,
 } from "../core/mutation.ts";
 import type { PageRequest, Store } from "../core/ports.ts";
+import { isQueueMutation } from "../core/queue/mutation.ts";
 import type { SubscriptionOptions } from "../core/subscription.ts";
 import { bodyBytes } from "./body_bytes.ts";
 
@@ -123,6 +124,7 @@ export class MemoryStore implements Store {
         this.#wills.delete(mutation.clientId);
         return;
       default:
+        if (isQueueMutation(mutation)) throw new Error(`Cannot commit "${mutation.kind}": queues are not kept yet`);
         return this.#applyToSession(mutation);
     }
   }

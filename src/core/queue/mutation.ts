@@ -99,17 +99,25 @@ export type QueueMutation =
   | { readonly kind: "queue-group-deleted"; readonly groupId: number }
   /** Sets a group's place in a log anew: ranges and failures of that log are forgotten. */
   | { readonly kind: "queue-positioned"; readonly groupId: number; readonly logId: number; readonly position: number }
-  /** One message is settled; below `position` everything is. Ends the failure of that offset. */
+  /** Everything from `from` (included) to `to` (excluded) is settled, and everything below `position`. Ends the failures of both. The
+   * range is as wide as it may be, so that what a group has settled around a message that it has not is one range, however sparse the
+   * offsets are. */
   | {
     readonly kind: "queue-settled";
     readonly groupId: number;
     readonly logId: number;
-    readonly offset: number;
+    readonly from: number;
+    readonly to: number;
     readonly position: number;
   }
   | ({ readonly kind: "queue-failed" } & StoredQueueFailure)
   | ({ readonly kind: "queue-consumer-saved" } & StoredQueueConsumer)
   | { readonly kind: "queue-consumer-deleted"; readonly clientId: string; readonly filter: string };
+
+/** Tells what concerns queues from the other mutations of a commit. */
+export function isQueueMutation(mutation: { readonly kind: string }): mutation is QueueMutation {
+  return mutation.kind.startsWith("queue-");
+}
 
 /** A run of records next to each other in a log: what retention works with, so that it need not look at each of them.
  * The store closes one after 1,024 records or 4 MiB, or when the next record is a minute younger than its first. */

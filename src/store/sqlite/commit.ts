@@ -1,4 +1,5 @@
 import type { SessionMutation, StoredBody, StoredDelivery } from "../../core/mutation.ts";
+import { isQueueMutation } from "../../core/queue/mutation.ts";
 import { bodyBytes } from "../body_bytes.ts";
 import type { Batch, DoneRun, Run, SentRun } from "./runs.ts";
 import type { Statements } from "./statements.ts";
@@ -80,6 +81,7 @@ export class Commit {
         statements.deleteWill.run(mutation.clientId);
         return;
       default:
+        if (isQueueMutation(mutation)) throw new Error(`Cannot commit "${mutation.kind}": queues are not kept yet`);
         return this.#applyToSession(mutation);
     }
   }
