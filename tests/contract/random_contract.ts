@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Mutation } from "../../src/core/mutation.ts";
+import { isQueueMutation } from "../../src/core/queue/mutation.ts";
 import {
   body,
   type Contents,
@@ -110,6 +111,7 @@ class Model {
   }
 
   #applyOne(mutation: Mutation): void {
+    if (isQueueMutation(mutation)) throw new Error("queues have a contract of their own");
     const { kind } = mutation;
     if (kind === "body-stored") this.#bodies.push(mutation);
     else if (kind === "retained-set" || kind === "retained-cleared") {
@@ -126,7 +128,7 @@ class Model {
   }
 
   #applyToSession(
-    mutation: Exclude<Mutation, { kind: `${"body" | "retained" | "will"}-${string}` | "session-saved" }>,
+    mutation: Exclude<Mutation, { kind: `${"body" | "retained" | "will" | "queue"}-${string}` | "session-saved" }>,
   ): void {
     const { kind, clientId } = mutation;
     const isOther = (each: { clientId: string }) => each.clientId !== clientId;

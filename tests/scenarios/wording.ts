@@ -1,6 +1,7 @@
 // What is committed and said, in the words of the transcripts.
 import type { Happening } from "../../src/core/happening.ts";
 import type { Mutation } from "../../src/core/mutation.ts";
+import { isQueueMutation } from "../../src/core/queue/mutation.ts";
 
 const decoder = new TextDecoder();
 
@@ -40,6 +41,7 @@ export function mutationInWords(mutation: Mutation): string {
     case "will-cleared":
       return `no will ${mutation.clientId}`;
     default:
+      if (isQueueMutation(mutation)) return mutation.kind;
       return mutation satisfies never;
   }
 }
