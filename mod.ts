@@ -73,6 +73,24 @@ export type {
   StoredWill,
 } from "./src/core/mutation.ts";
 export type { Identity, Origin, PageRequest, Policy, PublishFacts, Store } from "./src/core/ports.ts";
+export type {
+  QueueBackoff,
+  QueueDefinition,
+  QueueLimits,
+  QueueOrdering,
+  QueueRetention,
+  QueueType,
+} from "./src/core/queue/definition.ts";
+export type {
+  QueueMutation,
+  StoredQueueConsumer,
+  StoredQueueDelay,
+  StoredQueueFailure,
+  StoredQueueGroup,
+  StoredQueueKey,
+  StoredQueueLog,
+} from "./src/core/queue/mutation.ts";
+export type { DeadLetterCause, DeadLetterOrigin, QueueEntry, QueueRecord } from "./src/core/queue/record.ts";
 export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";

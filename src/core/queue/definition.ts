@@ -35,8 +35,11 @@ export interface QueueLimits {
 /** How long a message that failed waits before it is delivered again: `initialMs * multiplier ** (failures - 1)`, `maxMs` at most,
  * give or take up to `jitter` of it. */
 export interface QueueBackoff {
+  /** Milliseconds after the first failure. */
   readonly initialMs: number;
+  /** Milliseconds at most. */
   readonly maxMs: number;
+  /** What each further failure multiplies them by. */
   readonly multiplier: number;
   /** 0 to 1. */
   readonly jitter: number;
@@ -46,18 +49,23 @@ export interface QueueBackoff {
 export interface QueueDefinition {
   /** One topic level without wildcards or a leading `$`; a dead-letter queue is called `<name>/$dlq`. */
   readonly name: string;
+  /** Whether it is a work queue or a log. */
   readonly type: QueueType;
   /** 1 to 1,000; may grow, never shrink. 1 with `strict`. */
   readonly partitions: number;
+  /** What is kept in order. */
   readonly ordering: QueueOrdering;
   /** Filters of ordinary topics whose messages are copied into the queue, under their topic as routing key. */
   readonly topics: readonly string[];
+  /** How long messages stay. */
   readonly retention: QueueRetention;
+  /** What it takes. */
   readonly limits: QueueLimits;
   /** How long a consumer may hold a message before it counts as failed, in milliseconds. */
   readonly visibilityTimeoutMs: number;
   /** Deliveries, the first included, after which a message that fails again is a dead letter; Infinity tries for ever. */
   readonly deliveryLimit: number;
+  /** How long a failed message waits. */
   readonly backoff: QueueBackoff;
   /** Whether what was rejected or failed too often goes to the queue `<name>/$dlq`; it is dropped and counted otherwise. */
   readonly hasDeadLetters: boolean;

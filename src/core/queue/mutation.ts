@@ -5,16 +5,23 @@ import type { QueueEntry, QueueRecord } from "./record.ts";
  * classic queues one for each priority that was ever used. Ids of queues, logs and groups are chosen by the broker, grow, and are
  * never used again. */
 export interface StoredQueueLog {
+  /** Identifies the log. */
   readonly logId: number;
+  /** Identifies the queue. */
   readonly queueId: number;
+  /** From 0. */
   readonly partition: number;
+  /** 0 to 9; 0 in a stream. */
   readonly priority: number;
 }
 
 /** A consumer group. */
 export interface StoredQueueGroup {
+  /** Identifies the group. */
   readonly groupId: number;
+  /** Identifies the queue. */
   readonly queueId: number;
+  /** What members call it. */
   readonly name: string;
   /** A filter for the routing key; `#` is everything. */
   readonly filter: string;
@@ -26,8 +33,11 @@ export interface StoredQueueGroup {
 
 /** How far a group is in a log: everything below `position` is settled, and so are the ranges above it. */
 export interface StoredQueuePosition {
+  /** Identifies the group. */
   readonly groupId: number;
+  /** Identifies the log. */
   readonly logId: number;
+  /** Everything below is settled. */
   readonly position: number;
   /** From (included) and to (excluded) in turn, growing, all at or above `position`. */
   readonly settled: readonly number[];
@@ -35,29 +45,39 @@ export interface StoredQueuePosition {
 
 /** A message that a group was given and that failed; kept until it is settled. */
 export interface StoredQueueFailure {
+  /** Identifies the group. */
   readonly groupId: number;
+  /** Identifies the log. */
   readonly logId: number;
+  /** The place of the message in its log. */
   readonly offset: number;
   /** Deliveries that have failed. */
   readonly failures: number;
-  /** When the first one failed, and when it is delivered again, in milliseconds since 1970. */
+  /** When the first one failed, in milliseconds since 1970. */
   readonly failedAt: number;
+  /** When it is delivered again. */
   readonly dueAt: number;
 }
 
 /** A message that is appended later. */
 export interface StoredQueueDelay {
+  /** Identifies it. */
   readonly delayId: number;
+  /** Identifies the queue. */
   readonly queueId: number;
+  /** From 0. */
   readonly partition: number;
   /** Milliseconds since 1970. */
   readonly dueAt: number;
+  /** What is appended. */
   readonly entry: QueueEntry;
 }
 
 /** A message key that was seen. */
 export interface StoredQueueKey {
+  /** Identifies the queue. */
   readonly queueId: number;
+  /** The `message-key`. */
   readonly messageKey: string;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -65,13 +85,17 @@ export interface StoredQueueKey {
 
 /** How a session consumes: what its SUBSCRIBE said beside the filter. Ends with the session. */
 export interface StoredQueueConsumer {
+  /** Whose session. */
   readonly clientId: string;
   /** As the client wrote it, `$share/<group>/` included. */
   readonly filter: string;
+  /** The highest QoS of its deliveries. */
   readonly qos: 1 | 2;
+  /** The group that it consumes for. */
   readonly group: string;
   /** 0 when the client asked for none. */
   readonly prefetch: number;
+  /** 0 for none. */
   readonly subscriptionId: number;
 }
 
@@ -143,6 +167,7 @@ export interface StoredQueues {
   })[];
   readonly groups: readonly StoredQueueGroup[];
   readonly positions: readonly StoredQueuePosition[];
+  /** Deliveries that have failed. */
   readonly failures: readonly StoredQueueFailure[];
   /** How many messages of each queue are delayed, with their bytes, and when the first of all is due (Infinity for none). */
   readonly delayed: readonly { readonly queueId: number; readonly count: number; readonly bytes: number }[];

@@ -3,20 +3,25 @@ export type DeadLetterCause = "rejected" | "delivery-limit";
 
 /** Where a dead letter comes from. */
 export interface DeadLetterOrigin {
+  /** Why it is a dead letter. */
   readonly cause: DeadLetterCause;
   /** What the consumer said; empty when it said nothing. */
   readonly reason: string;
   /** The queue, partition and offset that it had. */
   readonly queue: string;
+  /** From 0. */
   readonly partition: number;
+  /** The place of the message in its log. */
   readonly offset: number;
   /** The group that could not settle it. */
   readonly group: string;
   /** How often it was delivered to that group. */
   readonly deliveryCount: number;
-  /** When it was appended, when its delivery failed first and when it became a dead letter, in milliseconds since 1970. */
+  /** When it was appended there, in milliseconds since 1970. */
   readonly appendedAt: number;
+  /** When its delivery failed first. */
   readonly failedAt: number;
+  /** When it became a dead letter. */
   readonly movedAt: number;
 }
 
@@ -40,6 +45,7 @@ export interface QueueEntry {
   readonly origin: DeadLetterOrigin | undefined;
   /** The forwarded properties, encoded as MQTT 5 does, in order. */
   readonly properties: Uint8Array;
+  /** As published. */
   readonly payload: Uint8Array;
 }
 
