@@ -96,6 +96,34 @@ Deno.test("pages of one delivery each are no end of the queue", async () => {
   await alice.expectNothing();
 });
 
+Deno.test("a queue that others have left no memory gets on, all of it from the store", async () => {
+  await using scene = await start("");
+  const { broker, store } = scene;
+  for (let i = 0; i < 16; i++) {
+    const sleeper = await broker.connect(durable(`sleeper-${i}`));
+    await sleeper.subscribe(`s/${i}`, { qos: 1 });
+    await sleeper.disconnect();
+    for (let n = 0; n < 2; n++) await broker.broker.publish({ topic: `s/${i}`, payload: LARGE, qos: 1 });
+  }
+  const bob = await broker.connect(durable("bob", { properties: { receiveMaximum: 1 } }));
+  await bob.subscribe("b", { qos: 1 });
+  const publish = (payload: string) => broker.broker.publish({ topic: "b", payload, qos: 1 });
+  for (const letter of "abc") await publish(letter);
+  const first = await bob.receive({ acknowledge: false });
+  await until(() => store.pending.length === 1, "the second is asked for, since it is not in memory");
+  await store.answer();
+  await bob.send({ cmd: "puback", messageId: first.messageId });
+  assert.equal(await read(bob, 2), "bc");
+  await bob.disconnect();
+  for (const letter of "def") await publish(letter);
+  store.isFast = true;
+  const back = await broker.connect(durable("bob"));
+  assert.equal(await read(back, 3), "def");
+  const sleeper = await broker.connect(durable("sleeper-0"));
+  assert.equal(await read(sleeper, 2), "LL");
+  for (const client of [back, sleeper]) await client.expectNothing();
+});
+
 Deno.test("a client that leaves and comes back while a page is late gets each message once, in order", async () => {
   await using scene = await start("xy");
   const { broker, store } = scene;

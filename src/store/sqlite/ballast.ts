@@ -35,6 +35,25 @@ export class Ballast {
     return this.#isOff;
   }
 
+  /** Whether the disk or the quota has no room for as little as 256 KiB more; found out by trying. Not so when it fails otherwise. */
+  lacksRoom(): boolean {
+    let file: Deno.FsFile | undefined;
+    try {
+      file = Deno.openSync(this.#path, { create: true, write: true, mode: 0o600 });
+      const size = file.statSync().size;
+      try {
+        append(file, randomBlock().subarray(0, 256 * 1024));
+        return false;
+      } finally {
+        file.truncateSync(size);
+      }
+    } catch (error) {
+      return codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
+    } finally {
+      file?.close();
+    }
+  }
+
   /** Makes room. */
   throwOff(): void {
     this.#isOff = true;
@@ -63,8 +82,7 @@ export class Ballast {
     try {
       for (let size = file.statSync().size; size < this.#bytes;) {
         const block = randomBlock().subarray(0, this.#bytes - size);
-        file.seekSync(size, Deno.SeekMode.Start);
-        for (let sent = 0; sent < block.length;) sent += file.writeSync(block.subarray(sent));
+        append(file, block);
         size += block.length;
       }
     } catch (error) {
@@ -76,7 +94,20 @@ export class Ballast {
 
 /** The disk is full, a quota is used up, or files may not be that large. */
 function isNoRoom(error: unknown): boolean {
-  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT", "EFBIG"].includes(error.code as string);
+  return ["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(error));
+}
+
+/** The system's name of the error; the runtime knows none for a quota. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  if ("code" in error && error.code !== undefined) return String(error.code);
+  return /quota exceeded/i.test(error.message) ? "EDQUOT" : "";
+}
+
+/** Writes all of it behind what the file has. */
+function append(file: Deno.FsFile, bytes: Uint8Array): void {
+  file.seekSync(0, Deno.SeekMode.End);
+  for (let sent = 0; sent < bytes.length;) sent += file.writeSync(bytes.subarray(sent));
 }
 
 /** Bytes that take the space they have: a hole in a file takes none, and zeros little where the file system compresses. */

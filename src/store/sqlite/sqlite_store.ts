@@ -144,10 +144,18 @@ export class SqliteStore implements Store {
     try {
       this.#commit(batch);
     } catch (error) {
-      if (!isDiskFull(error) || this.#ballast === null || this.#ballast.isOff) throw error;
+      if (this.#ballast === null || this.#ballast.isOff || !this.#isOutOfRoom(error)) throw error;
       this.#ballast.throwOff();
       this.#commit(batch);
     }
+  }
+
+  /** Whether SQLite gave up for want of space: everything is as it was before the commit then. It tells a used-up quota like a disk that
+   * fails, so the ballast finds out. */
+  #isOutOfRoom(error: unknown): boolean {
+    const code = (error as { errcode?: number }).errcode;
+    if (code !== SQLITE_IOERR_WRITE && code !== SQLITE_IOERR_SHMSIZE) return code === SQLITE_FULL;
+    return this.#ballast?.lacksRoom() ?? false;
   }
 
   #commit(batch: Batch): void {
@@ -185,7 +193,7 @@ export class SqliteStore implements Store {
     try {
       this.#giveBack();
     } catch (error) {
-      if (!isDiskFull(error)) throw error; // what cannot be given back now can be used, or given back later
+      if (!this.#isOutOfRoom(error)) throw error; // what cannot be given back now can be used, or given back later
     }
     this.#ballast?.takeOn();
     return this.#endedSessions.length > 0;
@@ -272,9 +280,8 @@ export class SqliteStore implements Store {
   }
 }
 
-/** Whether SQLite gave up for want of space: everything is as it was before the commit then. */
-export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && (error as { errcode?: number }).errcode === SQLITE_FULL;
-}
-
 const SQLITE_FULL = 13;
+
+/** A write failed, or the log's index could not grow. */
+const SQLITE_IOERR_WRITE = 778;
+const SQLITE_IOERR_SHMSIZE = 4874;
