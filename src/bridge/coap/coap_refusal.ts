@@ -1,0 +1,54 @@
+import type { RefusalCause } from "../../core/refusal.ts";
+import { Code, type CoapOption, type CoapResponse } from "./message.ts";
+
+/** Longest diagnostic payload; it is to fit into a small datagram and into what is kept for duplicates. */
+const DIAGNOSTIC_BYTES_MAX = 160;
+
+/** A request that is answered with an error code, and the reason in words (RFC 7252 section 5.5.2). */
+export class CoapRefusal extends Error {
+  override readonly name = "CoapRefusal";
+  readonly code: number;
+  readonly options: readonly CoapOption[];
+
+  constructor(code: number, message: string, options: readonly CoapOption[] = []) {
+    super(message);
+    this.code = code;
+    this.options = options;
+  }
+}
+
+/** What the broker's refusals are in CoAP; what is not listed is 4.00. */
+const CODE_OF: Readonly<Partial<Record<RefusalCause, number>>> = {
+  "not-authorized": Code.forbidden,
+  "bad-user-name-or-password": Code.unauthorized,
+  "bad-authentication-method": Code.unauthorized,
+  banned: Code.forbidden,
+  "client-identifier-not-valid": Code.badRequest,
+  "server-unavailable": Code.serviceUnavailable,
+  "server-shutting-down": Code.serviceUnavailable,
+  "server-busy": Code.serviceUnavailable,
+  "use-another-server": Code.serviceUnavailable,
+  "server-moved": Code.serviceUnavailable,
+  "message-rate-too-high": Code.tooManyRequests,
+  "connection-rate-exceeded": Code.tooManyRequests,
+  "quota-exceeded": Code.tooManyRequests,
+  "packet-too-large": Code.requestEntityTooLarge,
+  "unspecified-error": Code.internalServerError,
+  "implementation-specific-error": Code.internalServerError,
+};
+
+/** The code for a refusal of the broker. */
+export function codeOf(refusal: RefusalCause): number {
+  return CODE_OF[refusal] ?? Code.badRequest;
+}
+
+/** The answer that says why not. */
+export function refusalResponse({ code, message, options }: CoapRefusal): CoapResponse {
+  return { code, options, payload: diagnostic(message) };
+}
+
+/** UTF-8, cut between characters. */
+function diagnostic(message: string): Uint8Array {
+  const bytes = new Uint8Array(DIAGNOSTIC_BYTES_MAX);
+  return bytes.subarray(0, new TextEncoder().encodeInto(message, bytes).written);
+}

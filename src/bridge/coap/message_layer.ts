@@ -1,0 +1,208 @@
+import { Deadlines } from "../../core/deadlines.ts";
+import { decode, encode } from "./codec.ts";
+import { classOf, Code, type CoapMessage, type CoapResponse, MessageType, NO_BYTES } from "./message.ts";
+import { type Due, type Exchange, fingerprintOf, type Peer, type PeerAddress } from "./peer.ts";
+import { PeerTable } from "./peer_table.ts";
+import { emptyMessage, Sender } from "./sender.ts";
+import { EXCHANGE_LIFETIME_MS, type Outcome, Transmission } from "./transmission.ts";
+
+/** A confirmable request that is not answered by then is acknowledged by itself, before its client sends it again. */
+const SEPARATE_AFTER_MS = 500;
+/** Exchanges of one peer that are remembered. */
+const EXCHANGES_PER_PEER_MAX = 1_024;
+/** Answers of one peer that wait until it has proved its address. */
+const HELD_MAX = 8;
+/** A longer answer is not kept for duplicates: only GET has such, and it may be carried out again (RFC 7252 section 4.5). */
+const KEPT_REPLY_BYTES_MAX = 256;
+
+/** What the layer needs of the world. */
+export interface MessageLayerParts {
+  /** From 0 up to 1, not to be guessed: the message ids that prove an address come from it. */
+  readonly random: () => number;
+  /** Peers remembered at a time. */
+  readonly peersMax: number;
+  /** Exchanges remembered at a time, of all peers; the oldest is forgotten for a new one. */
+  readonly exchangesMax: number;
+  readonly transmit: (bytes: Uint8Array, to: PeerAddress) => void;
+  /** A request that is no duplicate; to be answered by {@link MessageLayer.respond}, now or later. */
+  readonly onRequest: (request: CoapMessage, exchange: Exchange, now: number) => void;
+  /** Nobody is at the peer's address any more. */
+  readonly onSilence: (peer: Peer, now: number) => void;
+  /** A datagram was not looked at: the table of peers is full. */
+  readonly onOverload: () => void;
+}
+
+/** The message layer of CoAP (RFC 7252 section 4) for a server: acknowledgements, duplicates, retransmission, and never more than three
+ * bytes for one to an address that has not proved that it is there. Pure: it is told the time, and says what to send. */
+export class MessageLayer {
+  readonly #parts: MessageLayerParts;
+  readonly #peers: PeerTable;
+  readonly #deadlines = new Deadlines<Due>();
+  readonly #sender: Sender;
+  /** Oldest first. */
+  readonly #exchanges = new Set<Exchange>();
+
+  constructor(parts: MessageLayerParts) {
+    this.#parts = parts;
+    this.#peers = new PeerTable(parts.peersMax, parts.random);
+    const { random, transmit } = parts;
+    this.#sender = new Sender({ random, transmit, onProof: this.#onProof }, this.#deadlines);
+  }
+
+  /** When {@link tick} is to be called; Infinity when nothing is due. */
+  get nextDeadline(): number {
+    return this.#deadlines.next;
+  }
+
+  get peerCount(): number {
+    return this.#peers.size;
+  }
+
+  get exchangeCount(): number {
+    return this.#exchanges.size;
+  }
+
+  /** Takes a datagram, whatever is in it. */
+  receive(bytes: Uint8Array, from: PeerAddress, now: number): void {
+    const decoded = decode(bytes);
+    if (decoded.kind === "ignored") return;
+    const peer = this.#peers.of(from, now);
+    if (peer === undefined) return this.#parts.onOverload();
+    peer.noteReceived(bytes.length, now);
+    if (decoded.kind === "message") return this.#receiveMessage(decoded.message, { peer, bytes }, now);
+    if (decoded.type === MessageType.confirmable) this.#reject(peer, decoded.messageId);
+  }
+
+  /** Answers a request; a second answer to the same one is dropped. */
+  respond(exchange: Exchange, response: CoapResponse, now: number): void {
+    if (exchange.isAnswered) return;
+    exchange.isAnswered = true;
+    exchange.peer.openRequests--;
+    if (exchange.isConfirmable && exchange.isAcknowledged) return this.#respondSeparately(exchange, response, now);
+    const { peer, token } = exchange;
+    const type = exchange.isConfirmable ? MessageType.acknowledgement : MessageType.nonConfirmable;
+    const messageId = exchange.isConfirmable ? exchange.messageId : peer.nextMessageId();
+    const bytes = encodeResponse(response, { type, messageId, token });
+    if (!peer.hasRoomFor(bytes.length)) return this.#hold(exchange, response, now);
+    if (exchange.deadline !== undefined) this.#deadlines.cancel(exchange.deadline);
+    if (bytes.length <= KEPT_REPLY_BYTES_MAX) exchange.reply = bytes;
+    else this.#forget(exchange);
+    this.#sender.send(peer, bytes);
+  }
+
+  /** Sends a response that belongs to no exchange, a notification, confirmably; `onOutcome` is called once. */
+  notify(
+    peer: Peer,
+    notification: { response: CoapResponse; token: Uint8Array; onOutcome: Transmission["onOutcome"] },
+    now: number,
+  ): Transmission {
+    const { response, token, onOutcome } = notification;
+    const messageId = peer.nextMessageId();
+    const bytes = encodeResponse(response, { type: MessageType.confirmable, messageId, token });
+    const transmission = new Transmission({ messageId, bytes, isPing: false, onOutcome });
+    this.#sender.start(peer, transmission, now);
+    return transmission;
+  }
+
+  /** Forgets a notification that has not left yet. */
+  withdraw(peer: Peer, transmission: Transmission): void {
+    this.#sender.withdraw(peer, transmission);
+  }
+
+  /** Asks whether anybody is at the peer's address; `onSilence` tells when not. */
+  ping(peer: Peer, now: number): void {
+    this.#sender.ping(peer, now);
+  }
+
+  /** Does what is due. */
+  tick(now: number): void {
+    for (let due = this.#deadlines.take(now); due !== undefined; due = this.#deadlines.take(now)) due(now);
+    for (const exchange of this.#exchanges) {
+      if (now - exchange.startedAt < EXCHANGE_LIFETIME_MS) break;
+      this.#forget(exchange);
+    }
+  }
+
+  #receiveMessage(message: CoapMessage, { peer, bytes }: { peer: Peer; bytes: Uint8Array }, now: number): void {
+    const { type, code, messageId } = message;
+    if (type === MessageType.acknowledgement || type === MessageType.reset) {
+      const outcome = type === MessageType.reset ? "reset" : "acknowledged";
+      return this.#sender.settle(peer, messageId, { outcome, now });
+    }
+    if (classOf(code) !== 0 || code === Code.empty) { // a ping, or an answer to what nobody has asked (RFC 7252 section 4.2, 4.3)
+      if (type === MessageType.confirmable) this.#reject(peer, messageId);
+      return;
+    }
+    const fingerprint = fingerprintOf(bytes);
+    const known = peer.exchanges.get(messageId);
+    if (known?.fingerprint === fingerprint) {
+      if (known.reply !== undefined && known.isConfirmable) this.#sender.send(peer, known.reply);
+      return;
+    }
+    if (known !== undefined) this.#forget(known);
+    this.#parts.onRequest(message, this.#open(message, { peer, fingerprint }, now), now);
+  }
+
+  #open(message: CoapMessage, { peer, fingerprint }: { peer: Peer; fingerprint: number }, now: number): Exchange {
+    const { messageId, token } = message;
+    const isConfirmable = message.type === MessageType.confirmable;
+    const state = { reply: undefined, isAcknowledged: false, isAnswered: false, deadline: undefined };
+    const exchange: Exchange = { peer, messageId, token, isConfirmable, fingerprint, startedAt: now, ...state };
+    if (peer.exchanges.size >= EXCHANGES_PER_PEER_MAX) this.#forget(peer.exchanges.values().next().value!);
+    if (this.#exchanges.size >= this.#parts.exchangesMax) this.#forget(this.#exchanges.values().next().value!);
+    peer.exchanges.set(messageId, exchange);
+    this.#exchanges.add(exchange);
+    peer.openRequests++;
+    if (isConfirmable) exchange.deadline = this.#deadlines.add(now + SEPARATE_AFTER_MS, () => this.#acknowledge(exchange));
+    return exchange;
+  }
+
+  /** What the answer is to be is not known yet, or not to be said yet. */
+  #acknowledge(exchange: Exchange): void {
+    exchange.isAcknowledged = true;
+    exchange.reply = emptyMessage(MessageType.acknowledgement, exchange.messageId);
+    this.#sender.send(exchange.peer, exchange.reply);
+  }
+
+  #respondSeparately(exchange: Exchange, response: CoapResponse, now: number): void {
+    const { peer, token } = exchange;
+    this.notify(peer, { response, token, onOutcome: () => {} }, now);
+  }
+
+  #hold(exchange: Exchange, response: CoapResponse, now: number): void {
+    const { peer } = exchange;
+    if (peer.held.length === HELD_MAX || !peer.isTrustworthy) return; // its client asks again, or was never there
+    exchange.isAnswered = false;
+    peer.openRequests++;
+    peer.held.push({ exchange, response });
+    this.#sender.ping(peer, now);
+  }
+
+  readonly #onProof = (peer: Peer, isProved: boolean, now: number): void => {
+    for (const { exchange, response } of peer.held.splice(0)) {
+      if (isProved) this.respond(exchange, response, now);
+      else peer.openRequests--;
+    }
+    if (!isProved) this.#parts.onSilence(peer, now);
+  };
+
+  #reject(peer: Peer, messageId: number): void {
+    this.#sender.send(peer, emptyMessage(MessageType.reset, messageId));
+  }
+
+  #forget(exchange: Exchange): void {
+    const { peer, messageId } = exchange;
+    if (peer.exchanges.get(messageId) === exchange) peer.exchanges.delete(messageId);
+    this.#exchanges.delete(exchange);
+  }
+}
+
+function encodeResponse(
+  response: CoapResponse,
+  header: { type: MessageType; messageId: number; token: Uint8Array },
+): Uint8Array {
+  const { code, options = [], payload = NO_BYTES } = response;
+  return encode({ ...header, code, options, payload });
+}
+
+export type { Outcome };

@@ -1,0 +1,57 @@
+/** How many addresses are told apart; the one that was silent longest is forgotten, and has a full allowance when it comes back. */
+const ADDRESSES_MAX = 10_000;
+
+/** What a request is met with: carried out, refused in words, or not answered at all. */
+export type Allowance = "granted" | "refused" | "ignored";
+
+interface Bucket {
+  tokens: number;
+  filledAt: number;
+}
+
+/** Requests per second of one address, whatever its port: a bucket that holds two seconds' worth. Who goes on after that is told so, and who
+ * goes on after having been told so as often is not answered any more. */
+export class RateLimit {
+  readonly #perSecond: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  /** Infinity for no limit. */
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+  }
+
+  /** Counts one request of `hostname`. */
+  take(hostname: string, now: number): Allowance {
+    if (this.#perSecond === Infinity) return "granted";
+    const burst = this.#perSecond * 2;
+    const key = networkOf(hostname);
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, filledAt: now };
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > ADDRESSES_MAX) this.#buckets.delete(this.#buckets.keys().next().value!);
+    bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.filledAt) / 1000 * this.#perSecond);
+    bucket.filledAt = now;
+    if (bucket.tokens < -burst) return "ignored";
+    bucket.tokens--;
+    return bucket.tokens >= 0 ? "granted" : "refused";
+  }
+
+  /** Seconds until a request of `hostname` is granted again. */
+  secondsUntilRoom(hostname: string): number {
+    const tokens = this.#buckets.get(networkOf(hostname))?.tokens ?? 0;
+    return Math.max(1, Math.ceil((1 - tokens) / this.#perSecond));
+  }
+}
+
+/** An IPv4 address is somebody; of IPv6 the first 64 bits are, who has them has all addresses behind. */
+function networkOf(hostname: string): string {
+  if (!hostname.includes(":") || hostname.startsWith("::ffff:")) return hostname;
+  const [head, tail] = hostname.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  if (tail !== undefined) {
+    const behind = tail === "" ? 0 : tail.split(":").length;
+    while (groups.length + behind < 8) groups.push("0");
+    if (tail !== "") groups.push(...tail.split(":"));
+  }
+  return groups.slice(0, 4).join(":");
+}
