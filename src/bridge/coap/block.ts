@@ -1,5 +1,5 @@
 import { CoapRefusal } from "./coap_refusal.ts";
-import { Code, type CoapOption, uintOf, uintOption } from "./message.ts";
+import { type CoapOption, Code, uintOf, uintOption } from "./message.ts";
 
 /** 2^(6 + 4) = 1,024 bytes; 7 means something else over TCP and is reserved here. */
 const SIZE_EXPONENT_MAX = 6;

@@ -1,6 +1,6 @@
 import { type Block, blockBytes, blockOption } from "./block.ts";
 import { CoapRefusal } from "./coap_refusal.ts";
-import { Code, type CoapResponse, OptionNumber, uintOption } from "./message.ts";
+import { type CoapResponse, Code, OptionNumber, uintOption } from "./message.ts";
 
 /** A body of which no block has come for so long is dropped; in time for its client to have given up (EXCHANGE_LIFETIME). */
 const IDLE_MS = 247_000;
@@ -11,7 +11,9 @@ export interface BlockAssemblyLimits {
   readonly bodyBytesMax: number;
   /** Of all bodies. */
   readonly bytesMax: number;
-  /** Bodies of one peer; the one that waited longest makes room. */
+  /** Bodies under way; the one that waited longest makes room. */
+  readonly bodiesMax: number;
+  /** The same, of one peer. */
   readonly bodiesPerPeerMax: number;
 }
 
@@ -56,13 +58,19 @@ export class BlockAssembly {
     this.#dropOld(at.now);
     const { block, payload } = incoming;
     if (block.hasMore && payload.length !== blockBytes(block.sizeExponent)) {
-      throw new CoapRefusal(Code.badRequest, `Cannot accept a block of ${payload.length} bytes: only the last may be short`);
+      throw new CoapRefusal(
+        Code.badRequest,
+        `Cannot accept a block of ${payload.length} bytes: only the last may be short`,
+      );
     }
     if (block.number === 0) this.#drop(key); // it begins anew
     const before = this.#bodies.get(key);
     const offset = block.number * blockBytes(block.sizeExponent);
     if (offset !== (before?.bytes ?? 0)) {
-      throw new CoapRefusal(Code.requestEntityIncomplete, "Cannot put the body together: blocks before this one are missing");
+      throw new CoapRefusal(
+        Code.requestEntityIncomplete,
+        "Cannot put the body together: blocks before this one are missing",
+      );
     }
     this.#assertSize(key, Math.max(offset + payload.length, incoming.size ?? 0));
     if (!block.hasMore) return this.#finish(key, payload);
@@ -75,7 +83,9 @@ export class BlockAssembly {
     if (bytes <= bodyBytesMax) return;
     this.#drop(key);
     const size = uintOption(OptionNumber.size1, bodyBytesMax);
-    throw new CoapRefusal(Code.requestEntityTooLarge, `Cannot accept ${bytes} bytes: the maximum is ${bodyBytesMax}`, [size]);
+    throw new CoapRefusal(Code.requestEntityTooLarge, `Cannot accept ${bytes} bytes: the maximum is ${bodyBytesMax}`, [
+      size,
+    ]);
   }
 
   #keep(key: string, payload: Uint8Array, { peer, now }: { peer: string; now: number }): void {
@@ -86,7 +96,7 @@ export class BlockAssembly {
       ]);
     }
     const body = this.#bodies.get(key) ?? this.#begin(peer);
-    body.blocks.push(payload);
+    body.blocks.push(payload.slice());
     body.bytes += payload.length;
     body.changedAt = now;
     this.#bytes += payload.length;
@@ -97,6 +107,7 @@ export class BlockAssembly {
   #begin(peer: string): Body {
     const ofPeer = [...this.#bodies].filter(([, body]) => body.peer === peer);
     if (ofPeer.length >= this.#limits.bodiesPerPeerMax) this.#drop(ofPeer[0][0]);
+    else if (this.#bodies.size >= this.#limits.bodiesMax) this.#drop(this.#bodies.keys().next().value!);
     return { peer, blocks: [], bytes: 0, changedAt: 0 };
   }
 

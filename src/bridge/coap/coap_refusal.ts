@@ -1,5 +1,5 @@
-import type { RefusalCause } from "../../core/refusal.ts";
-import { Code, type CoapOption, type CoapResponse } from "./message.ts";
+import type { DisconnectCause } from "../../core/happening.ts";
+import { type CoapOption, type CoapResponse, Code } from "./message.ts";
 
 /** Longest diagnostic payload; it is to fit into a small datagram and into what is kept for duplicates. */
 const DIAGNOSTIC_BYTES_MAX = 160;
@@ -17,8 +17,8 @@ export class CoapRefusal extends Error {
   }
 }
 
-/** What the broker's refusals are in CoAP; what is not listed is 4.00. */
-const CODE_OF: Readonly<Partial<Record<RefusalCause, number>>> = {
+/** What the broker's refusals are in CoAP, where the request itself is not what is wrong. */
+const CODE_OF: Readonly<Partial<Record<DisconnectCause, number>>> = {
   "not-authorized": Code.forbidden,
   "bad-user-name-or-password": Code.unauthorized,
   "bad-authentication-method": Code.unauthorized,
@@ -31,15 +31,16 @@ const CODE_OF: Readonly<Partial<Record<RefusalCause, number>>> = {
   "server-moved": Code.serviceUnavailable,
   "message-rate-too-high": Code.tooManyRequests,
   "connection-rate-exceeded": Code.tooManyRequests,
-  "quota-exceeded": Code.tooManyRequests,
+  "quota-exceeded": Code.serviceUnavailable,
+  "maximum-connect-time": Code.unauthorized,
   "packet-too-large": Code.requestEntityTooLarge,
   "unspecified-error": Code.internalServerError,
   "implementation-specific-error": Code.internalServerError,
 };
 
-/** The code for a refusal of the broker. */
-export function codeOf(refusal: RefusalCause): number {
-  return CODE_OF[refusal] ?? Code.badRequest;
+/** The code for a refusal of the broker; 4.00, or `otherwise`, when the request is what is wrong. */
+export function codeOf(cause: DisconnectCause, otherwise: number = Code.badRequest): number {
+  return CODE_OF[cause] ?? otherwise;
 }
 
 /** The answer that says why not. */

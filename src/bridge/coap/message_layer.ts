@@ -1,10 +1,10 @@
-import { Deadlines } from "../../core/deadlines.ts";
 import { decode, encode } from "./codec.ts";
-import { classOf, Code, type CoapMessage, type CoapResponse, MessageType, NO_BYTES } from "./message.ts";
-import { type Due, type Exchange, fingerprintOf, type Peer, type PeerAddress } from "./peer.ts";
+import { classOf, type CoapMessage, type CoapResponse, Code, MessageType, NO_BYTES } from "./message.ts";
+import { type Exchange, fingerprintOf, type Peer, type PeerAddress } from "./peer.ts";
 import { PeerTable } from "./peer_table.ts";
 import { emptyMessage, Sender } from "./sender.ts";
-import { EXCHANGE_LIFETIME_MS, type Outcome, Transmission } from "./transmission.ts";
+import type { Timers } from "./timers.ts";
+import { EXCHANGE_LIFETIME_MS, Transmission } from "./transmission.ts";
 
 /** A confirmable request that is not answered by then is acknowledged by itself, before its client sends it again. */
 const SEPARATE_AFTER_MS = 500;
@@ -23,6 +23,8 @@ export interface MessageLayerParts {
   readonly peersMax: number;
   /** Exchanges remembered at a time, of all peers; the oldest is forgotten for a new one. */
   readonly exchangesMax: number;
+  /** Ticked by their owner. */
+  readonly timers: Timers;
   readonly transmit: (bytes: Uint8Array, to: PeerAddress) => void;
   /** A request that is no duplicate; to be answered by {@link MessageLayer.respond}, now or later. */
   readonly onRequest: (request: CoapMessage, exchange: Exchange, now: number) => void;
@@ -37,7 +39,6 @@ export interface MessageLayerParts {
 export class MessageLayer {
   readonly #parts: MessageLayerParts;
   readonly #peers: PeerTable;
-  readonly #deadlines = new Deadlines<Due>();
   readonly #sender: Sender;
   /** Oldest first. */
   readonly #exchanges = new Set<Exchange>();
@@ -46,12 +47,7 @@ export class MessageLayer {
     this.#parts = parts;
     this.#peers = new PeerTable(parts.peersMax, parts.random);
     const { random, transmit } = parts;
-    this.#sender = new Sender({ random, transmit, onProof: this.#onProof }, this.#deadlines);
-  }
-
-  /** When {@link tick} is to be called; Infinity when nothing is due. */
-  get nextDeadline(): number {
-    return this.#deadlines.next;
+    this.#sender = new Sender({ random, transmit, onProof: this.#onProof }, parts.timers);
   }
 
   get peerCount(): number {
@@ -84,10 +80,18 @@ export class MessageLayer {
     const messageId = exchange.isConfirmable ? exchange.messageId : peer.nextMessageId();
     const bytes = encodeResponse(response, { type, messageId, token });
     if (!peer.hasRoomFor(bytes.length)) return this.#hold(exchange, response, now);
-    if (exchange.deadline !== undefined) this.#deadlines.cancel(exchange.deadline);
+    this.#parts.timers.cancel(exchange.deadline);
     if (bytes.length <= KEPT_REPLY_BYTES_MAX) exchange.reply = bytes;
     else this.#forget(exchange);
     this.#sender.send(peer, bytes);
+  }
+
+  /** Leaves a request unanswered, and forgets it. */
+  drop(exchange: Exchange): void {
+    exchange.isAnswered = true;
+    exchange.peer.openRequests--;
+    this.#parts.timers.cancel(exchange.deadline);
+    this.#forget(exchange);
   }
 
   /** Sends a response that belongs to no exchange, a notification, confirmably; `onOutcome` is called once. */
@@ -104,6 +108,12 @@ export class MessageLayer {
     return transmission;
   }
 
+  /** Sends a response that belongs to no exchange once, whether it arrives or not. */
+  tell(peer: Peer, response: CoapResponse, token: Uint8Array): void {
+    const header = { type: MessageType.nonConfirmable, messageId: peer.nextMessageId(), token };
+    this.#sender.send(peer, encodeResponse(response, header));
+  }
+
   /** Forgets a notification that has not left yet. */
   withdraw(peer: Peer, transmission: Transmission): void {
     this.#sender.withdraw(peer, transmission);
@@ -114,9 +124,8 @@ export class MessageLayer {
     this.#sender.ping(peer, now);
   }
 
-  /** Does what is due. */
-  tick(now: number): void {
-    for (let due = this.#deadlines.take(now); due !== undefined; due = this.#deadlines.take(now)) due(now);
+  /** Forgets exchanges whose message ids may be used again. */
+  #dropOld(now: number): void {
     for (const exchange of this.#exchanges) {
       if (now - exchange.startedAt < EXCHANGE_LIFETIME_MS) break;
       this.#forget(exchange);
@@ -133,6 +142,7 @@ export class MessageLayer {
       if (type === MessageType.confirmable) this.#reject(peer, messageId);
       return;
     }
+    this.#dropOld(now);
     const fingerprint = fingerprintOf(bytes);
     const known = peer.exchanges.get(messageId);
     if (known?.fingerprint === fingerprint) {
@@ -153,7 +163,9 @@ export class MessageLayer {
     peer.exchanges.set(messageId, exchange);
     this.#exchanges.add(exchange);
     peer.openRequests++;
-    if (isConfirmable) exchange.deadline = this.#deadlines.add(now + SEPARATE_AFTER_MS, () => this.#acknowledge(exchange));
+    if (isConfirmable) {
+      exchange.deadline = this.#parts.timers.set(now + SEPARATE_AFTER_MS, () => this.#acknowledge(exchange));
+    }
     return exchange;
   }
 
@@ -204,5 +216,3 @@ function encodeResponse(
   const { code, options = [], payload = NO_BYTES } = response;
   return encode({ ...header, code, options, payload });
 }
-
-export type { Outcome };

@@ -1,5 +1,6 @@
 import type { Deadline } from "../../core/deadlines.ts";
 import type { CoapResponse } from "./message.ts";
+import type { Due } from "./timers.ts";
 import type { Transmission } from "./transmission.ts";
 
 /** What an address that has proved nothing gets at most, as a multiple of what came from it. */
@@ -7,9 +8,6 @@ const AMPLIFICATION_MAX = 3;
 
 /** Acknowledgements and resets that fit nothing, from an address that has to prove itself: more is guessing. */
 const WRONG_GUESSES_MAX = 8;
-
-/** Called when something falls due. */
-export type Due = (now: number) => void;
 
 /** Where a datagram came from. */
 export interface PeerAddress {

@@ -1,6 +1,6 @@
 import { type Block, readBlock } from "./block.ts";
 import { CoapRefusal } from "./coap_refusal.ts";
-import { Code, type CoapMessage, OptionNumber, uintOf } from "./message.ts";
+import { type CoapMessage, Code, OptionNumber, uintOf } from "./message.ts";
 
 /** A request, with what its options say. */
 export interface CoapRequest {

@@ -1,7 +1,7 @@
-import type { Deadlines } from "../../core/deadlines.ts";
 import { encode } from "./codec.ts";
 import { Code, MessageType, NO_BYTES } from "./message.ts";
-import type { Due, Peer, PeerAddress } from "./peer.ts";
+import type { Peer, PeerAddress } from "./peer.ts";
+import type { Timers } from "./timers.ts";
 import { type Outcome, Transmission } from "./transmission.ts";
 
 /** Confirmable messages that wait for the one under way to one peer. */
@@ -20,11 +20,11 @@ export interface SenderParts {
  * does (RFC 7252 section 4.3); its reset names the message id, which nobody knows who does not receive there. */
 export class Sender {
   readonly #parts: SenderParts;
-  readonly #deadlines: Deadlines<Due>;
+  readonly #timers: Timers;
 
-  constructor(parts: SenderParts, deadlines: Deadlines<Due>) {
+  constructor(parts: SenderParts, timers: Timers) {
     this.#parts = parts;
-    this.#deadlines = deadlines;
+    this.#timers = timers;
   }
 
   /** Sends what needs no acknowledgement, unless the peer has not paid for it. */
@@ -81,17 +81,17 @@ export class Sender {
     const wait = transmission.next(this.#parts.random);
     if (wait === undefined) return this.#end(peer, "timeout", now);
     this.send(peer, transmission.bytes);
-    peer.deadline = this.#deadlines.add(now + wait, (now) => this.#attempt(peer, transmission, now));
+    peer.deadline = this.#timers.set(now + wait, (now) => this.#attempt(peer, transmission, now));
   }
 
   #end(peer: Peer, outcome: Outcome, now: number): void {
     const transmission = peer.underWay!;
     const isNews = !peer.isVerified;
     peer.underWay = null;
-    if (peer.deadline !== undefined) this.#deadlines.cancel(peer.deadline);
+    this.#timers.cancel(peer.deadline);
     const isSilent = outcome === "timeout";
     if (!isSilent) peer.verify();
-    else if (transmission.isPing) for (const waiting of peer.waiting.splice(0)) waiting.onOutcome("timeout", now);
+    else if (transmission.isPing) { for (const waiting of peer.waiting.splice(0)) waiting.onOutcome("timeout", now); }
     transmission.onOutcome(outcome, now);
     if (isSilent ? transmission.isPing : isNews) this.#parts.onProof(peer, !isSilent, now);
     this.#advance(peer, now);

@@ -1,0 +1,92 @@
+import { Refusal } from "../../core/refusal.ts";
+import type { Gateway, Guest } from "../gateway.ts";
+import { CoapRefusal } from "./coap_refusal.ts";
+import { Code } from "./message.ts";
+import type { Peer } from "./peer.ts";
+import type { QueryCredentials } from "./query.ts";
+
+/** For how long who was let in is not asked again: a login costs a server more than a datagram does its client. */
+const STAY_MS = 60_000;
+/** Failed logins of one address and port until the next one has to wait. */
+const FAILURES_MAX = 5;
+
+/** What the visitors need of the door. */
+export interface VisitorsParts {
+  readonly gateway: Gateway;
+  readonly listener: string;
+  readonly uriCredentials: boolean;
+  readonly now: () => number;
+  readonly timeOfDay: () => number;
+}
+
+interface Stay {
+  readonly credentials: string;
+  readonly guest: Promise<Guest>;
+  readonly since: number;
+}
+
+/** Who is behind each peer, as the gateway has found out. */
+export class Visitors {
+  readonly #parts: VisitorsParts;
+  readonly #stays = new WeakMap<Peer, Stay>();
+  readonly #failures = new WeakMap<Peer, { count: number; since: number }>();
+
+  constructor(parts: VisitorsParts) {
+    this.#parts = parts;
+  }
+
+  /** Finds out who `peer` is, at most once a minute for the same credentials.
+   * @throws {CoapRefusal} 4.01 for credentials in a URI where they are not taken, 4.29 after too many that were wrong
+   * @throws {Refusal} why it is not let in */
+  admit(peer: Peer, credentials: QueryCredentials | undefined): Promise<Guest> {
+    if (credentials !== undefined && !this.#parts.uriCredentials) {
+      const rule = "server.coap_uri_credentials is off";
+      return Promise.reject(new CoapRefusal(Code.unauthorized, `Cannot take credentials from a URI: ${rule}`));
+    }
+    const key = JSON.stringify(credentials ?? null);
+    const known = this.#stays.get(peer);
+    if (known !== undefined && known.credentials === key && this.#lasts(known)) return this.#unexpired(known.guest);
+    const now = this.#parts.now();
+    this.#assertPatience(peer, now);
+    const guest = this.#ask(peer, credentials);
+    this.#stays.set(peer, { credentials: key, guest, since: now });
+    guest.catch((error) => {
+      if (this.#stays.get(peer)?.guest === guest) this.#stays.delete(peer);
+      if (error instanceof Refusal && error.refusal !== "server-shutting-down") this.#noteFailure(peer, now);
+    });
+    return guest;
+  }
+
+  #ask(peer: Peer, credentials: QueryCredentials | undefined): Promise<Guest> {
+    const { gateway, listener } = this.#parts;
+    const { clientId, username, password } = credentials ?? {};
+    const secret = password === undefined ? undefined : new TextEncoder().encode(password);
+    const remoteAddress = peer.address.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+    return gateway.admit({ clientId, username, password: secret, remoteAddress, listener });
+  }
+
+  #lasts({ since }: Stay): boolean {
+    return this.#parts.now() - since < STAY_MS;
+  }
+
+  async #unexpired(guest: Promise<Guest>): Promise<Guest> {
+    const known = await guest;
+    if (this.#parts.timeOfDay() < known.expiresAt) return known;
+    throw new Refusal("not-authorized", "Cannot serve the guest any more: what it has shown has ended");
+  }
+
+  #assertPatience(peer: Peer, now: number): void {
+    const failures = this.#failures.get(peer);
+    if (failures === undefined) return;
+    if (now - failures.since >= STAY_MS) this.#failures.delete(peer);
+    else if (failures.count >= FAILURES_MAX) {
+      throw new CoapRefusal(Code.tooManyRequests, "Cannot try to log in again yet: too many were wrong");
+    }
+  }
+
+  #noteFailure(peer: Peer, now: number): void {
+    const failures = this.#failures.get(peer) ?? { count: 0, since: now };
+    failures.count++;
+    this.#failures.set(peer, failures);
+  }
+}
