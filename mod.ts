@@ -93,6 +93,7 @@ export type {
 export type { DeadLetterCause, DeadLetterOrigin, QueueEntry, QueueRecord } from "./src/core/queue/record.ts";
 export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
+export type { ListenCoapOptions } from "./src/server/coap_listener.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";
 export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";
 export type { FailedLoginOptions } from "./src/server/login_guard.ts";

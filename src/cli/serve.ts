@@ -1,6 +1,7 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import type { Config, TlsFiles } from "../config/config.ts";
 import { visible } from "../core/text.ts";
+import type { ListenerAddress } from "../server/listeners.ts";
 import type { RunningServer } from "../server/serve.ts";
 import { formatAddress } from "../config/text_type.ts";
 import { explainListenFailure, explainStop, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
@@ -23,7 +24,10 @@ export async function runServe(config: Config, host: Host): Promise<number> {
   try {
     server = await serve(config);
   } catch (error) {
-    const words = explainListenFailure(error, config.listeners.map(formatAddress));
+    const words = explainListenFailure(
+      error,
+      [...config.listeners, ...config.coap === null ? [] : [config.coap]].map(formatAddress),
+    );
     if (words === undefined) throw error;
     host.complain(words);
     return 1;
@@ -59,10 +63,12 @@ function listenToSignals(host: Host): Promise<void> {
 }
 
 function greeting(server: RunningServer, config: Config): string[] {
-  const width = Math.max(...server.listeners.map(({ name }) => name.length));
-  const listeners = server.listeners.map((listener, index) => {
-    return `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}${tlsNote(config.listeners[index].tls)}`;
-  });
+  const coap = server.coapListener === undefined ? [] : [server.coapListener];
+  const width = Math.max(...[...server.listeners, ...coap].map(({ name }) => name.length));
+  const line = (listener: ListenerAddress, note: string) => {
+    return `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}${note}`;
+  };
+  const listeners = server.listeners.map((listener, index) => line(listener, tlsNote(config.listeners[index].tls)));
   const first = Math.max(0, config.listeners.findIndex(({ tls }) => tls === null));
   const { hostname, port } = server.listeners[first];
   const target = `${hostOption(hostname)}${port === 1883 ? "" : ` -p ${port}`}${
@@ -71,6 +77,7 @@ function greeting(server: RunningServer, config: Config): string[] {
   return [
     "Weir is ready for MQTT clients.",
     ...listeners,
+    ...coap.map((listener) => line(listener, "  CoAP over UDP")),
     `Data: ${visible(server.dataDescription, MESSAGE_CHARACTERS_MAX)}.`,
     "Try it:",
     `  mosquitto_sub${target} -t 'hello/#' -v`,

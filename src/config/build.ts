@@ -1,8 +1,9 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
-import { hasIdentities, PLAIN_LISTENER } from "./clash.ts";
+import { COAP_LISTENER, hasIdentities, PLAIN_LISTENER } from "./clash.ts";
 import type {
   AuthConfig,
+  CoapConfig,
   Config,
   ConnectionConfig,
   ListenerConfig,
@@ -20,6 +21,7 @@ export function buildConfig(values: Values, lists: Lists): Config {
   assertLimits(limits);
   return {
     listeners: buildListeners(values, lists["server.listeners"]),
+    coap: values["server.coap_enabled"] ? buildCoap(values) : null,
     connection: buildConnection(values),
     limits,
     protocol: buildProtocol(values),
@@ -48,6 +50,18 @@ function buildListener(values: Values, entry: Partial<Lists["server.listeners"][
     strictKeepAlive: entry.strict_keep_alive ?? values["server.strict_keep_alive"],
     protocol: entry.protocol ?? "auto",
     tls: buildTls(entry),
+  };
+}
+
+function buildCoap(values: Values): CoapConfig {
+  return {
+    name: COAP_LISTENER,
+    ...values["server.coap_addr"],
+    endpointsMax: values["server.coap_max_endpoints"],
+    observationsMax: values["server.coap_max_observations"],
+    requestsPerSecondMax: values["server.coap_max_requests_per_second"] || Infinity,
+    bodyBytesMax: Math.min(values["server.coap_max_body_size"], values["broker.max_message_size"]),
+    uriCredentials: values["server.coap_uri_credentials"],
   };
 }
 

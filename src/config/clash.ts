@@ -10,10 +10,15 @@ interface Door {
   readonly address: Address;
   /** Nobody comes in without a certificate. */
   readonly isLocked: boolean;
+  /** UDP has ports of its own. */
+  readonly isUdp?: true;
 }
 
 /** The listener of `server.tcp_addr`. */
 export const PLAIN_LISTENER = "tcp";
+
+/** The listener of `server.coap_addr`. */
+export const COAP_LISTENER = "coap";
 
 /** Every clash between keys that were read well; a key with a problem of its own clashes with nothing. */
 export function findClashes(reading: Reading): Problem[] {
@@ -42,18 +47,22 @@ interface Clash {
 
 function findDoors({ values, lists }: Reading): Door[] {
   const plain = values["server.tcp_addr"];
-  const doors = plain === null
+  const doors: Door[] = plain === null
     ? []
     : [{ path: "server.tcp_addr", name: PLAIN_LISTENER, address: plain, isLocked: false }];
   for (const [index, { name = "", addr, client_auth: clientAuth }] of lists["server.listeners"].entries()) {
     const path = `server.listeners[${index}].addr`;
     if (addr !== undefined) doors.push({ path, name, address: addr, isLocked: clientAuth === "require" });
   }
+  if (values["server.coap_enabled"]) {
+    const address = values["server.coap_addr"];
+    doors.push({ path: "server.coap_addr", name: COAP_LISTENER, address, isLocked: false, isUdp: true });
+  }
   return doors;
 }
 
 function* noDoor(doors: readonly Door[]): Iterable<Clash> {
-  if (doors.length > 0) return;
+  if (doors.some(({ isUdp }) => !isUdp)) return;
   yield {
     path: "server.tcp_addr",
     message: () => "nobody could connect: it is switched off and server.listeners has none",
@@ -63,6 +72,7 @@ function* noDoor(doors: readonly Door[]): Iterable<Clash> {
 function* sameNames({ lists, values }: Reading): Iterable<Clash> {
   const seen = new Map<string, string>();
   if (values["server.tcp_addr"] !== null) seen.set(PLAIN_LISTENER, "server.tcp_addr");
+  if (values["server.coap_enabled"]) seen.set(COAP_LISTENER, "server.coap_addr");
   for (const [index, { name }] of lists["server.listeners"].entries()) {
     if (name === undefined) continue;
     const path = `server.listeners[${index}].name`;
@@ -74,7 +84,8 @@ function* sameNames({ lists, values }: Reading): Iterable<Clash> {
 
 function* sameAddresses(doors: readonly Door[]): Iterable<Clash> {
   for (const [index, door] of doors.entries()) {
-    const first = doors.slice(0, index).find((other) => overlaps(other.address, door.address));
+    const others = doors.slice(0, index).filter(({ isUdp }) => isUdp === door.isUdp);
+    const first = others.find((other) => overlaps(other.address, door.address));
     if (first === undefined) continue;
     const address = formatAddress(door.address);
     yield {

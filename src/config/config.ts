@@ -6,6 +6,8 @@ import type { Limits } from "../core/limits.ts";
 export interface Config {
   /** Where clients connect, in the order in which they are opened; at least one. */
   readonly listeners: readonly ListenerConfig[];
+  /** The CoAP door; null when it is shut. */
+  readonly coap: CoapConfig | null;
   readonly connection: ConnectionConfig;
   /** The limits of the core, already checked against each other. */
   readonly limits: Limits;
@@ -34,6 +36,20 @@ export interface ListenerConfig {
   readonly protocol: ListenerProtocol;
   /** Null for a listener in clear text. */
   readonly tls: TlsFiles | null;
+}
+
+/** The CoAP listener over UDP. */
+export interface CoapConfig {
+  readonly name: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly endpointsMax: number;
+  readonly observationsMax: number;
+  /** Of one address; Infinity when unlimited. */
+  readonly requestsPerSecondMax: number;
+  readonly bodyBytesMax: number;
+  /** Whether credentials may come in the query of a URI. */
+  readonly uriCredentials: boolean;
 }
 
 /** The files of a TLS listener, all PEM. */

@@ -2,6 +2,7 @@
  * come from these tables; a key that is not here is refused. */
 import type { Fields, Item, ListSetting, Setting } from "./setting.ts";
 import { BROKER_SETTINGS } from "./settings/broker.ts";
+import { COAP_SETTINGS } from "./settings/coap.ts";
 import {
   AUTH_SETTINGS,
   CERTIFICATE_SETTINGS,
@@ -26,6 +27,7 @@ export const SECTIONS: Readonly<Record<string, string>> = {
 /** The keys with one value, by their path. */
 export const SETTINGS = {
   ...SERVER_SETTINGS,
+  ...COAP_SETTINGS,
   ...BROKER_SETTINGS,
   ...SESSION_SETTINGS,
   ...AUTH_SETTINGS,

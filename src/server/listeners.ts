@@ -2,6 +2,7 @@ import { ReadRounds } from "../transport/read_rounds.ts";
 import { listenTcp } from "../transport/tcp.ts";
 import { listenTls, type TlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { TransportListener } from "../transport/transport.ts";
+import { CoapListener, type CoapListenerParts, type ListenCoapOptions } from "./coap_listener.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import { endpointSettings, type ListenerPolicy, type ResolvedOptions } from "./options.ts";
@@ -48,6 +49,7 @@ export class Listeners {
   readonly #parts: ListenersParts;
   readonly #rounds = new ReadRounds();
   readonly #open: TransportListener[] = [];
+  readonly #coap: CoapListener[] = [];
   readonly #tls = new Map<string, TlsListener>();
   readonly #serving: Promise<void>[] = [];
   #acceptErrorAt = -Infinity;
@@ -79,6 +81,15 @@ export class Listeners {
     return this.#add(listener, { ...options, name });
   }
 
+  /** @throws {Deno.errors.AddrInUse} and whatever else the system says */
+  openCoap(options: ListenCoapOptions, gateway: CoapListenerParts["gateway"]): ListenerAddress {
+    const { clock, onError } = this.#parts.connectionParts;
+    const listener = new CoapListener(options, { gateway, clock, onError });
+    this.#coap.push(listener);
+    const { name, hostname, port } = listener;
+    return { name, hostname, port };
+  }
+
   /** @throws {RangeError} when there is no such listener */
   async renewTls(name: string, tls: TlsOptions): Promise<void> {
     const listener = this.#tls.get(name);
@@ -89,7 +100,7 @@ export class Listeners {
   /** Takes no more connections; the ports are free when this has settled. */
   async close(): Promise<void> {
     for (const listener of this.#open) listener.close();
-    await Promise.all(this.#serving);
+    await Promise.all([...this.#serving, ...this.#coap.map((listener) => listener.close())]);
   }
 
   /** To be called when no connection is left. */

@@ -3,7 +3,7 @@ import { addressRange } from "../auth/access_rule.ts";
 import { isInRange } from "../auth/failed_logins.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
-import { formatAddress } from "../config/text_type.ts";
+import { type Address, formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { AuthenticationChain } from "./authentication_chain.ts";
@@ -17,6 +17,8 @@ import { WeirBroker } from "./weir_broker.ts";
 /** A broker as the program runs it. */
 export interface RunningServer {
   readonly listeners: readonly ListenerAddress[];
+  /** The CoAP door, when it is open. */
+  readonly coapListener?: ListenerAddress;
   /** Where the data is, for people: "in memory only, lost at stop". */
   readonly dataDescription: string;
   /** Settles when the broker has stopped, rejects when it had to. */
@@ -32,6 +34,7 @@ export interface RunningServer {
 export async function serve(config: Config): Promise<RunningServer> {
   const { storage } = config;
   for (const listener of config.listeners) await opening(listener, () => tryAddress(listener)); // before anything is made for it on the disk
+  if (config.coap !== null) await opening(config.coap, () => tryUdpAddress(config.coap!));
   const chain = await AuthenticationChain.open(config.auth);
   const store = storage.type === "memory"
     ? new MemoryStore()
@@ -57,8 +60,11 @@ export async function serve(config: Config): Promise<RunningServer> {
     for (const listener of config.listeners) {
       listeners.push(await opening(listener, () => open(broker, listener, config.connection)));
     }
+    const { coap } = config;
+    const coapListener = coap === null ? undefined : await opening(coap, () => broker.listenCoap(coap));
     return {
       listeners,
+      coapListener,
       dataDescription: storage.type === "memory"
         ? "in memory only, lost at stop"
         : `in the folder ${resolve(storage.path)}`,
@@ -87,7 +93,7 @@ class ListenError extends Error {
 }
 
 /** Opens an address with `open`; what fails says which one. */
-async function opening<T>(listener: ListenerConfig, open: () => T | Promise<T>): Promise<T> {
+async function opening<T>(listener: Address, open: () => T | Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (cause) {
@@ -122,4 +128,8 @@ async function reload(broker: WeirBroker, listeners: readonly ListenerConfig[]):
 /** Fails as listening would: an address that is in use, or not to be had. */
 function tryAddress({ hostname, port }: ListenerConfig): void {
   Deno.listen({ hostname, port }).close();
+}
+
+function tryUdpAddress({ hostname, port }: Address): void {
+  Deno.listenDatagram({ transport: "udp", hostname, port }).close();
 }

@@ -26,6 +26,7 @@ import { type MessageProperties, writeMessageProperties } from "../wire/properti
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { BridgeGateway } from "./bridge_gateway.ts";
 import { Clock } from "./clock.ts";
+import type { ListenCoapOptions } from "./coap_listener.ts";
 import { CommitLoop } from "./commit_loop.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
@@ -179,6 +180,13 @@ export class WeirBroker {
   async listenTls(options: ListenTlsOptions): Promise<ListenerAddress> {
     this.#assertRunning("listen");
     return await this.#listeners.openTls(options);
+  }
+
+  /** Opens a CoAP listener over UDP, on port 5683 unless told otherwise.
+   * @throws {Deno.errors.AddrInUse} and whatever else the system says */
+  listenCoap(options: ListenCoapOptions = {}): ListenerAddress {
+    this.#assertRunning("listen");
+    return this.#listeners.openCoap(options, this.#gateway);
   }
 
   /** Renews what the TLS listener called `name` shows and asks for. Connections that are open stay; the next handshake gets the new one.

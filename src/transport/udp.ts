@@ -22,7 +22,7 @@ export interface UdpListenOptions extends UdpAddress {
 /** An open UDP socket. It has joined no multicast group. */
 export interface UdpListener extends UdpAddress {
   send(bytes: Uint8Array, to: UdpAddress): void;
-  /** The port is free when this has settled. */
+  /** Closes once what was to be sent is sent; the port is free when this has settled. */
   close(): Promise<void>;
 }
 
@@ -32,17 +32,18 @@ export function listenUdp(options: UdpListenOptions): UdpListener {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: options.hostname, port: options.port });
   const { hostname, port } = socket.addr as Deno.NetAddr;
   const received = receiveAll(socket, options);
-  let sending = 0;
+  const sending = new Set<Promise<unknown>>();
   return {
     hostname,
     port,
     send(bytes, { hostname, port }) {
-      if (sending >= SENDING_MAX) return;
-      sending++;
-      socket.send(bytes, { transport: "udp", hostname, port })
-        .catch((error) => isClosed(error) ? undefined : options.onError(error)).finally(() => sending--);
+      if (sending.size >= SENDING_MAX) return;
+      const sent = socket.send(bytes, { transport: "udp", hostname, port })
+        .catch((error) => isClosed(error) ? undefined : options.onError(error)).finally(() => sending.delete(sent));
+      sending.add(sent);
     },
     async close() {
+      await Promise.all(sending);
       socket.close();
       await received;
     },

@@ -19,6 +19,13 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "server.strict_receive_maximum": ["false", (c) => c.listeners[0].strictReceiveMaximum, false],
   "server.strict_keep_alive": ["false", (c) => c.listeners[0].strictKeepAlive, false],
   "server.shutdown_timeout": ["0s", (c) => c.shutdownTimeoutMs, 0],
+  "server.coap_enabled": ["true", (c) => c.coap?.port, 5683],
+  "server.coap_addr": ["127.0.0.1:5999", (c) => c.coap?.port, 5999],
+  "server.coap_max_endpoints": ["100", (c) => c.coap?.endpointsMax, 100],
+  "server.coap_max_observations": ["7", (c) => c.coap?.observationsMax, 7],
+  "server.coap_max_requests_per_second": ["0", (c) => c.coap?.requestsPerSecondMax, Infinity],
+  "server.coap_max_body_size": ["2KiB", (c) => c.coap?.bodyBytesMax, 2048],
+  "server.coap_uri_credentials": ["true", (c) => c.coap?.uriCredentials, true],
   "broker.max_message_size": ["2MiB", (c) => c.protocol.packetBytesMax, 2_097_152],
   "broker.max_qos": ["1", (c) => c.limits.qosMax, 1],
   "broker.retain_available": ["false", (c) => c.limits.retainAvailable, false],
@@ -71,15 +78,21 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
   },
 };
 
+/** What a key of the CoAP door is read beside: the door is open. */
+const COAP_OPEN = { WEIR_SERVER_COAP_ENABLED: "true" };
+
 const ONE_VALUE = new Set(["auth.allow_anonymous"]);
 
 for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
   Deno.test(`${path} has an effect, from the file and from its variable`, () => {
     const [section, key] = path.split(".");
-    const yaml = `${BESIDE[path]?.yaml ?? `${section}:\n  ${key}: `}${text}\n`;
+    const isOfCoap = path.startsWith("server.coap_") && path !== "server.coap_enabled";
+    const env = isOfCoap ? COAP_OPEN : BESIDE[path]?.env;
+    const beside = isOfCoap ? "\n  coap_enabled: true" : "";
+    const yaml = `${BESIDE[path]?.yaml ?? `${section}:${beside}\n  ${key}: `}${text}\n`;
     if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);
     assert.deepEqual(read(load(yaml)), expected);
-    assert.deepEqual(read(loadConfig({ env: { ...BESIDE[path]?.env, [variableOf(path)]: text } })), expected);
+    assert.deepEqual(read(loadConfig({ env: { ...env, [variableOf(path)]: text } })), expected);
   });
 }
 

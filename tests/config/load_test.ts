@@ -216,7 +216,6 @@ Deno.test("the error carries its problems for programs", () => {
 const SEED_KEYS = {
   "MQTT over WebSocket": ["server.ws_enabled", "server.ws_addr"],
   "the HTTP bridge": ["server.http_enabled", "server.http_addr", "server.http"],
-  "the CoAP bridge": ["server.coap_addr"],
   "the health endpoint": ["server.health_addr"],
   OpenTelemetry: ["server.otel_service_name"],
   clustering: ["cluster"],
@@ -240,6 +239,19 @@ for (const [part, paths] of Object.entries(SEED_KEYS)) {
     }
   });
 }
+
+Deno.test("the CoAP door is held to the rules of every listener, on ports of its own", () => {
+  const open = (addr: string, rest = "") => problemsOf(`server: { coap_enabled: true, coap_addr: "${addr}"${rest} }`);
+  assert.deepEqual(open("127.0.0.1:1883"), [], "TCP has the other ports");
+  assert.match(open(":5683")[0], new RegExp(`server.coap_addr: :5683 ${EXPOSED.slice(0, 60)}`));
+  assert.match(
+    open("127.0.0.1:1", ", listeners: [{ name: coap, addr: '127.0.0.1:1' }]")[0],
+    /"coap" is taken by server.coap_addr/,
+  );
+  assert.match(open("127.0.0.1:1", ', tcp_addr: ""')[0], /nobody could connect/);
+  assert.deepEqual(problemsOf('server: { coap_addr: ":5683" }'), [], "while it is shut it is nowhere");
+  assert.match(problemsOf("server: { coap: { plain: x } }")[0], /no such key in Weir: see server.coap_enabled/);
+});
 
 Deno.test("refuses keys that have become others, and says which", () => {
   assert.match(

@@ -3,7 +3,7 @@ import type { Gateway, Guest } from "../gateway.ts";
 import { BlockAssembly } from "./block_assembly.ts";
 import { blockOption } from "./block.ts";
 import { CoapRefusal, codeOf, refusalResponse } from "./coap_refusal.ts";
-import { type CoapMessage, type CoapResponse, Code, OptionNumber, uintOption } from "./message.ts";
+import { type CoapMessage, type CoapResponse, Code, OptionNumber, uintOption, withOptions } from "./message.ts";
 import { MessageLayer } from "./message_layer.ts";
 import { Observations } from "./observations.ts";
 import type { Exchange, PeerAddress } from "./peer.ts";
@@ -68,6 +68,7 @@ export class CoapDoor {
   readonly #assembly: BlockAssembly;
   readonly #rates: RateLimit;
   readonly #visitors: Visitors;
+  readonly #answering = new Set<Promise<void>>();
   #overloads = 0;
 
   constructor(parts: CoapDoorParts) {
@@ -129,9 +130,10 @@ export class CoapDoor {
     this.#timers.tick(now);
   }
 
-  /** Tells the observers that it is over. */
-  close(): void {
+  /** Tells the observers that it is over; resolves when the requests that are under way have been answered. */
+  async close(): Promise<void> {
     this.#observations.close();
+    await Promise.all(this.#answering);
   }
 
   #onRequest(message: CoapMessage, exchange: Exchange, now: number): void {
@@ -140,7 +142,9 @@ export class CoapDoor {
     if (allowance === "ignored") return this.#layer.drop(exchange);
     const answered = allowance === "granted" ? this.#answer(message, exchange) : this.#tooMany(hostname);
     if (!(answered instanceof Promise)) return this.#layer.respond(exchange, answered, now);
-    answered.then((response) => this.#layer.respond(exchange, response, this.#parts.now()));
+    const done = answered.then((response) => this.#layer.respond(exchange, response, this.#parts.now()))
+      .catch(this.#parts.onError).finally(() => this.#answering.delete(done));
+    this.#answering.add(done);
   }
 
   #tooMany(hostname: string): CoapResponse {
@@ -227,5 +231,5 @@ export class CoapDoor {
 function withBlock1(response: CoapResponse, { block1 }: CoapRequest): CoapResponse {
   const { options = [] } = response;
   if (block1 === undefined || options.some(({ number }) => number === OptionNumber.block1)) return response;
-  return { ...response, options: [...options, blockOption(OptionNumber.block1, { ...block1, hasMore: false })] };
+  return withOptions(response, [blockOption(OptionNumber.block1, { ...block1, hasMore: false })]);
 }

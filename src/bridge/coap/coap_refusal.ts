@@ -45,7 +45,7 @@ export function codeOf(cause: DisconnectCause, otherwise: number = Code.badReque
 
 /** The answer that says why not. */
 export function refusalResponse({ code, message, options }: CoapRefusal): CoapResponse {
-  return { code, options, payload: diagnostic(message) };
+  return { code, options, payload: diagnostic(message), smaller: () => ({ code, options }) };
 }
 
 /** UTF-8, cut between characters. */

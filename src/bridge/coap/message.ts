@@ -77,6 +77,8 @@ export interface CoapResponse {
   readonly code: number;
   readonly options?: readonly CoapOption[];
   readonly payload?: Uint8Array;
+  /** The same in fewer bytes, for an address that has not proved itself; undefined when there is no such thing. */
+  readonly smaller?: () => CoapResponse | undefined;
 }
 
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
@@ -106,4 +108,14 @@ export function uintOf(bytes: Uint8Array): number {
 /** An option with an unsigned integer. */
 export function uintOption(number: number, value: number): CoapOption {
   return { number, value: uintBytes(value) };
+}
+
+/** A response with more options, in its smaller forms as well. */
+export function withOptions(response: CoapResponse, more: readonly CoapOption[]): CoapResponse {
+  const { options = [], smaller } = response;
+  const smallerToo = () => {
+    const less = smaller?.();
+    return less === undefined ? undefined : withOptions(less, more);
+  };
+  return { ...response, options: [...options, ...more], smaller: smallerToo };
 }

@@ -6,8 +6,9 @@ import { emptyMessage, Sender } from "./sender.ts";
 import type { Timers } from "./timers.ts";
 import { EXCHANGE_LIFETIME_MS, Transmission } from "./transmission.ts";
 
-/** A confirmable request that is not answered by then is acknowledged by itself, before its client sends it again. */
-const SEPARATE_AFTER_MS = 500;
+/** A confirmable request that is not answered by then is acknowledged by itself, before its client sends it again; an answer that waits
+ * until its client has proved its address is made smaller. */
+const LATE_AFTER_MS = 500;
 /** Exchanges of one peer that are remembered. */
 const EXCHANGES_PER_PEER_MAX = 1_024;
 /** Answers of one peer that wait until it has proved its address. */
@@ -72,14 +73,26 @@ export class MessageLayer {
   /** Answers a request; a second answer to the same one is dropped. */
   respond(exchange: Exchange, response: CoapResponse, now: number): void {
     if (exchange.isAnswered) return;
-    exchange.isAnswered = true;
-    exchange.peer.openRequests--;
     if (exchange.isConfirmable && exchange.isAcknowledged) return this.#respondSeparately(exchange, response, now);
-    const { peer, token } = exchange;
-    const type = exchange.isConfirmable ? MessageType.acknowledgement : MessageType.nonConfirmable;
-    const messageId = exchange.isConfirmable ? exchange.messageId : peer.nextMessageId();
-    const bytes = encodeResponse(response, { type, messageId, token });
-    if (!peer.hasRoomFor(bytes.length)) return this.#hold(exchange, response, now);
+    const bytes = encodeAnswer(exchange, response);
+    if (exchange.peer.hasRoomFor(bytes.length)) this.#say(exchange, bytes);
+    else this.#hold(exchange, response, now);
+  }
+
+  /** Answers with the largest one that the peer has paid for; false when there is none. */
+  #respondSmaller(exchange: Exchange, { smaller }: CoapResponse): boolean {
+    for (let response = smaller?.(); response !== undefined; response = response.smaller?.()) {
+      const bytes = encodeAnswer(exchange, response);
+      if (!exchange.peer.hasRoomFor(bytes.length)) continue;
+      this.#say(exchange, bytes);
+      return true;
+    }
+    return false;
+  }
+
+  #say(exchange: Exchange, bytes: Uint8Array): void {
+    const { peer } = exchange;
+    this.#close(exchange);
     this.#parts.timers.cancel(exchange.deadline);
     if (bytes.length <= KEPT_REPLY_BYTES_MAX) exchange.reply = bytes;
     else this.#forget(exchange);
@@ -88,8 +101,7 @@ export class MessageLayer {
 
   /** Leaves a request unanswered, and forgets it. */
   drop(exchange: Exchange): void {
-    exchange.isAnswered = true;
-    exchange.peer.openRequests--;
+    this.#close(exchange);
     this.#parts.timers.cancel(exchange.deadline);
     this.#forget(exchange);
   }
@@ -164,12 +176,19 @@ export class MessageLayer {
     this.#exchanges.add(exchange);
     peer.openRequests++;
     if (isConfirmable) {
-      exchange.deadline = this.#parts.timers.set(now + SEPARATE_AFTER_MS, () => this.#acknowledge(exchange));
+      exchange.deadline = this.#parts.timers.set(now + LATE_AFTER_MS, () => this.#onLate(exchange));
     }
     return exchange;
   }
 
   /** What the answer is to be is not known yet, or not to be said yet. */
+  #onLate(exchange: Exchange): void {
+    const { held } = exchange.peer;
+    const index = held.findIndex((each) => each.exchange === exchange);
+    if (index >= 0 && this.#respondSmaller(exchange, held[index].response)) held.splice(index, 1);
+    else if (exchange.isConfirmable) this.#acknowledge(exchange);
+  }
+
   #acknowledge(exchange: Exchange): void {
     exchange.isAcknowledged = true;
     exchange.reply = emptyMessage(MessageType.acknowledgement, exchange.messageId);
@@ -178,25 +197,35 @@ export class MessageLayer {
 
   #respondSeparately(exchange: Exchange, response: CoapResponse, now: number): void {
     const { peer, token } = exchange;
+    this.#close(exchange);
     this.notify(peer, { response, token, onOutcome: () => {} }, now);
   }
 
   #hold(exchange: Exchange, response: CoapResponse, now: number): void {
     const { peer } = exchange;
-    if (peer.held.length === HELD_MAX || !peer.isTrustworthy) return; // its client asks again, or was never there
-    exchange.isAnswered = false;
-    peer.openRequests++;
+    if (peer.held.length === HELD_MAX || !peer.isTrustworthy) { // its client asks again, or was never there
+      if (!this.#respondSmaller(exchange, response)) this.#close(exchange);
+      return;
+    }
     peer.held.push({ exchange, response });
+    exchange.deadline ??= this.#parts.timers.set(now + LATE_AFTER_MS, () => this.#onLate(exchange));
     this.#sender.ping(peer, now);
   }
 
   readonly #onProof = (peer: Peer, isProved: boolean, now: number): void => {
     for (const { exchange, response } of peer.held.splice(0)) {
       if (isProved) this.respond(exchange, response, now);
-      else peer.openRequests--;
+      else this.#close(exchange);
     }
     if (!isProved) this.#parts.onSilence(peer, now);
   };
+
+  /** Nothing more is said to it. */
+  #close(exchange: Exchange): void {
+    if (exchange.isAnswered) return;
+    exchange.isAnswered = true;
+    exchange.peer.openRequests--;
+  }
 
   #reject(peer: Peer, messageId: number): void {
     this.#sender.send(peer, emptyMessage(MessageType.reset, messageId));
@@ -207,6 +236,13 @@ export class MessageLayer {
     if (peer.exchanges.get(messageId) === exchange) peer.exchanges.delete(messageId);
     this.#exchanges.delete(exchange);
   }
+}
+
+/** An answer that comes with the acknowledgement, or to a request that wants none. */
+function encodeAnswer({ isConfirmable, messageId: asked, peer, token }: Exchange, response: CoapResponse): Uint8Array {
+  const type = isConfirmable ? MessageType.acknowledgement : MessageType.nonConfirmable;
+  const messageId = isConfirmable ? asked : peer.nextMessageId();
+  return encodeResponse(response, { type, messageId, token });
 }
 
 function encodeResponse(

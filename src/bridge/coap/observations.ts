@@ -1,7 +1,7 @@
 import type { GuestDelivery } from "../gateway.ts";
 import { CoapRefusal, codeOf, refusalResponse } from "./coap_refusal.ts";
 import { formatOf } from "./content_format.ts";
-import { type CoapResponse, Code, OptionNumber, uintOption } from "./message.ts";
+import { type CoapResponse, Code, OptionNumber, uintOption, withOptions } from "./message.ts";
 import type { MessageLayer } from "./message_layer.ts";
 import { Observation, type Registration } from "./observation.ts";
 import type { Peer } from "./peer.ts";
@@ -133,7 +133,7 @@ export class Observations {
     }
     observation.body = response.payload!.length < representation.payload.length ? representation : undefined;
     observation.fetchedAt = this.#parts.now();
-    const withSequence = { ...response, options: [...response.options!, this.nextSequence()] };
+    const withSequence = withOptions(response, [this.nextSequence()]);
     return new Promise((onOutcome) => {
       const notification = { response: withSequence, token, onOutcome };
       observation.transmission = this.#parts.layer.notify(peer, notification, this.#parts.now());

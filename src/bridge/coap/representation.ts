@@ -44,20 +44,33 @@ export function respondWith(
   if (etags.some((known) => isEqual(known, etag))) return { code: Code.valid, options };
   if (contentFormat !== undefined) options.push(uintOption(OptionNumber.contentFormat, contentFormat));
   const { number = 0, sizeExponent = EXPONENT_DEFAULT } = block2 ?? {};
+  if (number > 0 && number * blockBytes(sizeExponent) >= payload.length) {
+    const count = Math.ceil(payload.length / blockBytes(sizeExponent));
+    throw new CoapRefusal(Code.badRequest, `Cannot send block ${number}: there are ${count}`);
+  }
+  return blockResponse({ payload, options, isWished: block2 !== undefined }, number, sizeExponent);
+}
+
+interface Whole {
+  readonly payload: Uint8Array;
+  readonly options: readonly CoapOption[];
+  /** The client has asked for blocks. */
+  readonly isWished: boolean;
+}
+
+/** One block, or everything when that is one; what is smaller begins at the same byte. */
+function blockResponse(whole: Whole, number: number, sizeExponent: number): CoapResponse {
+  const { payload, isWished } = whole;
+  const options = [...whole.options];
   const size = blockBytes(sizeExponent);
   const from = number * size;
-  if (number > 0 && from >= payload.length) {
-    throw new CoapRefusal(
-      Code.badRequest,
-      `Cannot send block ${number}: there are ${Math.ceil(payload.length / size)}`,
-    );
-  }
   const hasMore = from + size < payload.length;
-  if (hasMore || block2 !== undefined) {
+  if (hasMore || number > 0 || isWished) {
     options.push(blockOption(OptionNumber.block2, { number, hasMore, sizeExponent }));
     if (number === 0) options.push(uintOption(OptionNumber.size2, payload.length));
   }
-  return { code: Code.content, options, payload: payload.subarray(from, from + size) };
+  const smaller = () => sizeExponent === 0 ? undefined : blockResponse(whole, number * 2, sizeExponent - 1);
+  return { code: Code.content, options, payload: payload.subarray(from, from + size), smaller };
 }
 
 /** Whether the last block is the one that is asked for. */

@@ -2,7 +2,7 @@ import type { Guest, GuestMessage, GuestPublication } from "../gateway.ts";
 import { CoapRefusal } from "./coap_refusal.ts";
 import { ContentFormat, contentTypeOf } from "./content_format.ts";
 import { filterLinks, formatLinks, type Link } from "./link_format.ts";
-import { type CoapOption, type CoapResponse, Code, NO_BYTES, OptionNumber } from "./message.ts";
+import { type CoapOption, type CoapResponse, Code, NO_BYTES, withOptions } from "./message.ts";
 import { representationOf } from "./observations.ts";
 import { Query } from "./query.ts";
 import { type Representation, respondWith } from "./representation.ts";
@@ -161,7 +161,7 @@ async function observe(call: Call, filter: string): Promise<CoapResponse> {
     return { code: Code.content, options: [sequence] };
   }
   const response = respondWith(representationOf(message), request);
-  return sequence === undefined ? response : { ...response, options: [...response.options ?? [], sequence] };
+  return sequence === undefined ? response : withOptions(response, [sequence]);
 }
 
 async function clear(call: Call, topic: string): Promise<CoapResponse> {

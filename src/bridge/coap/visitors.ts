@@ -22,7 +22,8 @@ export interface VisitorsParts {
 interface Stay {
   readonly credentials: string;
   readonly guest: Promise<Guest>;
-  readonly since: number;
+  /** By the clock that never jumps. */
+  lastsUntil: number;
 }
 
 /** Who is behind each peer, as the gateway has found out. */
@@ -45,15 +46,19 @@ export class Visitors {
     }
     const key = JSON.stringify(credentials ?? null);
     const known = this.#stays.get(peer);
-    if (known !== undefined && known.credentials === key && this.#lasts(known)) return this.#unexpired(known.guest);
+    if (known !== undefined && known.credentials === key && this.#lasts(known)) return known.guest;
     const now = this.#parts.now();
     this.#assertPatience(peer, now);
     const guest = this.#ask(peer, credentials);
-    this.#stays.set(peer, { credentials: key, guest, since: now });
-    guest.catch((error) => {
-      if (this.#stays.get(peer)?.guest === guest) this.#stays.delete(peer);
-      if (error instanceof Refusal && error.refusal !== "server-shutting-down") this.#noteFailure(peer, now);
-    });
+    const stay: Stay = { credentials: key, guest, lastsUntil: now + STAY_MS };
+    this.#stays.set(peer, stay);
+    guest.then(
+      ({ expiresAt }) => stay.lastsUntil = Math.min(stay.lastsUntil, this.#fromTimeOfDay(expiresAt)),
+      (error) => {
+        if (this.#stays.get(peer) === stay) this.#stays.delete(peer);
+        if (error instanceof Refusal && error.refusal !== "server-shutting-down") this.#noteFailure(peer, now);
+      },
+    );
     return guest;
   }
 
@@ -65,14 +70,12 @@ export class Visitors {
     return gateway.admit({ clientId, username, password: secret, remoteAddress, listener });
   }
 
-  #lasts({ since }: Stay): boolean {
-    return this.#parts.now() - since < STAY_MS;
+  #lasts({ lastsUntil }: Stay): boolean {
+    return this.#parts.now() < lastsUntil;
   }
 
-  async #unexpired(guest: Promise<Guest>): Promise<Guest> {
-    const known = await guest;
-    if (this.#parts.timeOfDay() < known.expiresAt) return known;
-    throw new Refusal("not-authorized", "Cannot serve the guest any more: what it has shown has ended");
+  #fromTimeOfDay(at: number): number {
+    return this.#parts.now() + at - this.#parts.timeOfDay();
   }
 
   #assertPatience(peer: Peer, now: number): void {
