@@ -59,7 +59,7 @@ export type {
   PublishOutcome,
   RetainedRange,
 } from "./src/bridge/gateway.ts";
-export type { DisconnectCause, DropCause, Happening, MessageFacts } from "./src/core/happening.ts";
+export type { DisconnectCause, DropCause, Happening, MessageFacts, QueueDropCause } from "./src/core/happening.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
 export type { QoS } from "./src/core/message.ts";
 export type {

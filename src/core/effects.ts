@@ -2,6 +2,7 @@ import type { Happening } from "./happening.ts";
 import type { Message, QoS } from "./message.ts";
 import type { Mutation } from "./mutation.ts";
 import type { Peer } from "./ports.ts";
+import type { QueueLoad } from "./queue/load.ts";
 import type { Outcome, RefusalCause } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
@@ -56,12 +57,15 @@ export class Effects {
   readonly loads: Session[] = [];
   /** Sessions that nobody is connected to, whose spilled deliveries of shared groups others could have; `after` is where to begin. */
   readonly handOns: { readonly session: Session; readonly after: number }[] = [];
+  /** What queues need from the store, once everything decided before is committed. */
+  readonly queueLoads: QueueLoad[] = [];
   /** How many of `sends` count; those behind it are spare. */
   length = 0;
 
   get isEmpty(): boolean {
     return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
-      this.unfinished.length === 0 && this.loads.length === 0 && this.handOns.length === 0;
+      this.unfinished.length === 0 && this.loads.length === 0 && this.handOns.length === 0 &&
+      this.queueLoads.length === 0;
   }
 
   /** Says a message to `peer`; `packetId` is 0 for QoS 0. */
@@ -120,6 +124,7 @@ export class Effects {
     this.unfinished.length = 0;
     this.loads.length = 0;
     this.handOns.length = 0;
+    this.queueLoads.length = 0;
   }
 
   #next(kind: SendKind, peer: Peer): Send {

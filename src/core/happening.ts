@@ -1,5 +1,6 @@
 import type { QoS } from "./message.ts";
 import type { Origin } from "./ports.ts";
+import type { DeadLetterCause } from "./queue/record.ts";
 import type { RefusalCause } from "./refusal.ts";
 
 /** Why a message did not reach a session, or was not taken from its publisher ("not-authorized", "refused"). */
@@ -12,6 +13,9 @@ export type DropCause =
   | "session-ended"
   | "not-authorized"
   | "refused";
+
+/** Why a queue's group did not get a message, or a queue did not take the copy of one ("queue-full"). */
+export type QueueDropCause = "expired" | "rejected" | "delivery-limit" | "queue-full";
 
 /** How a connection ended: by DISCONNECT, by the client without one, because it took nothing, or by the broker for a cause. */
 export type DisconnectCause = "normal" | "with-will" | "connection-lost" | "write-timeout" | RefusalCause;
@@ -71,6 +75,33 @@ export type Happening =
   /** Told by the shell: nothing that would have to be stored is taken until there is room again. */
   | { readonly kind: "store-full" | "store-has-room" }
   | { readonly kind: "message-dropped"; readonly clientId: string; readonly topic: string; readonly cause: DropCause }
+  | { readonly kind: "queue-created" | "queue-changed" | "queue-deleted"; readonly queue: string }
+  | { readonly kind: "queue-purged"; readonly queue: string; readonly count: number }
+  | { readonly kind: "queue-group-created" | "queue-group-deleted"; readonly queue: string; readonly group: string }
+  /** `group` is empty, and `messageId` the topic, for a message that was to be copied into the queue and was not. */
+  | {
+    readonly kind: "queue-message-dropped";
+    readonly queue: string;
+    readonly group: string;
+    readonly messageId: string;
+    readonly cause: QueueDropCause;
+  }
+  | {
+    readonly kind: "message-dead-lettered";
+    readonly queue: string;
+    readonly group: string;
+    readonly messageId: string;
+    readonly cause: DeadLetterCause;
+    readonly deliveryCount: number;
+  }
+  /** A dead letter found no room: the message stays where it is and is delivered again later. */
+  | {
+    readonly kind: "dead-letters-full";
+    readonly queue: string;
+    readonly group: string;
+    readonly messageId: string;
+    readonly cause: DeadLetterCause;
+  }
   /** (message) */
   | { readonly kind: "message-published"; readonly clientId: string | undefined; readonly message: MessageFacts }
   /** (message) */

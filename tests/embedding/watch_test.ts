@@ -40,6 +40,18 @@ function short(happening: Happening): string {
     case "session-created":
     case "session-taken-over":
       return `${happening.kind} ${happening.clientId}`;
+    case "queue-message-dropped":
+    case "message-dead-lettered":
+    case "dead-letters-full":
+      return `${happening.kind} ${happening.messageId} ${happening.cause}`;
+    case "queue-group-created":
+    case "queue-group-deleted":
+      return `${happening.kind} ${happening.queue} ${happening.group}`;
+    case "queue-created":
+    case "queue-changed":
+    case "queue-deleted":
+    case "queue-purged":
+      return `${happening.kind} ${happening.queue}`;
     default:
       return happening satisfies never;
   }

@@ -44,6 +44,16 @@ export class SettledRanges {
     return this.#next(offset) ?? offset;
   }
 
+  /** How many offsets from `from` (included) to `to` (excluded) lie in ranges. */
+  covered(from: number, to: number): number {
+    const bounds = this.#bounds;
+    let count = 0;
+    for (let i = 0; i < bounds.length && bounds[i] < to; i += 2) {
+      count += Math.max(0, Math.min(bounds[i + 1], to) - Math.max(bounds[i], from));
+    }
+    return count;
+  }
+
   /** Forgets what lies below `position`. */
   dropBelow(position: number): void {
     const bounds = this.#bounds;

@@ -1,0 +1,221 @@
+import type { QueueLoad } from "./load.ts";
+import type { Group } from "./group.ts";
+import type { GroupPartition } from "./group_partition.ts";
+import { QueueItem } from "./item.ts";
+import type { StoredQueueFailure } from "./mutation.ts";
+import { type QueueLog, SEGMENT_RECORDS } from "./queue_log.ts";
+import { type QueueRecord, recordBytes } from "./record.ts";
+import { SettledRanges } from "./settled_ranges.ts";
+
+/** How many messages that are not settled a group looks at, in each log. */
+export const WINDOW_RECORDS = 1_000;
+export const WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** A group's place in one log. What lies below `cursor` is settled, but for the messages in the window; what lies above has not been
+ * looked at, but for what a start, or members that went, left behind there: ranges that are settled, and failures. */
+export class GroupLog {
+  readonly group: Group;
+  readonly partition: GroupPartition;
+  readonly log: QueueLog;
+  cursor: number;
+  /** From which position on it is looked whether the log can be trimmed. */
+  trimAt: number;
+  /** The page that is asked for. */
+  load: QueueLoad | null = null;
+  /** The window by offset, and its ends. */
+  readonly items = new Map<number, QueueItem>();
+  first: QueueItem | null = null;
+  last: QueueItem | null = null;
+  ahead: SettledRanges = new SettledRanges();
+  readonly failures = new Map<number, StoredQueueFailure>();
+  /** How many of all that were ever in the log this group has nothing to do with any more. */
+  passed = 0;
+  passedBytes = 0;
+  /** Messages that were not for this group since its place was written down last. */
+  #skipped = 0;
+  #bytes = 0;
+
+  constructor(group: Group, at: { partition: GroupPartition; log: QueueLog; cursor: number }) {
+    this.group = group;
+    this.partition = at.partition;
+    this.log = at.log;
+    this.cursor = at.cursor;
+    this.trimAt = at.cursor + SEGMENT_RECORDS;
+  }
+
+  /** Everything below is settled. */
+  get position(): number {
+    return this.first === null ? this.cursor : this.first.record.offset;
+  }
+
+  get isFull(): boolean {
+    return this.items.size >= WINDOW_RECORDS || this.#bytes >= WINDOW_BYTES;
+  }
+
+  /** Whether the store should be asked for more. */
+  get isHalfEmpty(): boolean {
+    return this.load === null && this.cursor < this.log.next && this.items.size < WINDOW_RECORDS / 2 &&
+      this.#bytes < WINDOW_BYTES / 2;
+  }
+
+  /** The page that fills the window. */
+  request(): QueueLoad {
+    const request = {
+      logId: this.log.logId,
+      from: this.cursor,
+      to: this.log.next,
+      limit: WINDOW_RECORDS - this.items.size,
+      bytesMax: WINDOW_BYTES - this.#bytes,
+    };
+    return this.load = { kind: "page", place: this, request };
+  }
+
+  /** Puts the next record of the log into the window; undefined when it has been settled already. */
+  push(record: QueueRecord): QueueItem | undefined {
+    this.cursor = record.offset + 1;
+    if (!this.ahead.isEmpty) {
+      const isSettled = this.ahead.has(record.offset);
+      this.ahead.dropBelow(this.cursor);
+      if (isSettled) return undefined;
+    }
+    const item = new QueueItem(record, this);
+    const failure = this.failures.get(record.offset);
+    if (failure !== undefined) {
+      item.failures = failure.failures;
+      item.failedAt = failure.failedAt;
+      item.dueAt = failure.dueAt;
+      this.failures.delete(record.offset);
+    }
+    item.before = this.last;
+    if (this.last === null) this.first = item;
+    else this.last.after = item;
+    this.last = item;
+    this.items.set(record.offset, item);
+    this.#bytes += item.bytes;
+    return item;
+  }
+
+  /** Goes past a record that is not for this group. */
+  skip(record: QueueRecord): void {
+    this.cursor = record.offset + 1;
+    if (!this.ahead.isEmpty) {
+      const isSettled = this.ahead.has(record.offset);
+      this.ahead.dropBelow(this.cursor);
+      if (isSettled) return;
+    }
+    this.#skipped++;
+    this.pass(1, recordBytes(record));
+  }
+
+  /** Whether so many were skipped that the place should be written down: a restart would look at all of them again. */
+  get isFarAhead(): boolean {
+    return this.#skipped >= WINDOW_RECORDS;
+  }
+
+  /** What is settled behind the last message of the window. */
+  tail(): { from: number; to: number; position: number } {
+    this.#skipped = 0;
+    const from = this.last === null ? this.position : this.last.record.offset + 1;
+    return { from, to: this.cursor, position: this.position };
+  }
+
+  /** Takes a message out for good, and answers what is settled now around it. */
+  remove(item: QueueItem): { from: number; to: number; position: number } {
+    const { before, after, record } = item;
+    if (after === null) this.#skipped = 0;
+    const from = before === null ? record.offset : before.record.offset + 1;
+    const to = after === null ? this.cursor : after.record.offset;
+    this.#unlink(item);
+    this.pass(1, item.bytes);
+    return { from, to, position: this.position };
+  }
+
+  /** Counts what the group has nothing to do with any more. */
+  pass(count: number, bytes: number): void {
+    this.passed += count;
+    this.passedBytes += bytes;
+    this.group.pass(count, bytes);
+  }
+
+  /** How many the group has not settled. */
+  get unsettled(): number {
+    return Math.max(0, this.log.appended - this.passed);
+  }
+
+  /** Counts anew, as well as it can be known: exactly where the window reaches the end of the log. */
+  recount(): void {
+    const rest = this.log.between(this.cursor, this.log.next);
+    const settled = this.ahead.covered(this.cursor, this.log.next);
+    const share = rest.count === 0 ? 0 : Math.max(0, 1 - settled / rest.count);
+    const count = this.items.size + Math.round(rest.count * share);
+    const bytes = this.#bytes + Math.round(rest.bytes * share);
+    this.pass(this.log.appended - count - this.passed, this.log.appendedBytes - bytes - this.passedBytes);
+  }
+
+  /** Gives the window back: what it says is kept as ranges and failures, and is read again when somebody wants it. */
+  fold(): void {
+    this.load = null;
+    if (this.first === null) return;
+    const ranges = new SettledRanges(this.ahead.toArray());
+    for (let item: QueueItem | null = this.first; item !== null; item = item.after) {
+      const { offset } = item.record;
+      ranges.add(offset + 1, item.after?.record.offset ?? this.cursor);
+      if (item.failures > 0) this.failures.set(offset, failureOf(item));
+    }
+    this.ahead = ranges;
+    this.cursor = this.first.record.offset;
+    this.#empty();
+  }
+
+  /** Goes somewhere else: nothing is known of what lies there. */
+  moveTo(cursor: number): void {
+    this.load = null;
+    this.ahead = new SettledRanges();
+    this.failures.clear();
+    this.cursor = cursor;
+    this.#empty();
+    this.recount();
+  }
+
+  /** What lies below `before` is about to go from the log; the window has been cleared of it. */
+  dropBelow(before: number): void {
+    for (const offset of [...this.failures.keys()]) if (offset < before) this.failures.delete(offset);
+    if (this.cursor >= before) return;
+    const { count, bytes } = this.log.between(this.cursor, before);
+    const share = count === 0 ? 0 : Math.max(0, 1 - this.ahead.covered(this.cursor, before) / count);
+    this.pass(Math.round(count * share), Math.round(bytes * share));
+    this.load = null;
+    this.cursor = before;
+    this.ahead.dropBelow(before);
+  }
+
+  /** Takes out a message that goes with its log. */
+  drop(item: QueueItem): void {
+    this.#unlink(item);
+    this.pass(1, item.bytes);
+  }
+
+  #unlink(item: QueueItem): void {
+    const { before, after } = item;
+    if (before === null) this.first = after;
+    else before.after = after;
+    if (after === null) this.last = before;
+    else after.before = before;
+    item.before = item.after = null;
+    this.items.delete(item.record.offset);
+    this.#bytes -= item.bytes;
+  }
+
+  #empty(): void {
+    this.items.clear();
+    this.first = this.last = null;
+    this.#bytes = 0;
+    this.#skipped = 0;
+  }
+}
+
+/** A failure as it is stored. */
+export function failureOf({ place, record, failures, failedAt, dueAt }: QueueItem): StoredQueueFailure {
+  const { group, log } = place;
+  return { groupId: group.groupId, logId: log.logId, offset: record.offset, failures, failedAt, dueAt };
+}

@@ -1,0 +1,86 @@
+import type { QueueOrdering } from "./definition.ts";
+import type { GroupLog } from "./group_log.ts";
+import { ItemState, type QueueItem } from "./item.ts";
+import { ItemHeap } from "./item_heap.ts";
+import type { Lane } from "./lane.ts";
+
+/** One partition as a group sees it: its logs by priority, what is to be delivered next, and which keys are under way. */
+export class GroupPartition {
+  readonly index: number;
+  readonly ordering: QueueOrdering;
+  /** By priority; those that are not used are missing. */
+  readonly places: (GroupLog | undefined)[] = [];
+  /** Whom it is served to; null while nobody is there. */
+  lane: Lane | null = null;
+  /** The lane that knows that something is ready. */
+  listedIn: Lane | null = null;
+  readonly #ready = new ItemHeap();
+  /** For each key the message in front: ready, with a consumer, or waiting for its next delivery. */
+  readonly #fronts = new Map<string, QueueItem>();
+
+  constructor(index: number, ordering: QueueOrdering) {
+    this.index = index;
+    this.ordering = ordering;
+  }
+
+  get hasReady(): boolean {
+    return this.#ready.size > 0;
+  }
+
+  /** Takes a message in: true when it is the front of its key, or has none, and may be delivered as far as that goes. */
+  enter(item: QueueItem): boolean {
+    const key = this.#keyOf(item);
+    if (key === "") return true;
+    const front = this.#fronts.get(key);
+    if (front === undefined) {
+      this.#fronts.set(key, item);
+      return true;
+    }
+    (front.followers ??= new ItemHeap()).push(item);
+    return false;
+  }
+
+  /** To be delivered as soon as somebody has room. */
+  makeReady(item: QueueItem): void {
+    item.state = ItemState.ready;
+    this.#ready.push(item);
+    this.lane?.list(this);
+  }
+
+  /** Takes out what is delivered next. */
+  take(): QueueItem | undefined {
+    for (;;) {
+      const item = this.#ready.pop();
+      if (item === undefined || item.state === ItemState.ready) return item;
+    }
+  }
+
+  /** A message is done with: the next one of its key is the front now, and is answered. */
+  leave(item: QueueItem): QueueItem | undefined {
+    const key = this.#keyOf(item);
+    if (key === "" || this.#fronts.get(key) !== item) return undefined;
+    const { followers } = item;
+    let next = followers?.pop();
+    while (next !== undefined && next.state !== ItemState.waiting) next = followers!.pop();
+    if (next === undefined) {
+      this.#fronts.delete(key);
+      return undefined;
+    }
+    if (followers!.size > 0) next.followers = followers;
+    item.followers = null;
+    this.#fronts.set(key, next);
+    return next;
+  }
+
+  /** Forgets all messages. */
+  clear(): void {
+    this.#ready.clear();
+    this.#fronts.clear();
+  }
+
+  /** Empty for a message that is held back by no other. With `strict` all are of one key. */
+  #keyOf({ record }: QueueItem): string {
+    if (this.ordering === "partition") return record.key;
+    return this.ordering === "strict" ? "strict" : "";
+  }
+}

@@ -1,0 +1,33 @@
+import type { Queue } from "./queue.ts";
+import type { QueueLog } from "./queue_log.ts";
+
+/** Where a group starts, or goes to: `first` is the oldest message that is there, `last` is behind the newest, so that only what comes
+ * from now on is read; an offset holds for every partition, `offsets` has one for each log by its id (the store knows which offset a
+ * time has). */
+export type GroupStart =
+  | { readonly kind: "default" | "first" | "last" }
+  | { readonly kind: "offset"; readonly offset: number }
+  | { readonly kind: "offsets"; readonly offsets: ReadonlyMap<number, number> };
+
+/** The offset in `log`. What every group of a classic queue has settled is gone, also where it has not been trimmed yet. */
+export function cursorAt(start: GroupStart, log: QueueLog, queue: Queue): number {
+  switch (start.kind) {
+    case "default":
+      return queue.definition.type === "stream" ? log.next : firstOf(log, queue);
+    case "first":
+      return firstOf(log, queue);
+    case "last":
+      return log.next;
+    case "offset":
+      return start.offset;
+    case "offsets":
+      return start.offsets.get(log.logId) ?? log.first;
+    default:
+      return start satisfies never;
+  }
+}
+
+function firstOf(log: QueueLog, queue: Queue): number {
+  if (queue.definition.type === "stream" || queue.groups.size === 0) return log.first;
+  return Math.min(...[...queue.groups.values()].map((group) => group.placeIn(log).position));
+}

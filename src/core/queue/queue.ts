@@ -1,0 +1,323 @@
+import type { QueueDropCause } from "../happening.ts";
+import { Refusal } from "../refusal.ts";
+import { quoted } from "../text.ts";
+import type { Turn } from "../turn.ts";
+import type { QueueContext } from "./context.ts";
+import type { QueueDefinition } from "./definition.ts";
+import { cursorAt, type GroupStart } from "./group_start.ts";
+import { Group } from "./group.ts";
+import type { GroupLog } from "./group_log.ts";
+import type { QueueItem } from "./item.ts";
+import { MessageKeys } from "./message_keys.ts";
+import type { QueueSegment, StoredQueueLog } from "./mutation.ts";
+import { type Amount, QueueLog, SEGMENT_RECORDS } from "./queue_log.ts";
+import { type QueueEntry, type QueueRecord, recordBytes } from "./record.ts";
+import { QueueStatistics } from "./queue_statistics.ts";
+import { Upkeep } from "./upkeep.ts";
+
+/** How long what is settled may lie in a log before it is trimmed, however little it is. */
+const TRIM_MS = 1_000;
+
+/** One partition: offsets come from one counter, records lie in one log for each priority. */
+export interface QueuePartition {
+  readonly index: number;
+  next: number;
+  /** By priority; those that were never used are missing. */
+  readonly logs: (QueueLog | undefined)[];
+}
+
+/** A queue: its partitions, what lies in them, and the groups that read them. */
+export class Queue {
+  readonly queueId: number;
+  readonly context: QueueContext;
+  readonly partitions: QueuePartition[] = [];
+  readonly groups = new Map<string, Group>();
+  /** Those that have members. */
+  readonly active: Group[] = [];
+  readonly keys: MessageKeys = new MessageKeys();
+  readonly statistics: QueueStatistics = new QueueStatistics();
+  readonly upkeep: Upkeep = new Upkeep(this);
+  /** What is to be appended later. */
+  delayed: Amount = { count: 0, bytes: 0 };
+  /** What lies in its logs, and what ever did since the start. */
+  count = 0;
+  bytes = 0;
+  appended = 0;
+  appendedBytes = 0;
+  isGone = false;
+  /** At most what the slowest group has passed; groups only go on, so it is looked up when it matters. */
+  #slowest: Amount = { count: 0, bytes: 0 };
+  #definition: QueueDefinition;
+  #inTurn = 0;
+
+  constructor(context: QueueContext, queueId: number, definition: QueueDefinition) {
+    this.context = context;
+    this.queueId = queueId;
+    this.#definition = definition;
+    this.#grow();
+  }
+
+  get name(): string {
+    return this.#definition.name;
+  }
+
+  get definition(): QueueDefinition {
+    return this.#definition;
+  }
+
+  /** Takes another definition, that has been found valid in place of this one. */
+  redefine(definition: QueueDefinition, turn: Turn): void {
+    this.#definition = definition;
+    this.#grow();
+    for (const group of this.groups.values()) {
+      group.grow();
+      if (group.idleSince > 0) group.scheduleExpiry();
+    }
+    this.upkeep.schedule(turn.now);
+  }
+
+  /** Refuses what does not fit, before anything is written.
+   * @throws {Refusal} packet-too-large, quota-exceeded */
+  assertRoom(bytes: number): void {
+    const { limits } = this.#definition;
+    if (bytes > limits.messageBytes) {
+      throw new Refusal(
+        "packet-too-large",
+        `Cannot append ${bytes} bytes to ${quoted(this.name)}: the maximum is ${limits.messageBytes} bytes a message`,
+      );
+    }
+    const fault = this.#fullness(bytes);
+    if (fault !== undefined) throw new Refusal("quota-exceeded", `Cannot append to ${quoted(this.name)}: ${fault}`);
+  }
+
+  /** Whether a message of so many bytes fits. */
+  hasRoom(bytes: number): boolean {
+    return this.#fullness(bytes) === undefined;
+  }
+
+  /** The partition for a message: `hash` chooses, or they take turns. */
+  partitionFor(hash: number | undefined): number {
+    const { length } = this.partitions;
+    if (hash !== undefined) return hash % length;
+    this.#inTurn = (this.#inTurn + 1) % length;
+    return this.#inTurn;
+  }
+
+  /** Appends, and hands on to the groups that are at the end. `entry` and its bytes are kept as they are. */
+  append(entry: QueueEntry, index: number, turn: Turn): QueueRecord {
+    const partition = this.partitions[index];
+    const log = partition.logs[entry.priority] ?? this.#open(partition, entry.priority, turn);
+    const record: QueueRecord = {
+      topic: entry.topic,
+      sourceTopic: entry.sourceTopic,
+      key: entry.key,
+      messageKey: entry.messageKey,
+      priority: entry.priority,
+      expiresAt: Math.min(entry.expiresAt, turn.now + this.#definition.limits.ttlMs),
+      group: entry.group,
+      origin: entry.origin,
+      properties: entry.properties,
+      payload: entry.payload,
+      offset: partition.next++,
+      appendedAt: turn.now,
+    };
+    const bytes = recordBytes(record);
+    turn.effects.writes.push({ kind: "queue-appended", logId: log.logId, record });
+    const isNewSegment = log.append(record.offset, bytes, turn.now);
+    this.count++;
+    this.bytes += bytes;
+    this.appended++;
+    this.appendedBytes += bytes;
+    this.statistics.appended++;
+    if (isNewSegment) this.upkeep.segmentOpened(partition, turn);
+    for (let i = 0; i < this.active.length; i++) this.active[i].appended(record, log, turn);
+    return record;
+  }
+
+  /** Puts in a log that a start found. */
+  restoreLog(stored: StoredQueueLog & { first: number; next: number; segments: readonly QueueSegment[] }): QueueLog {
+    const partition = this.partitions[stored.partition];
+    const log = new QueueLog(stored, stored.first);
+    log.restore(stored.next, stored.segments);
+    partition.logs[stored.priority] = log;
+    partition.next = Math.max(partition.next, stored.next);
+    this.count += log.count;
+    this.bytes += log.bytes;
+    this.appended += log.appended;
+    this.appendedBytes += log.appendedBytes;
+    return log;
+  }
+
+  *logs(): Iterable<QueueLog> {
+    for (const { logs } of this.partitions) for (const log of logs) if (log !== undefined) yield log;
+  }
+
+  /** A new group; where it starts is written down for each log. */
+  openGroup(options: { name: string; filter: string; clientId: string; start: GroupStart }, turn: Turn): Group {
+    const { name, filter, clientId, start } = options;
+    const stored = { groupId: this.context.nextId(), queueId: this.queueId, name, filter, clientId, idleSince: 0 };
+    const group = new Group(this, stored);
+    turn.effects.writes.push({ kind: "queue-group-saved", ...stored });
+    for (const log of this.logs()) {
+      const position = Math.min(log.next, Math.max(cursorAt(start, log, this), log.first));
+      group.enter(log, position);
+      const { groupId } = group;
+      turn.effects.writes.push({ kind: "queue-positioned", groupId, logId: log.logId, position });
+    }
+    this.addGroup(group);
+    turn.effects.happenings.push({ kind: "queue-group-created", queue: this.name, group: name });
+    return group;
+  }
+
+  addGroup(group: Group): void {
+    this.groups.set(group.name, group);
+    this.noteSlower(group);
+    if (group.clientId !== "") this.context.noteClientGroup(group, true);
+  }
+
+  /** What a group has settled alone stays settled: it goes from the log before the group does. */
+  deleteGroup(group: Group, turn: Turn): void {
+    if (this.#definition.type === "classic") { for (const log of this.logs()) this.#trim(log, turn); }
+    this.groups.delete(group.name);
+    const at = this.active.indexOf(group);
+    if (at >= 0) this.active.splice(at, 1);
+    group.end(turn);
+    if (group.clientId !== "") this.context.noteClientGroup(group, false);
+    turn.effects.writes.push({ kind: "queue-group-deleted", groupId: group.groupId });
+    turn.effects.happenings.push({ kind: "queue-group-deleted", queue: this.name, group: group.name });
+    if (this.#definition.type === "classic" && this.groups.size > 0) {
+      for (const log of this.logs()) this.#trim(log, turn);
+    }
+  }
+
+  /** Sends a group elsewhere, as far as there is something. */
+  seek(group: Group, to: GroupStart, turn: Turn): void {
+    group.seek((log) => cursorAt(to, log, this), turn);
+  }
+
+  /** Nothing of it remains: who holds a message of it holds it no longer. */
+  end(turn: Turn): void {
+    this.isGone = true;
+    this.active.length = 0;
+    for (const group of this.groups.values()) {
+      group.end(turn);
+      if (group.clientId !== "") this.context.noteClientGroup(group, false);
+    }
+    this.groups.clear();
+  }
+
+  /** A group has gone back or is new. */
+  noteSlower({ passed, passedBytes }: Group): void {
+    const { count, bytes } = this.#slowest;
+    this.#slowest = { count: Math.min(count, passed), bytes: Math.min(bytes, passedBytes) };
+  }
+
+  /** A group's place has moved: of a classic queue, what every group has settled goes. Looked at once in a thousand messages, and a
+   * second after a group has come to the end. */
+  settledTo(place: GroupLog, turn: Turn): void {
+    if (this.#definition.type !== "classic") return;
+    const { log, position } = place;
+    if (position >= place.trimAt) {
+      place.trimAt = position + SEGMENT_RECORDS;
+      this.#trim(log, turn);
+    } else if (position >= log.next && !log.isTrimDue && log.count > 0) {
+      log.isTrimDue = true;
+      this.context.deadlines.add(turn.now + TRIM_MS, {
+        due: (turn) => {
+          log.isTrimDue = false;
+          if (!this.isGone) this.#trim(log, turn);
+        },
+      });
+    }
+  }
+
+  /** Everything below `before` goes from the log, settled or not. */
+  dropBelow(log: QueueLog, before: number, turn: Turn): Amount {
+    for (const group of this.groups.values()) group.dropBelow(log, before, turn);
+    return this.#cut(log, before, turn);
+  }
+
+  /** Tells and counts that a group did not get a message. */
+  tellDropped(item: QueueItem, cause: QueueDropCause, turn: Turn): void {
+    this.statistics.dropped[cause]++;
+    const { record, place } = item;
+    const { group, log } = place;
+    const messageId = `${this.name}:${log.partition}:${record.offset}`;
+    turn.effects.happenings.push({
+      kind: "queue-message-dropped",
+      queue: this.name,
+      group: group.name,
+      messageId,
+      cause,
+    });
+  }
+
+  /** What waits: what the slowest group has not settled, or everything while there is none; delayed messages included. */
+  get waiting(): Amount {
+    this.#findSlowest();
+    const isStream = this.#definition.type === "stream";
+    return {
+      count: this.appended - this.#slowest.count + this.delayed.count,
+      bytes: (isStream ? this.bytes : this.appendedBytes - this.#slowest.bytes) + this.delayed.bytes,
+    };
+  }
+
+  #fullness(bytes: number): string | undefined {
+    const { limits, type } = this.#definition;
+    if (this.appended - this.#slowest.count + this.delayed.count + 1 > limits.messages) {
+      const { count } = this.waiting;
+      if (count + 1 > limits.messages) return `${count} messages wait, the maximum is ${limits.messages}`;
+    }
+    if (limits.bytes === Infinity) return undefined;
+    const atMost = type === "stream" ? this.bytes : this.appendedBytes - this.#slowest.bytes;
+    if (atMost + this.delayed.bytes + bytes <= limits.bytes) return undefined;
+    const waiting = this.waiting.bytes;
+    if (waiting + bytes <= limits.bytes) return undefined;
+    return `${waiting} bytes wait, the maximum is ${limits.bytes}`;
+  }
+
+  #findSlowest(): void {
+    let count = Infinity;
+    let bytes = Infinity;
+    for (const { passed, passedBytes } of this.groups.values()) {
+      count = Math.min(count, passed);
+      bytes = Math.min(bytes, passedBytes);
+    }
+    if (count === Infinity) { // without groups it is what is not there any more
+      count = this.appended - this.count;
+      bytes = this.appendedBytes - this.bytes;
+    }
+    this.#slowest = { count, bytes };
+  }
+
+  /** Trims what every group has settled; nothing while there is no group. */
+  #trim(log: QueueLog, turn: Turn): void {
+    let lowest = Infinity;
+    for (const group of this.groups.values()) lowest = Math.min(lowest, group.placeIn(log).position);
+    if (lowest !== Infinity && lowest > log.first) this.#cut(log, lowest, turn);
+  }
+
+  #cut(log: QueueLog, before: number, turn: Turn): Amount {
+    const dropped = log.dropBelow(before);
+    this.count -= dropped.count;
+    this.bytes -= dropped.bytes;
+    turn.effects.writes.push({ kind: "queue-trimmed", logId: log.logId, before });
+    return dropped;
+  }
+
+  #open(partition: QueuePartition, priority: number, turn: Turn): QueueLog {
+    const { queueId, context } = this;
+    const stored = { logId: context.nextId(), queueId, partition: partition.index, priority };
+    turn.effects.writes.push({ kind: "queue-log-opened", ...stored });
+    const log = new QueueLog(stored, partition.next);
+    partition.logs[priority] = log;
+    for (const group of this.groups.values()) group.enter(log, log.first);
+    return log;
+  }
+
+  #grow(): void {
+    for (let index = this.partitions.length; index < this.#definition.partitions; index++) {
+      this.partitions.push({ index, next: 0, logs: [] });
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import { type QueueSegment, type StoredQueueLog } from "./mutation.ts";
+
+/** A segment is closed after so many records or bytes, or when the next record is so much younger than its first. */
+export const SEGMENT_RECORDS = 1_024;
+export const SEGMENT_BYTES = 4 * 1024 * 1024;
+export const SEGMENT_MS = 60_000;
+
+/** Messages and their bytes. */
+export interface Amount {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+type Segment = { -readonly [Key in keyof QueueSegment]: QueueSegment[Key] };
+
+/** What is known of one log without looking at its records: where it begins and ends, and how much lies in each of its segments.
+ * Within a segment that has gaps (priorities, compaction) counts are estimated in proportion; at its ends they are exact. */
+export class QueueLog {
+  readonly logId: number;
+  readonly partition: number;
+  readonly priority: number;
+  /** The first offset that is not trimmed, and the next one that this log may get. */
+  first: number;
+  next: number;
+  /** What `next` was before the newest record. */
+  nextBefore: number;
+  count = 0;
+  bytes = 0;
+  /** All that ever lay in it since the start, what the start brought back included. */
+  appended = 0;
+  appendedBytes = 0;
+  /** Below it lies what a compaction has looked at, and how much of that is left. */
+  compactedTo = 0;
+  /** Whether it falls due that what is settled is trimmed, however little. */
+  isTrimDue = false;
+  readonly segments: Segment[] = [];
+
+  constructor({ logId, partition, priority }: StoredQueueLog, first: number) {
+    this.logId = logId;
+    this.partition = partition;
+    this.priority = priority;
+    this.first = this.next = this.nextBefore = first;
+  }
+
+  /** Puts in what a start found. */
+  restore(next: number, segments: readonly QueueSegment[]): void {
+    this.next = this.nextBefore = next;
+    for (const segment of segments) {
+      this.segments.push({ ...segment });
+      this.count += segment.count;
+      this.bytes += segment.bytes;
+    }
+    this.appended = this.count;
+    this.appendedBytes = this.bytes;
+  }
+
+  /** Counts a new record; true when a segment begins with it. */
+  append(offset: number, bytes: number, now: number): boolean {
+    this.nextBefore = this.next;
+    this.next = offset + 1;
+    this.count++;
+    this.bytes += bytes;
+    this.appended++;
+    this.appendedBytes += bytes;
+    const last = this.segments.at(-1);
+    if (last !== undefined && fits(last, bytes, now)) {
+      last.count++;
+      last.bytes += bytes;
+      last.lastAt = now;
+      return false;
+    }
+    this.segments.push({ from: offset, count: 1, bytes, firstAt: now, lastAt: now });
+    return true;
+  }
+
+  /** The offset behind the last record of a segment. */
+  endOf(index: number): number {
+    return this.segments[index + 1]?.from ?? this.next;
+  }
+
+  /** What lies from `from` (included) to `to` (excluded). */
+  between(from: number, to: number): Amount {
+    let count = 0;
+    let bytes = 0;
+    for (let i = this.#segmentAt(from); i < this.segments.length && this.segments[i].from < to; i++) {
+      const share = this.#share(i, from, to);
+      count += Math.round(this.segments[i].count * share);
+      bytes += Math.round(this.segments[i].bytes * share);
+    }
+    return { count, bytes };
+  }
+
+  /** Forgets what lies below `before`, and answers how much that was. */
+  dropBelow(before: number): Amount {
+    const dropped = this.between(0, before);
+    const { segments } = this;
+    let whole = 0;
+    while (whole < segments.length && this.endOf(whole) <= before) whole++;
+    const cut = segments[whole];
+    if (cut !== undefined && cut.from < before) {
+      const { count, bytes } = this.between(cut.from, before);
+      cut.from = before;
+      cut.count -= count;
+      cut.bytes -= bytes;
+    }
+    segments.splice(0, whole);
+    this.first = Math.max(this.first, before);
+    this.count -= dropped.count;
+    this.bytes -= dropped.bytes;
+    return dropped;
+  }
+
+  /** Takes out what a compaction of everything below `to` has removed; from which segments is estimated. */
+  thin(to: number, removed: Amount): void {
+    const { segments } = this;
+    const end = this.#segmentAt(to);
+    let { count, bytes } = removed;
+    for (let i = 0; i < segments.length && i <= end && (count > 0 || bytes > 0); i++) {
+      const segment = segments[i];
+      const records = Math.min(segment.count, count);
+      const size = Math.min(segment.bytes, bytes);
+      segment.count -= records;
+      segment.bytes -= size;
+      count -= records;
+      bytes -= size;
+    }
+    this.count -= removed.count - count;
+    this.bytes -= removed.bytes - bytes;
+  }
+
+  #share(index: number, from: number, to: number): number {
+    const start = this.segments[index].from;
+    const end = this.endOf(index);
+    return Math.max(0, Math.min(end, to) - Math.max(start, from)) / (end - start);
+  }
+
+  /** The index of the segment that holds `offset`; 0 below all of them. */
+  #segmentAt(offset: number): number {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.segments[middle].from <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
+  }
+}
+
+function fits(segment: Segment, bytes: number, now: number): boolean {
+  return segment.count < SEGMENT_RECORDS && segment.bytes + bytes <= SEGMENT_BYTES &&
+    now - segment.firstAt < SEGMENT_MS;
+}
