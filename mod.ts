@@ -59,6 +59,7 @@ export type {
   PublishOutcome,
   RetainedRange,
 } from "./src/bridge/gateway.ts";
+export type { HttpBridgeOptions } from "./src/bridge/http/handler.ts";
 export type { DisconnectCause, DropCause, Happening, MessageFacts, QueueDropCause } from "./src/core/happening.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
 export type { QoS } from "./src/core/message.ts";
@@ -95,6 +96,7 @@ export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts"
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ListenCoapOptions } from "./src/server/coap_listener.ts";
 export type { ReceivedMessage } from "./src/server/local_subscription.ts";
+export type { FetchHandler, ListenHttpOptions } from "./src/server/http_listener.ts";
 export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";
 export type { FailedLoginOptions } from "./src/server/login_guard.ts";
 export type { BrokerOptions, ConnectionOptions, ListenerPolicy, ProtocolOptions } from "./src/server/options.ts";

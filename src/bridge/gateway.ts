@@ -106,6 +106,10 @@ export interface Guest extends Identity {
   /** Clears the retained message of a topic, as publishing an empty one does; resolves when that is committed. False when there was none.
    * @throws {Refusal} as publishing there would be refused */
   clearRetained(topic: string): Promise<boolean>;
+  /** Settles every delivery of the session that {@link subscribe} has kept up to an id, whoever is connected to it; resolves when that is
+   * committed, with how many it were.
+   * @throws {Refusal} not-authorized for a session that is another user's */
+  settleThrough(id: number): Promise<number>;
   /** Ends a session that {@link subscribe} has kept, and whoever is connected to it; resolves when that is committed. False when there
    * is none.
    * @throws {Refusal} not-authorized for a session that is another user's */

@@ -26,7 +26,7 @@ export async function runServe(config: Config, host: Host): Promise<number> {
   } catch (error) {
     const words = explainListenFailure(
       error,
-      [...config.listeners, ...config.coap === null ? [] : [config.coap]].map(formatAddress),
+      [...config.listeners, config.http, config.coap].filter((door) => door !== null).map(formatAddress),
     );
     if (words === undefined) throw error;
     host.complain(words);
@@ -63,8 +63,9 @@ function listenToSignals(host: Host): Promise<void> {
 }
 
 function greeting(server: RunningServer, config: Config): string[] {
-  const coap = server.coapListener === undefined ? [] : [server.coapListener];
-  const width = Math.max(...[...server.listeners, ...coap].map(({ name }) => name.length));
+  const { httpListener: http, coapListener: coap } = server;
+  const bridges = [http, coap].filter((door) => door !== undefined);
+  const width = Math.max(...[...server.listeners, ...bridges].map(({ name }) => name.length));
   const line = (listener: ListenerAddress, note: string) => {
     return `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}${note}`;
   };
@@ -77,7 +78,8 @@ function greeting(server: RunningServer, config: Config): string[] {
   return [
     "Weir is ready for MQTT clients.",
     ...listeners,
-    ...coap.map((listener) => line(listener, "  CoAP over UDP")),
+    ...http === undefined ? [] : [line(http, "  HTTP")],
+    ...coap === undefined ? [] : [line(coap, "  CoAP over UDP")],
     `Data: ${visible(server.dataDescription, MESSAGE_CHARACTERS_MAX)}.`,
     "Try it:",
     `  mosquitto_sub${target} -t 'hello/#' -v`,

@@ -1,11 +1,12 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
-import { COAP_LISTENER, hasIdentities, PLAIN_LISTENER } from "./clash.ts";
+import { COAP_LISTENER, hasIdentities, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
 import type {
   AuthConfig,
   CoapConfig,
   Config,
   ConnectionConfig,
+  HttpConfig,
   ListenerConfig,
   ProtocolConfig,
   ScramUser,
@@ -21,6 +22,7 @@ export function buildConfig(values: Values, lists: Lists): Config {
   assertLimits(limits);
   return {
     listeners: buildListeners(values, lists["server.listeners"]),
+    http: values["server.http_enabled"] ? buildHttp(values) : null,
     coap: values["server.coap_enabled"] ? buildCoap(values) : null,
     connection: buildConnection(values),
     limits,
@@ -50,6 +52,19 @@ function buildListener(values: Values, entry: Partial<Lists["server.listeners"][
     strictKeepAlive: entry.strict_keep_alive ?? values["server.strict_keep_alive"],
     protocol: entry.protocol ?? "auto",
     tls: buildTls(entry),
+  };
+}
+
+function buildHttp(values: Values): HttpConfig {
+  return {
+    name: HTTP_LISTENER,
+    ...values["server.http_addr"],
+    connectionsMax: values["server.http_max_connections"],
+    bodyBytesMax: values["server.http_max_body_size"],
+    requestTimeoutMs: values["server.http_request_timeout"],
+    subscriptionsMax: values["server.http_max_subscriptions"],
+    heartbeatMs: values["server.http_heartbeat"],
+    corsOrigins: values["server.http_cors_origins"],
   };
 }
 

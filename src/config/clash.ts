@@ -10,12 +10,17 @@ interface Door {
   readonly address: Address;
   /** Nobody comes in without a certificate. */
   readonly isLocked: boolean;
+  /** Not for MQTT clients. */
+  readonly isBridge?: true;
   /** UDP has ports of its own. */
   readonly isUdp?: true;
 }
 
 /** The listener of `server.tcp_addr`. */
 export const PLAIN_LISTENER = "tcp";
+
+/** The listener of `server.http_addr`. */
+export const HTTP_LISTENER = "http";
 
 /** The listener of `server.coap_addr`. */
 export const COAP_LISTENER = "coap";
@@ -54,15 +59,26 @@ function findDoors({ values, lists }: Reading): Door[] {
     const path = `server.listeners[${index}].addr`;
     if (addr !== undefined) doors.push({ path, name, address: addr, isLocked: clientAuth === "require" });
   }
+  if (values["server.http_enabled"]) {
+    const address = values["server.http_addr"];
+    doors.push({ path: "server.http_addr", name: HTTP_LISTENER, address, isLocked: false, isBridge: true });
+  }
   if (values["server.coap_enabled"]) {
     const address = values["server.coap_addr"];
-    doors.push({ path: "server.coap_addr", name: COAP_LISTENER, address, isLocked: false, isUdp: true });
+    doors.push({
+      path: "server.coap_addr",
+      name: COAP_LISTENER,
+      address,
+      isLocked: false,
+      isBridge: true,
+      isUdp: true,
+    });
   }
   return doors;
 }
 
 function* noDoor(doors: readonly Door[]): Iterable<Clash> {
-  if (doors.some(({ isUdp }) => !isUdp)) return;
+  if (doors.some(({ isBridge }) => isBridge !== true)) return;
   yield {
     path: "server.tcp_addr",
     message: () => "nobody could connect: it is switched off and server.listeners has none",
@@ -72,6 +88,7 @@ function* noDoor(doors: readonly Door[]): Iterable<Clash> {
 function* sameNames({ lists, values }: Reading): Iterable<Clash> {
   const seen = new Map<string, string>();
   if (values["server.tcp_addr"] !== null) seen.set(PLAIN_LISTENER, "server.tcp_addr");
+  if (values["server.http_enabled"]) seen.set(HTTP_LISTENER, "server.http_addr");
   if (values["server.coap_enabled"]) seen.set(COAP_LISTENER, "server.coap_addr");
   for (const [index, { name }] of lists["server.listeners"].entries()) {
     if (name === undefined) continue;

@@ -6,6 +6,8 @@ import type { Limits } from "../core/limits.ts";
 export interface Config {
   /** Where clients connect, in the order in which they are opened; at least one. */
   readonly listeners: readonly ListenerConfig[];
+  /** The HTTP bridge; null when it is off. */
+  readonly http: HttpConfig | null;
   /** The CoAP door; null when it is shut. */
   readonly coap: CoapConfig | null;
   readonly connection: ConnectionConfig;
@@ -36,6 +38,20 @@ export interface ListenerConfig {
   readonly protocol: ListenerProtocol;
   /** Null for a listener in clear text. */
   readonly tls: TlsFiles | null;
+}
+
+/** The HTTP listener. */
+export interface HttpConfig {
+  readonly name: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly bodyBytesMax: number;
+  /** From the end of the headers to the end of the body. */
+  readonly requestTimeoutMs: number;
+  readonly subscriptionsMax: number;
+  readonly heartbeatMs: number;
+  readonly corsOrigins: readonly string[];
 }
 
 /** The CoAP listener over UDP. */

@@ -3,6 +3,7 @@
 import type { Fields, Item, ListSetting, Setting } from "./setting.ts";
 import { BROKER_SETTINGS } from "./settings/broker.ts";
 import { COAP_SETTINGS } from "./settings/coap.ts";
+import { HTTP_SETTINGS } from "./settings/http.ts";
 import {
   AUTH_SETTINGS,
   CERTIFICATE_SETTINGS,
@@ -27,6 +28,7 @@ export const SECTIONS: Readonly<Record<string, string>> = {
 /** The keys with one value, by their path. */
 export const SETTINGS = {
   ...SERVER_SETTINGS,
+  ...HTTP_SETTINGS,
   ...COAP_SETTINGS,
   ...BROKER_SETTINGS,
   ...SESSION_SETTINGS,

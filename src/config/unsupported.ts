@@ -4,7 +4,6 @@
 /** A pattern is a path; `*` at its end stands for any rest, and a section stands for all that is under it. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   "server.ws_*": "MQTT over WebSocket",
-  "server.http*": "the HTTP bridge",
   "server.amqp*": "AMQP",
   "server.health_*": "the health endpoint",
   "server.metrics_*": "metrics",
@@ -37,6 +36,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   tls: "give a listener under server.listeners a cert_file and a key_file",
   "auth.local_principals": "see auth.certificate_username",
   "server.mqtt": "list each address under server.listeners; its protocol is v3, v5 or auto",
+  "server.http": "see server.http_enabled and server.http_addr",
   "server.coap": "see server.coap_enabled and server.coap_addr",
   "server.tls_*": "give a listener under server.listeners a cert_file and a key_file",
   "server.tcp_read_timeout": "the client's keep alive decides (server.strict_keep_alive, broker.max_keep_alive), and " +

@@ -23,7 +23,7 @@ import { encodeUtf8 } from "../wire/utf8.ts";
 import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
 import type { GatewayParts } from "./bridge_gateway.ts";
 import { guestMessage } from "./guest_message.ts";
-import { assertOwn, GuestStream } from "./guest_stream.ts";
+import { assertOwn, GuestStream, settleThrough } from "./guest_stream.ts";
 
 /** What a guest is given to work with. */
 export interface GuestParts extends GatewayParts {
@@ -115,6 +115,18 @@ export class BridgeGuest implements Guest {
     const wasThere = broker.retained.get(topic) !== undefined;
     await this.publish({ topic, payload: new Uint8Array(0), retain: true });
     return wasThere;
+  }
+
+  async settleThrough(id: number): Promise<number> {
+    this.#assertCurrent();
+    const { broker, loop } = this.#parts;
+    const session = broker.sessions.get(this.clientId);
+    if (session === undefined) return 0;
+    assertOwn(session, this);
+    let count = 0;
+    this.#decide((turn) => count = settleThrough(session, id, turn));
+    await loop.settled();
+    return count;
   }
 
   async endSession(): Promise<boolean> {

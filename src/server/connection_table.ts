@@ -24,19 +24,22 @@ export class ConnectionTable implements ConnectionOwner {
 
   /** Starts the connection and keeps it until it has ended, which is told. */
   track(connection: Connection, onEnded: () => void): void {
-    const { remoteAddress } = connection;
     this.#connections.set(connection, onEnded);
-    this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1);
+    this.#count(connection.remoteAddress);
     connection.start(this);
   }
 
+  /** Counts a connection that others keep; undefined when it is one too many from its address. The answer is to be called at its end. */
+  enter(address: string): (() => void) | undefined {
+    if (!this.hasRoomFor(address)) return undefined;
+    this.#count(address);
+    return () => this.#uncount(address);
+  }
+
   onClosed(connection: Connection): void {
-    const { remoteAddress } = connection;
     const onEnded = this.#connections.get(connection)!;
     this.#connections.delete(connection);
-    const left = this.#perAddress.get(remoteAddress)! - 1;
-    if (left === 0) this.#perAddress.delete(remoteAddress);
-    else this.#perAddress.set(remoteAddress, left);
+    this.#uncount(connection.remoteAddress);
     onEnded();
     if (this.#connections.size > 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
@@ -59,6 +62,16 @@ export class ConnectionTable implements ConnectionOwner {
   async cutAll(): Promise<void> {
     this.#abortAll();
     await this.#empty();
+  }
+
+  #count(address: string): void {
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+  }
+
+  #uncount(address: string): void {
+    const left = this.#perAddress.get(address)! - 1;
+    if (left === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, left);
   }
 
   #abortAll(): void {

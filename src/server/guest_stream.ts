@@ -137,7 +137,7 @@ export class GuestStream implements Speaker, GuestSubscription {
   settleThrough(id: number): number {
     if (!this.#isCurrent) return 0;
     let count = 0;
-    this.#parts.decide((turn) => count = this.#settleThrough(id, turn));
+    this.#parts.decide((turn) => count = settleThrough(this.#session, id, turn));
     return count;
   }
 
@@ -198,7 +198,7 @@ export class GuestStream implements Speaker, GuestSubscription {
     const request = { clientId, username, origin, clean, expirySeconds, receiveMaximum: window, will: undefined };
     this.#session = broker.attach({ ...request, peer: this }, turn);
     this.sessionPresent = this.#session === before;
-    if (settledThrough !== undefined) this.#settleThrough(settledThrough, turn);
+    if (settledThrough !== undefined) settleThrough(this.#session, settledThrough, turn);
     const named = new Set(requests.map(({ filter }) => filter));
     for (const [filter, { options }] of [...this.#session.subscriptions ?? []]) {
       if (named.has(filter) || (replace !== true && this.#parts.mayKeep(filter, options.qos))) continue;
@@ -226,14 +226,6 @@ export class GuestStream implements Speaker, GuestSubscription {
     this.congested = this.#waiting.length >= waitingMax || this.#waitingBytes >= waitingBytesMax;
   }
 
-  #settleThrough(id: number, turn: Turn): number {
-    const settled = [...this.#session.inflight?.values() ?? []].filter(({ sequence }) =>
-      sequence > 0 && sequence <= id
-    );
-    for (const { packetId } of settled) this.#session.settle(packetId, turn);
-    return settled.length;
-  }
-
   #onExpired(): number {
     this.close("not-authorized");
     return Infinity;
@@ -253,4 +245,11 @@ export class GuestStream implements Speaker, GuestSubscription {
 export function assertOwn(session: Session, who: { readonly username: string | undefined }): void {
   if (session.username === who.username) return;
   throw new Refusal("not-authorized", `Cannot use the session ${quoted(session.clientId)}: it is another user's`);
+}
+
+/** Settles the deliveries of a stored session up to a sequence; answers how many. */
+export function settleThrough(session: Session, id: number, turn: Turn): number {
+  const settled = [...session.inflight?.values() ?? []].filter(({ sequence }) => sequence > 0 && sequence <= id);
+  for (const { packetId } of settled) session.settle(packetId, turn);
+  return settled.length;
 }

@@ -1,3 +1,5 @@
+import type { Gateway } from "../bridge/gateway.ts";
+import type { HttpListener } from "../transport/http.ts";
 import { ReadRounds } from "../transport/read_rounds.ts";
 import { listenTcp } from "../transport/tcp.ts";
 import { listenTls, type TlsListener, type TlsOptions } from "../transport/tls.ts";
@@ -5,6 +7,7 @@ import type { TransportListener } from "../transport/transport.ts";
 import { CoapListener, type CoapListenerParts, type ListenCoapOptions } from "./coap_listener.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
 import type { ConnectionTable } from "./connection_table.ts";
+import { type ListenHttpOptions, openHttp } from "./http_listener.ts";
 import { endpointSettings, type ListenerPolicy, type ResolvedOptions } from "./options.ts";
 
 /** Where to listen. */
@@ -50,6 +53,7 @@ export class Listeners {
   readonly #rounds = new ReadRounds();
   readonly #open: TransportListener[] = [];
   readonly #coap: CoapListener[] = [];
+  readonly #http: HttpListener[] = [];
   readonly #tls = new Map<string, TlsListener>();
   readonly #serving: Promise<void>[] = [];
   #acceptErrorAt = -Infinity;
@@ -95,6 +99,21 @@ export class Listeners {
     const listener = this.#tls.get(name);
     if (listener === undefined) throw new RangeError(`Cannot renew the TLS listener "${name}": there is none`);
     await listener.renew(tls);
+  }
+
+  /** @throws {Error} as the system says, with its code */
+  async openHttp(options: ListenHttpOptions, gateway: Gateway): Promise<ListenerAddress> {
+    const { connections, connectionParts, options: { connection: { connectTimeoutMs } } } = this.#parts;
+    const { traffic, onError } = connectionParts;
+    const listener = await openHttp(options, { gateway, connections, traffic, connectTimeoutMs, onError });
+    this.#http.push(listener);
+    const { hostname, port } = listener;
+    return { name: options.name ?? "http", hostname, port };
+  }
+
+  /** Those of HTTP go on to say that the broker is stopping until then; who is not done after `timeoutMs` is cut. */
+  async closeHttp(timeoutMs: number): Promise<void> {
+    await Promise.all(this.#http.map((listener) => listener.close(timeoutMs)));
   }
 
   /** Takes no more connections; the ports are free when this has settled. */

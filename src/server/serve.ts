@@ -17,6 +17,8 @@ import { WeirBroker } from "./weir_broker.ts";
 /** A broker as the program runs it. */
 export interface RunningServer {
   readonly listeners: readonly ListenerAddress[];
+  /** The HTTP bridge, when it is on. */
+  readonly httpListener?: ListenerAddress;
   /** The CoAP door, when it is open. */
   readonly coapListener?: ListenerAddress;
   /** Where the data is, for people: "in memory only, lost at stop". */
@@ -34,6 +36,7 @@ export interface RunningServer {
 export async function serve(config: Config): Promise<RunningServer> {
   const { storage } = config;
   for (const listener of config.listeners) await opening(listener, () => tryAddress(listener)); // before anything is made for it on the disk
+  if (config.http !== null) await opening(config.http, () => tryAddress(config.http!));
   if (config.coap !== null) await opening(config.coap, () => tryUdpAddress(config.coap!));
   const chain = await AuthenticationChain.open(config.auth);
   const store = storage.type === "memory"
@@ -60,10 +63,12 @@ export async function serve(config: Config): Promise<RunningServer> {
     for (const listener of config.listeners) {
       listeners.push(await opening(listener, () => open(broker, listener, config.connection)));
     }
-    const { coap } = config;
+    const { http, coap } = config;
+    const httpListener = http === null ? undefined : await opening(http, () => broker.listenHttp(http));
     const coapListener = coap === null ? undefined : await opening(coap, () => broker.listenCoap(coap));
     return {
       listeners,
+      httpListener,
       coapListener,
       dataDescription: storage.type === "memory"
         ? "in memory only, lost at stop"
@@ -126,7 +131,7 @@ async function reload(broker: WeirBroker, listeners: readonly ListenerConfig[]):
 }
 
 /** Fails as listening would: an address that is in use, or not to be had. */
-function tryAddress({ hostname, port }: ListenerConfig): void {
+function tryAddress({ hostname, port }: Address): void {
   Deno.listen({ hostname, port }).close();
 }
 

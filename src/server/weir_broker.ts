@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { Gateway } from "../bridge/gateway.ts";
+import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
@@ -40,10 +41,14 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from "./options.ts";
+import { type FetchHandler, fetchHandler, type ListenHttpOptions } from "./http_listener.ts";
 import { LoginGuard } from "./login_guard.ts";
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
+
+/** How long answers that are under way may take when everything else has ended. */
+const HTTP_CLOSE_MS = 1_000;
 
 /** Between two rounds of the store's housekeeping. */
 const MAINTAIN_MS = 1_000;
@@ -180,6 +185,20 @@ export class WeirBroker {
   async listenTls(options: ListenTlsOptions): Promise<ListenerAddress> {
     this.#assertRunning("listen");
     return await this.#listeners.openTls(options);
+  }
+
+  /** Opens an HTTP listener, on port 8080 unless told otherwise.
+   * @throws {Error} as the system says, with its code (`EADDRINUSE`) */
+  async listenHttp(options: ListenHttpOptions = {}): Promise<ListenerAddress> {
+    this.#assertRunning("listen");
+    return await this.#listeners.openHttp(options, this.#gateway);
+  }
+
+  /** The HTTP bridge without a listener, for a server of your own: `Deno.serve(broker.httpHandler())`. `name` stands for the listener. */
+  httpHandler(options: HttpBridgeOptions & { readonly name?: string } = {}): FetchHandler {
+    const { name: listener = "http" } = options;
+    const onError = (error: unknown, context: string) => this.#onError(error, context);
+    return fetchHandler(new HttpBridge({ ...options, gateway: this.#gateway, listener, onError }));
   }
 
   /** Opens a CoAP listener over UDP, on port 5683 unless told otherwise.
@@ -327,6 +346,7 @@ export class WeirBroker {
     this.#gateway.drain();
     await this.#listeners.close(); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
+    await this.#listeners.closeHttp(HTTP_CLOSE_MS);
     this.#listeners.endRounds();
     this.#endStreams();
     await this.#loop.settled().catch(() => {}); // told by what #fail left
@@ -439,6 +459,7 @@ export class WeirBroker {
     this.#clock.stop();
     this.#endStreams();
     await closed;
+    await this.#listeners.closeHttp(0);
     await this.#connections.cutAll();
     this.#listeners.endRounds();
     await this.#options.store.close().catch((error) => this.#onError(error, "store"));

@@ -19,6 +19,14 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "server.strict_receive_maximum": ["false", (c) => c.listeners[0].strictReceiveMaximum, false],
   "server.strict_keep_alive": ["false", (c) => c.listeners[0].strictKeepAlive, false],
   "server.shutdown_timeout": ["0s", (c) => c.shutdownTimeoutMs, 0],
+  "server.http_enabled": ["true", (c) => c.http?.port, 8080],
+  "server.http_addr": ["127.0.0.1:8999", (c) => c.http?.port, 8999],
+  "server.http_max_connections": ["7", (c) => c.http?.connectionsMax, 7],
+  "server.http_max_body_size": ["2KiB", (c) => c.http?.bodyBytesMax, 2048],
+  "server.http_request_timeout": ["5s", (c) => c.http?.requestTimeoutMs, 5000],
+  "server.http_max_subscriptions": ["3", (c) => c.http?.subscriptionsMax, 3],
+  "server.http_heartbeat": ["2s", (c) => c.http?.heartbeatMs, 2000],
+  "server.http_cors_origins": ["https://a.example", (c) => c.http?.corsOrigins, ["https://a.example"]],
   "server.coap_enabled": ["true", (c) => c.coap?.port, 5683],
   "server.coap_addr": ["127.0.0.1:5999", (c) => c.coap?.port, 5999],
   "server.coap_max_endpoints": ["100", (c) => c.coap?.endpointsMax, 100],
@@ -78,17 +86,17 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
   },
 };
 
-/** What a key of the CoAP door is read beside: the door is open. */
-const COAP_OPEN = { WEIR_SERVER_COAP_ENABLED: "true" };
+/** What a key of a door that is shut by default is read beside: the door is open. */
+const SHUT_DOORS = ["http", "coap"];
 
 const ONE_VALUE = new Set(["auth.allow_anonymous"]);
 
 for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
   Deno.test(`${path} has an effect, from the file and from its variable`, () => {
     const [section, key] = path.split(".");
-    const isOfCoap = path.startsWith("server.coap_") && path !== "server.coap_enabled";
-    const env = isOfCoap ? COAP_OPEN : BESIDE[path]?.env;
-    const beside = isOfCoap ? "\n  coap_enabled: true" : "";
+    const door = SHUT_DOORS.find((door) => path.startsWith(`server.${door}_`) && !path.endsWith("_enabled"));
+    const env = door === undefined ? BESIDE[path]?.env : { [variableOf(`server.${door}_enabled`)]: "true" };
+    const beside = door === undefined ? "" : `\n  ${door}_enabled: true`;
     const yaml = `${BESIDE[path]?.yaml ?? `${section}:${beside}\n  ${key}: `}${text}\n`;
     if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);
     assert.deepEqual(read(load(yaml)), expected);

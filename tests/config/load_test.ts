@@ -215,7 +215,6 @@ Deno.test("the error carries its problems for programs", () => {
 
 const SEED_KEYS = {
   "MQTT over WebSocket": ["server.ws_enabled", "server.ws_addr"],
-  "the HTTP bridge": ["server.http_enabled", "server.http_addr", "server.http"],
   "the health endpoint": ["server.health_addr"],
   OpenTelemetry: ["server.otel_service_name"],
   clustering: ["cluster"],
@@ -239,6 +238,23 @@ for (const [part, paths] of Object.entries(SEED_KEYS)) {
     }
   });
 }
+
+Deno.test("the HTTP door is held to the rules of every listener", () => {
+  const open = (addr: string, rest = "") => problemsOf(`server: { http_enabled: true, http_addr: "${addr}"${rest} }`);
+  assert.match(open("127.0.0.1:1883")[0], /127.0.0.1:1883 is taken by server.tcp_addr/);
+  assert.match(open(":8080")[0], new RegExp(`server.http_addr: :8080 ${EXPOSED.slice(0, 60)}`));
+  assert.match(
+    open("127.0.0.1:1", ", listeners: [{ name: http, addr: '127.0.0.1:2' }]")[0],
+    /"http" is taken by server.http_addr/,
+  );
+  assert.match(open("127.0.0.1:1", ', tcp_addr: ""')[0], /nobody could connect/);
+  assert.deepEqual(problemsOf('server: { http_addr: ":8080" }'), [], "while it is shut it is nowhere");
+  assert.match(problemsOf("server: { http: { plain: x } }")[0], /no such key in Weir: see server.http_enabled/);
+  const origins = (text: string) => problemsOf(`server: { http_enabled: true, http_cors_origins: ${text} }`);
+  assert.deepEqual(origins('["https://a.example", "http://localhost:3000"]'), []);
+  assert.match(origins("https://a.example/app")[0], /an origin has no path/);
+  assert.match(origins("a.example")[0], /expected origins/);
+});
 
 Deno.test("the CoAP door is held to the rules of every listener, on ports of its own", () => {
   const open = (addr: string, rest = "") => problemsOf(`server: { coap_enabled: true, coap_addr: "${addr}"${rest} }`);

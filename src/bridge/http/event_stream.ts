@@ -1,0 +1,182 @@
+import type { GuestDelivery, GuestSubscription } from "../gateway.ts";
+import { messageDocument, type PayloadEncoding } from "./message_json.ts";
+import { HttpProblem } from "./problem.ts";
+
+/** Events that leave in one chunk. */
+const CHUNK_EVENTS_MAX = 64;
+/** How soon a browser comes back when the stream has ended. */
+const RETRY_MS = 1_000;
+/** How long a stream may be stalled for want of acknowledgements before it ends, so that a browser comes back with `Last-Event-ID`. */
+const STALL_MS = 1_000;
+/** Between two looks at the streams. */
+const TICK_MS = 250;
+
+/** What holds for every stream of a bridge. */
+export interface EventStreamsOptions {
+  /** Streams and waiting polls at a time. */
+  readonly subscriptionsMax: number;
+  /** A comment is sent when there was nothing else for this long. */
+  readonly heartbeatMs: number;
+  /** A reader that takes nothing for this long is cut. */
+  readonly writeTimeoutMs: number;
+}
+
+/** The open subscriptions of a bridge. One timer looks after all of them. */
+export class EventStreams {
+  readonly #options: EventStreamsOptions;
+  readonly #streams = new Set<EventStream>();
+  #places = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: EventStreamsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a place for a subscription; the answer gives it back.
+   * @throws {HttpProblem} 503 when all are taken */
+  enter(): () => void {
+    const { subscriptionsMax } = this.#options;
+    if (this.#places >= subscriptionsMax) {
+      const detail = `Cannot subscribe: ${subscriptionsMax} subscriptions are open, that is the maximum`;
+      throw new HttpProblem(503, "server-busy", { detail, headers: { "retry-after": "5" } });
+    }
+    this.#places++;
+    let isInside = true;
+    return () => {
+      if (isInside) this.#places--;
+      isInside = false;
+    };
+  }
+
+  /** Serves a subscription as events; `leave` is called when that has ended. */
+  open(
+    subscription: GuestSubscription,
+    options: { encoding: PayloadEncoding; isKept: boolean; leave: () => void },
+  ): EventStream {
+    const { heartbeatMs, writeTimeoutMs } = this.#options;
+    const onEnd = () => {
+      this.#streams.delete(stream);
+      if (this.#streams.size === 0) clearInterval(this.#timer);
+      options.leave();
+    };
+    const stream = new EventStream(subscription, { ...options, heartbeatMs, writeTimeoutMs, onEnd });
+    if (this.#streams.size === 0) this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const stream of [...this.#streams]) stream.tick(now);
+  }
+}
+
+/** What one stream needs. */
+export interface EventStreamOptions {
+  readonly encoding: PayloadEncoding;
+  /** What was sent is settled by the client; else it is when it has been taken. */
+  readonly isKept: boolean;
+  readonly heartbeatMs: number;
+  readonly writeTimeoutMs: number;
+  readonly onEnd: () => void;
+}
+
+/** A subscription as a stream of Server-Sent Events. Nothing is taken from the subscription before the reader asks for it, so that a
+ * slow one costs no more than what the subscription keeps. */
+export class EventStream {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #subscription: GuestSubscription;
+  readonly #options: EventStreamOptions;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  /** Sent with the last chunk, and on its way until the next one is asked for. */
+  #sent: GuestDelivery[] = [];
+  #wake: (() => void) | undefined;
+  #hasBegun = false;
+  #isEnded = false;
+  /** Since when the reader has had something to take, or nothing was sent. */
+  #since = performance.now();
+  #stalledSince = Infinity;
+  #isBeatDue = false;
+  #endedFor: string | undefined;
+
+  constructor(subscription: GuestSubscription, options: EventStreamOptions) {
+    this.#subscription = subscription;
+    this.#options = options;
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (this.#controller = controller),
+      pull: () => this.#pull(),
+      cancel: () => this.#end(),
+    }, { highWaterMark: 0 });
+  }
+
+  /** There may be something to take, or the subscription has ended. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  /** Looks after heartbeats, readers that take nothing, and streams that wait for acknowledgements. */
+  tick(now: number): void {
+    const { heartbeatMs, writeTimeoutMs } = this.#options;
+    const isAsked = this.#wake !== undefined;
+    if (!isAsked && now - this.#since > writeTimeoutMs) {
+      this.#end();
+      this.#controller.error(new Error("The reader takes nothing"));
+      return;
+    }
+    if (!this.#subscription.isStalled) this.#stalledSince = Infinity;
+    else if (this.#stalledSince === Infinity) this.#stalledSince = now;
+    else if (isAsked && now - this.#stalledSince >= STALL_MS) this.#endedFor ??= "window-full";
+    if (isAsked && now - this.#since >= heartbeatMs) this.#isBeatDue = true;
+    if (this.#isBeatDue || this.#endedFor !== undefined) this.wake();
+  }
+
+  async #pull(): Promise<void> {
+    if (!this.#options.isKept) { for (const delivery of this.#sent) this.#subscription.settle(delivery); }
+    this.#sent = [];
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      return this.#say(`retry: ${RETRY_MS}\n\n`);
+    }
+    while (!this.#isEnded) {
+      const text = this.#events();
+      if (text !== "") return this.#say(text);
+      this.#endedFor ??= this.#subscription.endCause;
+      if (this.#endedFor !== undefined) return this.#close(this.#endedFor);
+      if (this.#isBeatDue) return this.#say(": \n\n");
+      await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#wake = undefined;
+    }
+  }
+
+  #events(): string {
+    let text = "";
+    for (let i = 0; i < CHUNK_EVENTS_MAX; i++) {
+      const delivery = this.#subscription.take();
+      if (delivery === undefined) break;
+      const data = JSON.stringify(messageDocument(delivery, this.#options.encoding));
+      text += delivery.id === 0 ? `data: ${data}\n\n` : `id: ${delivery.id}\ndata: ${data}\n\n`;
+      if (delivery.qos > 0) this.#sent.push(delivery);
+    }
+    return text;
+  }
+
+  #say(text: string): void {
+    this.#isBeatDue = false;
+    this.#since = performance.now();
+    this.#controller.enqueue(new TextEncoder().encode(text));
+  }
+
+  #close(cause: string): void {
+    this.#say(`event: end\ndata: ${JSON.stringify({ cause })}\n\n`);
+    this.#controller.close();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#subscription.end().catch(() => {}); // the store failed, which is told elsewhere
+    this.#wake?.();
+    this.#options.onEnd();
+  }
+}

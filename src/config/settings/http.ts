@@ -1,0 +1,58 @@
+import { origins } from "../origin_type.ts";
+import { setting } from "../setting.ts";
+import { address } from "../text_type.ts";
+import { count, duration, flag, size } from "../value_type.ts";
+
+/** `server.http_*`: the HTTP bridge. */
+export const HTTP_SETTINGS = {
+  "server.http_enabled": setting({
+    type: flag(),
+    initial: false,
+    about: "Whether HTTP clients may publish and subscribe: docs/doors/http.md.",
+  }),
+  "server.http_addr": setting({
+    type: address(),
+    initial: { hostname: "127.0.0.1", port: 8080 },
+    about:
+      "Where HTTP clients connect; this listener is called `http`. As `server.tcp_addr`. While it stands on this machine only, " +
+      "requests that name another host are refused, so that no page in a browser can lead here.",
+  }),
+  "server.http_max_connections": setting({
+    type: count({ from: 1, to: 1_000_000 }),
+    initial: 10_000,
+    about: "HTTP connections at a time.",
+    atLimit: "A further connection is closed as soon as it is accepted, and counted.",
+  }),
+  "server.http_max_body_size": setting({
+    type: size({ from: 1024, to: 256 * 1024 ** 2 }),
+    initial: 4 * 1024 ** 2,
+    about:
+      "Largest body of an HTTP request: one payload, or a batch of messages. A message is held to `broker.max_message_size` besides.",
+    atLimit: "413, as soon as it is known.",
+  }),
+  "server.http_request_timeout": setting({
+    type: duration({ from: "1s", to: "10m" }),
+    initial: 30_000,
+    about: "How long the body of an HTTP request may take. Its headers must arrive within `server.connect_timeout`.",
+    atLimit: "408, and the connection is closed.",
+  }),
+  "server.http_max_subscriptions": setting({
+    type: count({ from: 1, to: 1_000_000 }),
+    initial: 1_000,
+    about: "Event streams, polls and requests that wait for a reply, at a time.",
+    atLimit: "503 with Retry-After.",
+  }),
+  "server.http_heartbeat": setting({
+    type: duration({ from: "1s", to: "5m" }),
+    initial: 15_000,
+    about: "How often an event stream without events gets a comment, so that nobody on the way takes it for dead.",
+  }),
+  "server.http_cors_origins": setting<readonly string[]>({
+    type: origins(),
+    initial: [],
+    about:
+      "Pages of these origins may use the HTTP bridge from a browser; `*` is every one. Without any, pages of no other origin " +
+      "get in, nor can they send anything unseen.",
+    atLimit: "403.",
+  }),
+};

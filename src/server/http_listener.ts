@@ -1,0 +1,70 @@
+import type { Gateway } from "../bridge/gateway.ts";
+import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
+import { HttpListener } from "../transport/http.ts";
+import type { ConnectionTable } from "./connection_table.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** Where and how to listen for HTTP. */
+export interface ListenHttpOptions extends HttpBridgeOptions {
+  /** In messages and logs; `http` when absent. */
+  readonly name?: string;
+  /** `127.0.0.1` when absent: nobody but this machine. */
+  readonly hostname?: string;
+  /** 8080 when absent; 0 lets the system choose. */
+  readonly port?: number;
+  /** Connections at a time; 10,000. */
+  readonly connectionsMax?: number;
+}
+
+/** What the listener needs of the broker. */
+export interface HttpListenerParts {
+  readonly gateway: Gateway;
+  readonly connections: ConnectionTable;
+  readonly traffic: Traffic;
+  /** The headers of a request must have arrived in this time. */
+  readonly connectTimeoutMs: number;
+  readonly onError: (error: unknown, context: string) => void;
+}
+
+/** Opens the HTTP bridge on a socket.
+ * @throws {Error} as the system says, with its code (`EADDRINUSE`) */
+export async function openHttp(options: ListenHttpOptions, parts: HttpListenerParts): Promise<HttpListener> {
+  const { name = "http", hostname = "127.0.0.1", port = 8080, connectionsMax = 10_000 } = options;
+  const { requestTimeoutMs = 30_000 } = options;
+  const { gateway, connections, traffic, connectTimeoutMs, onError } = parts;
+  const bridge = new HttpBridge({ ...options, gateway, listener: name, isLoopback: isLoopback(hostname), onError });
+  return await HttpListener.open({
+    hostname,
+    port,
+    connectionsMax,
+    headersTimeoutMs: connectTimeoutMs,
+    requestTimeoutMs: connectTimeoutMs + 2 * requestTimeoutMs, // the bridge itself is faster, and says so
+    enter: (address) => {
+      const leave = connections.enter(address);
+      if (leave === undefined) traffic.connectionsRejected++;
+      else traffic.connectionsAccepted++;
+      return leave;
+    },
+    onRequest: (request) => bridge.handle(request),
+    onError: (error) => onError(error, `listener ${name}`),
+  });
+}
+
+/** A bridge for requests that arrive by a server of the program's own. The target is taken as it was sent, since `..` and `//` are part of
+ * a topic. */
+export function fetchHandler(bridge: HttpBridge): FetchHandler {
+  return (request, info) => {
+    const { method, url, headers, body, signal } = request;
+    const at = url.indexOf("/", url.indexOf("://") + 3);
+    const target = at < 0 ? "/" : url.slice(at);
+    const address = info?.remoteAddr !== undefined && "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
+    return bridge.handle({ method, target, headers, body, signal, remoteAddress: address });
+  };
+}
+
+/** As `Deno.serve` calls it. */
+export type FetchHandler = (request: Request, info?: { readonly remoteAddr: Deno.Addr }) => Promise<Response>;
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" || /^127\./.test(hostname);
+}
