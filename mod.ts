@@ -41,7 +41,7 @@ export {
   type ScramCredential,
   type ScramCredentialOptions,
 } from "./src/auth/scram_credential.ts";
-export { type FindCredential, ScramSha256 } from "./src/auth/scram_sha_256.ts";
+export { type FindCredential, type ScramDecoy, ScramSha256 } from "./src/auth/scram_sha_256.ts";
 export { CertificateIdentity, type CertificateName } from "./src/auth/certificate_identity.ts";
 export { PasswordUsers } from "./src/auth/password_users.ts";
 export type {

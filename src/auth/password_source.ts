@@ -88,7 +88,8 @@ function isSame(one: UserEntry, other: UserEntry): boolean {
   return one.hash.key.toBase64() === other.hash.key.toBase64() && one.groups.join() === other.groups.join();
 }
 
-function mostOf<T>(values: readonly T[]): T | undefined {
+/** The value that comes most often, the first of several; undefined when there are none. */
+export function mostOf<T>(values: readonly T[]): T | undefined {
   const counts = new Map<T, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   let most: [T, number] | undefined;

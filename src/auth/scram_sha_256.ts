@@ -13,6 +13,14 @@ import { DEFAULT_ITERATIONS, type ScramCredential } from "./scram_credential.ts"
 /** Finds the credential of a user; undefined when there is no such user. */
 export type FindCredential = (username: string) => ScramCredential | undefined | Promise<ScramCredential | undefined>;
 
+/** How users who do not exist are answered: the same way after a restart, or they would give themselves away. */
+export interface ScramDecoy {
+  /** 32 random bytes that are kept, from which their salts come. */
+  readonly secret: Uint8Array<ArrayBuffer>;
+  /** What most users have. */
+  readonly iterations: number;
+}
+
 /** The client's first message, taken apart (RFC 5802 section 7). */
 interface ClientFirst {
   /** `n,,` or `y,,`: no channel binding. */
@@ -29,12 +37,13 @@ export class ScramSha256 implements AuthenticationMethod {
   readonly #users: Users;
 
   /** Looks users up with `find`, once for each exchange. */
-  constructor(find: FindCredential, options: { policyOf?: PolicyOf } = {}) {
+  constructor(find: FindCredential, options: { policyOf?: PolicyOf; decoy?: ScramDecoy } = {}) {
     this.#users = {
       find,
       policyOf: options.policyOf ?? (() => ALLOW_ALL),
-      decoySecret: crypto.getRandomValues(new Uint8Array(32)),
-      decoyIterations: DEFAULT_ITERATIONS,
+      decoySecret: options.decoy?.secret ?? crypto.getRandomValues(new Uint8Array(32)),
+      decoyIterations: options.decoy?.iterations ?? DEFAULT_ITERATIONS,
+      followsUsers: options.decoy === undefined,
     };
   }
 
@@ -51,6 +60,8 @@ interface Users {
   readonly policyOf: PolicyOf;
   readonly decoySecret: Uint8Array<ArrayBuffer>;
   decoyIterations: number;
+  /** Whether the iterations are those of the last user found; a guess, for want of knowing. */
+  readonly followsUsers: boolean;
 }
 
 class ScramExchange implements Exchange {
@@ -80,7 +91,7 @@ class ScramExchange implements Exchange {
     if (first === undefined) return refused("The first message is not one of SCRAM without channel binding");
     const users = this.#users;
     this.#credential = await users.find(first.username);
-    if (this.#credential !== undefined) users.decoyIterations = this.#credential.iterations;
+    if (this.#credential !== undefined && users.followsUsers) users.decoyIterations = this.#credential.iterations;
     const { salt, iterations } = this.#credential ??
       { salt: await this.#decoySalt(first.username), iterations: users.decoyIterations };
     const nonce = first.nonce + encodeBase64(crypto.getRandomValues(new Uint8Array(18)));

@@ -11,7 +11,13 @@ export class CommandError extends Error {
 }
 
 /** The names of errors whose message is for people. `DataFolderError` goes by its name, since the store is loaded when it is needed. */
-const EXPLAINED: ReadonlySet<string> = new Set(["CommandError", "DataFolderError", "ListenError", "UsersFileError"]);
+const EXPLAINED: ReadonlySet<string> = new Set([
+  "CommandError",
+  "DataFolderError",
+  "IdentityFileError",
+  "ListenError",
+  "UsersFileError",
+]);
 
 /** The words for an error that ended a command; a defect of ours keeps its stack. */
 export function explainFailure(error: unknown): string {

@@ -1,6 +1,8 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
-import { COAP_LISTENER, hasIdentities, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
+import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts";
+import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
+import { hasIdentities } from "./identity_clash.ts";
 import type {
   AuthConfig,
   CoapConfig,
@@ -140,14 +142,9 @@ function buildAuth(values: Values, lists: Lists): AuthConfig {
   return {
     allowAnonymous: values["auth.allow_anonymous"] ?? !hasIdentities({ values, lists }),
     certificateUsername: values["auth.certificate_username"],
-    failedLogins: {
-      delayMs: Math.min(values["auth.failed_login_delay"], values["server.connect_timeout"] - 1),
-      banAfter: values["auth.ban_after"] || Infinity,
-      banMs: values["auth.ban_time"],
-      banMsMax: Math.max(values["auth.ban_time"], values["auth.ban_time_max"]),
-      memoryMs: values["auth.ban_memory"],
-      exempt: values["auth.ban_exempt"],
-    },
+    failedLogins: buildFailedLogins(values),
+    jwt: buildJwt(values),
+    external: buildExternal(values),
     usersFile: values["auth.users_file"] ?? undefined,
     scramUsers: lists["auth.scram.users"].map((user) => {
       const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;

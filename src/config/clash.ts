@@ -1,5 +1,6 @@
 /** Values that are right by themselves and wrong together. */
-import { formatPlace, type Place, type Problem } from "./problem.ts";
+import { type Clash, hasIdentities, identityClashes, placeOf, whereOf } from "./identity_clash.ts";
+import type { Problem } from "./problem.ts";
 import type { Reading } from "./reading.ts";
 import { type Address, formatAddress, isLoopback } from "./text_type.ts";
 
@@ -35,19 +36,12 @@ export function findClashes(reading: Reading): Problem[] {
     ...halfTls(reading),
     ...sameUsers(reading),
     ...tooLongExpiry(reading),
-    ...tooLongDelay(reading),
   ];
   if (!isWrong(wrong, "server")) clashes.push(...noDoor(doors));
-  if (!isWrong(wrong, "auth")) clashes.push(...openDoors(reading, doors), ...nobody(reading));
+  if (!isWrong(wrong, "auth")) clashes.push(...openDoors(reading, doors), ...identityClashes(reading));
   return clashes.filter(({ path }) => !wrong.has(path)).map(({ path, message }) => {
     return { place: placeOf(reading, path), path, message: message(reading) };
   });
-}
-
-/** The message may name other places. */
-interface Clash {
-  readonly path: string;
-  message(reading: Reading): string;
 }
 
 function findDoors({ values, lists }: Reading): Door[] {
@@ -151,11 +145,6 @@ function* sameUsers({ lists }: Reading): Iterable<Clash> {
   }
 }
 
-/** Whether anything tells who a client is. A certificate does so on its own listener only, and is not counted. */
-export function hasIdentities({ values, lists }: Pick<Reading, "values" | "lists">): boolean {
-  return lists["auth.scram.users"].length > 0 || values["auth.users_file"] !== null;
-}
-
 function* openDoors(reading: Reading, doors: readonly Door[]): Iterable<Clash> {
   if (reading.values["auth.allow_anonymous"] !== null || hasIdentities(reading)) return;
   for (const { path, address, isLocked } of doors) {
@@ -172,15 +161,6 @@ function* openDoors(reading: Reading, doors: readonly Door[]): Iterable<Clash> {
   }
 }
 
-function* nobody(reading: Reading): Iterable<Clash> {
-  if (reading.values["auth.allow_anonymous"] !== false || hasIdentities(reading)) return;
-  yield {
-    path: "auth.allow_anonymous",
-    message: () =>
-      "nobody could connect: it is false and nothing tells who a client is, such as auth.users_file (weir user add NAME makes one)",
-  };
-}
-
 /** A default that nobody wrote is cut silently instead. */
 function* tooLongExpiry({ values, places }: Reading): Iterable<Clash> {
   const path = "session.default_expiry_interval";
@@ -190,18 +170,6 @@ function* tooLongExpiry({ values, places }: Reading): Iterable<Clash> {
     message: (reading) => {
       const maximum = "session.max_expiry_interval";
       return `it is longer than ${maximum} (${whereOf(reading, maximum)})`;
-    },
-  };
-}
-
-/** The connection would be gone before it is told. A default that nobody wrote is cut silently instead. */
-function* tooLongDelay({ values, places }: Reading): Iterable<Clash> {
-  const path = "auth.failed_login_delay";
-  if (!places.has(path) || values[path] < values["server.connect_timeout"]) return;
-  yield {
-    path,
-    message: (reading) => {
-      return `it is not shorter than server.connect_timeout (${whereOf(reading, "server.connect_timeout")})`;
     },
   };
 }
@@ -222,12 +190,4 @@ function coversHost(wide: Address, narrow: Address): boolean {
 
 function hostOf({ hostname }: Address): string {
   return hostname === "localhost" ? "127.0.0.1" : hostname;
-}
-
-function placeOf(reading: Reading, path: string): Place {
-  return reading.places.get(path) ?? { variable: "default" };
-}
-
-function whereOf(reading: Reading, path: string): string {
-  return formatPlace(placeOf(reading, path));
 }

@@ -129,6 +129,48 @@ export interface AuthConfig {
   /** Undefined for none. */
   readonly usersFile: string | undefined;
   readonly failedLogins: FailedLoginConfig;
+  /** Undefined where tokens are not taken. */
+  readonly jwt: JwtConfig | undefined;
+  /** Undefined where nobody else is asked. */
+  readonly external: ExternalConfig | undefined;
+}
+
+/** Who else knows the users, and how they are asked. */
+export interface ExternalConfig {
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly caFile: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly concurrentMax: number;
+  readonly cacheEntriesMax: number;
+  readonly cacheMs: number;
+  readonly negativeCacheMs: number;
+  readonly allowsCached: boolean;
+  readonly staleMs: number;
+}
+
+/** What signs a token. */
+export type JwtAlgorithm =
+  | ("HS256" | "HS384" | "HS512" | "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512")
+  | ("ES256" | "ES384" | "ES512" | "EdDSA");
+
+/** Which tokens are taken, and what they say. Empty text is none. */
+export interface JwtConfig {
+  /** One of the two. */
+  readonly keyFile: string | undefined;
+  readonly jwksUrl: string | undefined;
+  readonly caFile: string | undefined;
+  readonly jwksMaxAgeMs: number;
+  /** At least one; all with secrets or all with public keys. */
+  readonly algorithms: readonly JwtAlgorithm[];
+  readonly issuer: string;
+  readonly audience: string;
+  readonly clockToleranceSeconds: number;
+  readonly requireExpiry: boolean;
+  readonly usernameClaim: string;
+  readonly groupsClaim: string;
+  readonly aclClaim: string;
+  readonly matchUsername: boolean;
 }
 
 /** What a login that fails costs. */

@@ -11,7 +11,7 @@ import {
   SCRAM_USER_FIELDS,
   STORAGE_SETTINGS,
 } from "./settings/operation.ts";
-import { FAILED_LOGIN_SETTINGS, USERS_SETTINGS } from "./settings/identity.ts";
+import { EXTERNAL_SETTINGS, FAILED_LOGIN_SETTINGS, JWT_SETTINGS, USERS_SETTINGS } from "./settings/identity.ts";
 import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
 
@@ -36,6 +36,8 @@ export const SETTINGS = {
   ...CERTIFICATE_SETTINGS,
   ...USERS_SETTINGS,
   ...FAILED_LOGIN_SETTINGS,
+  ...JWT_SETTINGS,
+  ...EXTERNAL_SETTINGS,
   ...LOG_SETTINGS,
   ...STORAGE_SETTINGS,
 };

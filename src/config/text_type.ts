@@ -42,6 +42,40 @@ export function pathOrNone(): ValueType<string | null> {
   };
 }
 
+/** Some of `known`, with commas between; none is empty text. */
+export function words<T extends string>(known: readonly T[]): ValueType<readonly T[]> {
+  return {
+    expected: `one or more of ${known.join(", ")}, with commas between`,
+    textual: true,
+    parse: (found) => {
+      if (typeof found !== "string") return undefined;
+      if (found === "") return [];
+      const chosen = found.split(",").map((word) => known.find((each) => each === word.trim()));
+      const isEach = chosen.every((word) => word !== undefined) && new Set(chosen).size === chosen.length;
+      return isEach ? chosen as readonly T[] : undefined;
+    },
+    format: (value) => JSON.stringify(value.join(", ")),
+  };
+}
+
+/** An address on the web, or empty text (null once read) for none. In clear text only on this machine. */
+export function urlOrNone(): ValueType<string | null> {
+  return {
+    expected: 'an address that begins with https://, or with http:// on this machine; "" for none',
+    textual: true,
+    parse: (found) => {
+      if (found === "") return null;
+      const url = typeof found === "string" && found.length <= 4096 ? URL.parse(found) : null;
+      if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") return undefined;
+      const isPlain = url.protocol === "http:" && isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
+      return isPlain || url.protocol === "https:" ? url.href : undefined;
+    },
+    format: (value) => JSON.stringify(value ?? ""),
+    hint: (found) =>
+      typeof found === "string" && found.includes("@") ? "it has no user and no password in it" : undefined,
+  };
+}
+
 /** IP addresses and ranges of them, with commas between. */
 export function addressRanges(): ValueType<readonly string[]> {
   return {

@@ -14,8 +14,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   "storage.badger_*": "storage on disk",
   "storage.queue_*": "storage on disk",
   "storage.recover_on_startup": "storage on disk",
-  "auth.external": "the authentication callout",
-  "auth.jwt": "JWT",
+  "auth.external.transport": "the authentication callout by gRPC",
   "auth.acl": "access rules",
   acl: "access rules",
   admin: "the admin API",
@@ -34,6 +33,8 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
 /** Keys that have become another one or none, each with what to do. */
 const REPLACED: Readonly<Record<string, string>> = {
   tls: "give a listener under server.listeners a cert_file and a key_file",
+  "auth.external.protocols": "every client that gives a user name is asked about",
+  "auth.external.tls": "see auth.external.ca_file",
   "auth.local_principals": "see auth.certificate_username",
   "server.mqtt": "list each address under server.listeners; its protocol is v3, v5 or auto",
   "server.http": "see server.http_enabled and server.http_addr",

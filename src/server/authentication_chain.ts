@@ -7,37 +7,52 @@ import {
   type PolicyOf,
 } from "../auth/authenticator.ts";
 import { CertificateIdentity } from "../auth/certificate_identity.ts";
+import type { CalloutSource } from "../auth/callout_source.ts";
+import { WRONG } from "../auth/identity.ts";
 import { IdentityChain } from "../auth/identity_chain.ts";
-import { PasswordSource } from "../auth/password_source.ts";
+import { mostOf, PasswordSource } from "../auth/password_source.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
+import type { TokenSource } from "../auth/token_source.ts";
 import type { UserEntry } from "../auth/user_list.ts";
 import { readUsersFile, UsersFileError } from "../auth/users_file.ts";
 import type { AuthConfig, ScramUser } from "../config/config.ts";
+import { openCallout, type OpenSource, openTokens } from "./identity_sources.ts";
 
 /** What a chain needs from others. */
 export interface AuthenticationChainOptions {
   /** What a client may do once it is known; {@link ALLOW_ALL} when absent. */
   readonly policyOf?: PolicyOf;
+  /** Makes up the salts of SCRAM users who do not exist; random, and another one at the next start, when absent. */
+  readonly decoySecret?: Uint8Array<ArrayBuffer>;
 }
 
-/** Everything that the configuration names to tell who a client is, in this order: certificate, users. The first that knows the
- * client decides. */
-export class AuthenticationChain {
+/** What a chain is made of. */
+interface Parts {
+  readonly auth: AuthConfig;
+  readonly policyOf: PolicyOf;
+  readonly decoySecret: Uint8Array<ArrayBuffer> | undefined;
+  readonly users: ReadonlyMap<string, UserEntry>;
+  readonly tokens: OpenSource<TokenSource> | undefined;
+  readonly callout: OpenSource<CalloutSource> | undefined;
+}
+
+/** Everything that the configuration names to tell who a client is, asked in this order: certificate, token, users, callout. The
+ * first that knows the client decides. */
+export class AuthenticationChain implements Disposable {
   /** Asked at a CONNECT without a method. */
   readonly authenticator: Authenticator;
   /** Those that a CONNECT may name. */
   readonly methods: readonly AuthenticationMethod[];
-  readonly #usersFile: string | undefined;
-  readonly #scramUsers: ReadonlyMap<string, ScramUser>;
+  readonly #parts: Parts;
   readonly #passwords: PasswordSource;
 
-  private constructor(auth: AuthConfig, users: ReadonlyMap<string, UserEntry>, policyOf: PolicyOf) {
-    this.#usersFile = auth.usersFile;
-    this.#scramUsers = new Map(auth.scramUsers.map((user) => [user.username, user]));
-    this.#passwords = new PasswordSource({ users, scramUsers: this.#scramUsers });
-    const find = (username: string) => this.#scramUsers.get(username);
-    this.methods = auth.scramUsers.length > 0 ? [new ScramSha256(find, { policyOf })] : [];
-    const chain = this.#identities(auth, policyOf);
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    const { auth, policyOf } = parts;
+    const scramUsers = new Map(auth.scramUsers.map((user) => [user.username, user]));
+    this.#passwords = new PasswordSource({ users: parts.users, scramUsers });
+    this.methods = methodsOf(parts, scramUsers);
+    const chain = this.#identities();
     this.authenticator = auth.certificateUsername === "none"
       ? chain
       : new CertificateIdentity(auth.certificateUsername, chain, { policyOf });
@@ -46,31 +61,68 @@ export class AuthenticationChain {
   /** Reads what the configuration names.
    * @throws {Error} for a file that cannot be used: nobody is let in by half of the sources */
   static async open(auth: AuthConfig, options: AuthenticationChainOptions = {}): Promise<AuthenticationChain> {
-    return new AuthenticationChain(auth, await usersOf(auth), options.policyOf ?? (() => ALLOW_ALL));
+    const { policyOf = () => ALLOW_ALL, decoySecret } = options;
+    using opened = new DisposableStack();
+    const users = await usersOf(auth);
+    const tokens = auth.jwt && opened.use(await openTokens(auth.jwt));
+    const callout = auth.external && opened.use(await openCallout(auth.external));
+    const chain = new AuthenticationChain({ auth, policyOf, decoySecret, users, tokens, callout });
+    opened.move();
+    return chain;
   }
 
   /** Reads files again, each by itself: one that cannot be used is told in the log and leaves what was. Clients whose user is not as
    * it was have to be ended then (`WeirBroker.endRevoked`). */
   async reload(): Promise<void> {
-    if (this.#usersFile === undefined) return;
-    const logger = getLogger(["weir"]);
-    try {
-      const users = await usersOf({ usersFile: this.#usersFile, scramUsers: [...this.#scramUsers.values()] });
-      this.#passwords.replace(users);
-      logger.info("the users file {path} has been read again: {count} user(s)", {
-        path: this.#usersFile,
-        count: users.size,
-      });
-    } catch (error) {
-      logger.error("the users stay as they were, whoever was removed among them: {error}", { error });
+    const { auth, tokens, callout } = this.#parts;
+    if (auth.usersFile !== undefined) {
+      await reloading("auth.users_file", async () => this.#passwords.replace(await usersOf(auth)));
     }
+    if (tokens !== undefined) await reloading("auth.jwt", () => tokens.reload());
+    if (callout !== undefined) await reloading("auth.external", () => callout.reload());
   }
 
-  #identities({ allowAnonymous, certificateUsername }: AuthConfig, policyOf: PolicyOf): Authenticator {
-    const hasSources = this.#usersFile !== undefined || this.#scramUsers.size > 0;
-    if (allowAnonymous && !hasSources) return openTo(policyOf, { keepsName: certificateUsername === "none" });
+  /** Lets go of connections to others. */
+  [Symbol.dispose](): void {
+    this.#parts.tokens?.[Symbol.dispose]();
+    this.#parts.callout?.[Symbol.dispose]();
+  }
+
+  #identities(): Authenticator {
+    const { auth: { allowAnonymous, certificateUsername, usersFile, scramUsers }, policyOf, tokens, callout } =
+      this.#parts;
+    const hasPasswords = usersFile !== undefined || scramUsers.length > 0;
+    if (allowAnonymous && !hasPasswords && tokens === undefined && callout === undefined) {
+      return openTo(policyOf, { keepsName: certificateUsername === "none" });
+    }
     const passwords = this.#passwords;
-    return new IdentityChain({ sources: [passwords], refuse: () => passwords.refuse(), allowAnonymous, policyOf });
+    const sources = [tokens?.source, hasPasswords ? passwords : undefined, callout?.source];
+    return new IdentityChain({
+      sources: sources.filter((source) => source !== undefined),
+      refuse: () => hasPasswords ? passwords.refuse() : WRONG,
+      allowAnonymous,
+      policyOf,
+    });
+  }
+}
+
+function methodsOf(
+  { auth, policyOf, decoySecret }: Parts,
+  users: ReadonlyMap<string, ScramUser>,
+): AuthenticationMethod[] {
+  if (users.size === 0) return [];
+  const iterations = mostOf(auth.scramUsers.map((user) => user.iterations))!;
+  const decoy = decoySecret && { secret: decoySecret, iterations };
+  return [new ScramSha256((username) => users.get(username), { policyOf, decoy })];
+}
+
+async function reloading(what: string, read: () => Promise<void>): Promise<void> {
+  const logger = getLogger(["weir"]);
+  try {
+    await read();
+    logger.info("{what} has been read again", { what });
+  } catch (error) {
+    logger.error("{what} cannot be used and stays as it was, with whoever was removed: {error}", { what, error });
   }
 }
 

@@ -9,6 +9,7 @@ import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { AuthenticationChain } from "./authentication_chain.ts";
 import { logHappenings } from "./happening_log.ts";
 import type { ListenerAddress } from "./listeners.ts";
+import { decoySecret } from "./decoy_secret.ts";
 import type { FailedLoginOptions } from "./login_guard.ts";
 import type { BrokerOptions } from "./options.ts";
 import { readTls } from "./tls_files.ts";
@@ -38,10 +39,13 @@ export async function serve(config: Config): Promise<RunningServer> {
   for (const listener of config.listeners) await opening(listener, () => tryAddress(listener)); // before anything is made for it on the disk
   if (config.http !== null) await opening(config.http, () => tryAddress(config.http!));
   if (config.coap !== null) await opening(config.coap, () => tryUdpAddress(config.coap!));
-  const chain = await AuthenticationChain.open(config.auth);
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
+  const chain = await openChain(config).catch(async (error) => {
+    await store.close(); // and with it the lock on the data folder
+    throw error;
+  });
   const options: BrokerOptions = {
     store,
     limits: config.limits,
@@ -54,9 +58,11 @@ export async function serve(config: Config): Promise<RunningServer> {
     shutdownTimeoutMs: config.shutdownTimeoutMs,
   };
   const broker = await WeirBroker.start(options).catch(async (error) => {
-    await store.close(); // and with it the lock on the data folder
+    chain[Symbol.dispose]();
+    await store.close();
     throw error;
   });
+  broker.finished.finally(() => chain[Symbol.dispose]()).catch(() => {}); // told by who looks at it
   logHappenings(broker);
   try {
     const listeners: ListenerAddress[] = [];
@@ -85,6 +91,12 @@ export async function serve(config: Config): Promise<RunningServer> {
     await broker.stop();
     throw error;
   }
+}
+
+/** When there are users with SCRAM, those who do not exist are answered as before a restart. */
+async function openChain({ auth, storage }: Config): Promise<AuthenticationChain> {
+  const secret = auth.scramUsers.length > 0 ? await decoySecret(storage, auth.scramUsers) : undefined;
+  return await AuthenticationChain.open(auth, { decoySecret: secret });
 }
 
 function failedLoginOptions({ exempt, ...options }: Config["auth"]["failedLogins"]): FailedLoginOptions {

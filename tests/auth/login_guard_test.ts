@@ -134,7 +134,7 @@ Deno.test("guesses by SCRAM count as well, and a ban holds for both ways", async
     const client = await broker.open();
     const scram = new ScramClient("user", "wrong");
     const properties = { authenticationMethod: "SCRAM-SHA-256", authenticationData: scram.first() };
-    await client.send(client.connectPacket({ properties: properties as never }));
+    await client.send(client.connectPacket({ properties }));
     const packet = await client.next();
     if (packet?.cmd === "auth") {
       const authenticationData = scram.final(scram.onServerFirst(packet.properties!.authenticationData!));

@@ -71,6 +71,29 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "auth.ban_time_max": ["1d", (c) => c.auth.failedLogins.banMsMax, 86_400_000],
   "auth.ban_memory": ["1h", (c) => c.auth.failedLogins.memoryMs, 3_600_000],
   "auth.ban_exempt": ["10.0.0.0/8", (c) => c.auth.failedLogins.exempt, ["10.0.0.0/8"]],
+  "auth.jwt.key_file": ["jwt.pem", (c) => c.auth.jwt?.keyFile, "jwt.pem"],
+  "auth.jwt.jwks_url": ["https://id.example/keys", (c) => c.auth.jwt?.jwksUrl, "https://id.example/keys"],
+  "auth.jwt.ca_file": ["ca.crt", (c) => c.auth.jwt?.caFile, "ca.crt"],
+  "auth.jwt.jwks_max_age": ["1m", (c) => c.auth.jwt?.jwksMaxAgeMs, 60_000],
+  "auth.jwt.algorithms": ["ES256, EdDSA", (c) => c.auth.jwt?.algorithms, ["ES256", "EdDSA"]],
+  "auth.jwt.issuer": ["https://id.example", (c) => c.auth.jwt?.issuer, "https://id.example"],
+  "auth.jwt.audience": ["mqtt", (c) => c.auth.jwt?.audience, "mqtt"],
+  "auth.jwt.clock_tolerance": ["1m", (c) => c.auth.jwt?.clockToleranceSeconds, 60],
+  "auth.jwt.require_expiry": ["false", (c) => c.auth.jwt?.requireExpiry, false],
+  "auth.jwt.username_claim": ["name", (c) => c.auth.jwt?.usernameClaim, "name"],
+  "auth.jwt.groups_claim": ["roles", (c) => c.auth.jwt?.groupsClaim, "roles"],
+  "auth.jwt.acl_claim": ["mqtt", (c) => c.auth.jwt?.aclClaim, "mqtt"],
+  "auth.external.url": ["https://id.example", (c) => c.auth.external?.url, "https://id.example/"],
+  "auth.external.timeout": ["5s", (c) => c.auth.external?.timeoutMs, 5000],
+  "auth.external.ca_file": ["ca.crt", (c) => c.auth.external?.caFile, "ca.crt"],
+  "auth.external.token_file": ["token", (c) => c.auth.external?.tokenFile, "token"],
+  "auth.external.max_concurrent": ["4", (c) => c.auth.external?.concurrentMax, 4],
+  "auth.external.identity_cache_size": ["0", (c) => c.auth.external?.cacheEntriesMax, 0],
+  "auth.external.identity_cache_ttl": ["10m", (c) => c.auth.external?.cacheMs, 600_000],
+  "auth.external.negative_cache_ttl": ["0", (c) => c.auth.external?.negativeCacheMs, 0],
+  "auth.external.when_down": ["allow_cached", (c) => c.auth.external?.allowsCached, true],
+  "auth.external.stale_ttl": ["1d", (c) => c.auth.external?.staleMs, 86_400_000],
+  "auth.jwt.username": ["ignore", (c) => c.auth.jwt?.matchUsername, false],
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],
@@ -78,12 +101,49 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "storage.sync": ["normal", (c) => c.storage.sync, "normal"],
 };
 
+/** A key of a map in `auth`, with `more` beside it. */
+function beside(map: string, key: string, more: Readonly<Record<string, string>>) {
+  const lines = Object.entries(more).map(([name, value]) => `    ${name}: ${value}\n`).join("");
+  const env = Object.fromEntries(
+    Object.entries(more).map(([name, value]) => [variableOf(`auth.${map}.${name}`), value]),
+  );
+  return { yaml: `auth:\n  ${map}:\n${lines}    ${key}: `, env };
+}
+
+const JWT_FILE = { key_file: "k", algorithms: "RS256" };
+const EXTERNAL = { url: "https://id.example" };
+const JWT_URL = { jwks_url: "https://id.example/k", algorithms: "RS256" };
+
 /** Keys whose other value cannot differ from the default all by itself. */
 const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<string, string>> } | undefined>> = {
   "auth.allow_anonymous": {
     yaml: `auth:\n  scram: { users: [${SCRAM_USER}] }\n  allow_anonymous: `,
     env: { WEIR_SERVER_TCP_ADDR: ":1883" },
   },
+  "auth.external.url": beside("external", "url", {}),
+  "auth.external.stale_ttl": beside("external", "stale_ttl", { ...EXTERNAL, when_down: "allow_cached" }),
+  ...Object.fromEntries(
+    Object.keys(SETTINGS).filter((path) => /^auth\.external\.(?!url|stale_ttl)/.test(path))
+      .map((path) => [path, beside("external", path.slice("auth.external.".length), EXTERNAL)]),
+  ),
+  "auth.jwt.key_file": beside("jwt", "key_file", { algorithms: "RS256" }),
+  "auth.jwt.algorithms": beside("jwt", "algorithms", { key_file: "k" }),
+  "auth.jwt.jwks_url": beside("jwt", "jwks_url", { algorithms: "RS256" }),
+  "auth.jwt.ca_file": beside("jwt", "ca_file", JWT_URL),
+  "auth.jwt.jwks_max_age": beside("jwt", "jwks_max_age", JWT_URL),
+  ...Object.fromEntries(
+    [
+      "issuer",
+      "audience",
+      "clock_tolerance",
+      "require_expiry",
+      "username_claim",
+      "groups_claim",
+      "acl_claim",
+      "username",
+    ]
+      .map((key) => [`auth.jwt.${key}`, beside("jwt", key, JWT_FILE)]),
+  ),
 };
 
 /** What a key of a door that is shut by default is read beside: the door is open. */

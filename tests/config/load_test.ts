@@ -167,6 +167,44 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "server: { connect_timeout: 500ms }\nauth: { failed_login_delay: 500ms }\n",
     "weir.yaml:2:29: auth.failed_login_delay: it is not shorter than server.connect_timeout (weir.yaml:1:28)",
   ],
+  "a token's claim without a key": [
+    "auth:\n  jwt:\n    issuer: x\n",
+    "weir.yaml:3:13: auth.jwt.issuer: it needs key_file or jwks_url beside it",
+  ],
+  "a key for tokens without algorithms": [
+    "auth:\n  jwt:\n    key_file: k\n",
+    "weir.yaml:3:15: auth.jwt.key_file: it needs algorithms beside it: what tokens are signed by",
+  ],
+  "secrets beside public keys": [
+    "auth:\n  jwt:\n    key_file: k\n    algorithms: HS256, RS256\n",
+    "weir.yaml:4:17: auth.jwt.algorithms: secrets and public keys do not go together: who has the public key could sign with it",
+  ],
+  "a secret from the web": [
+    "auth:\n  jwt:\n    jwks_url: https://id.example/k\n    algorithms: HS256\n",
+    "weir.yaml:4:17: auth.jwt.algorithms: a secret is not published: jwks_url goes with public keys",
+  ],
+  "keys from two places": [
+    "auth:\n  jwt:\n    jwks_url: https://id.example/k\n    key_file: k\n    algorithms: RS256\n",
+    "weir.yaml:3:15: auth.jwt.jwks_url: the keys are in key_file already: one of the two",
+  ],
+  "a certificate authority that nobody is asked by": [
+    "auth:\n  jwt:\n    key_file: k\n    algorithms: RS256\n    ca_file: c\n",
+    "weir.yaml:5:14: auth.jwt.ca_file: it needs jwks_url beside it",
+  ],
+  "keys of a callout without its address": [
+    "auth:\n  external:\n    timeout: 5s\n    transport: grpc\n    url: http://id.example\n",
+    "weir.yaml:4:5: auth.external.transport: this version of Weir does not support the authentication callout by gRPC; remove it",
+    'weir.yaml:5:10: auth.external.url: expected an address that begins with https://, or with http:// on this machine; "" for ' +
+    'none, found the text "http://id.example"',
+  ],
+  "a time for old answers that are not used": [
+    "auth:\n  external:\n    url: http://127.0.0.1:1\n    stale_ttl: 5s\n",
+    "weir.yaml:4:16: auth.external.stale_ttl: it needs when_down: allow_cached beside it",
+  ],
+  "a callout without an address": [
+    "auth:\n  external:\n    timeout: 5s\n",
+    "weir.yaml:3:14: auth.external.timeout: it needs url beside it",
+  ],
   "another store": [
     "storage: { type: badger }",
     'weir.yaml:1:18: storage.type: expected sqlite or memory, found the text "badger"; Weir keeps its data in SQLite',
@@ -222,7 +260,6 @@ const SEED_KEYS = {
   "rate limits": ["ratelimit"],
   "durable queues": ["queues", "queue"],
   "storage on disk": ["storage.badger_dir"],
-  "the authentication callout": ["auth.external"],
 };
 
 for (const [part, paths] of Object.entries(SEED_KEYS)) {

@@ -1,0 +1,72 @@
+/** What bounds a request. */
+export interface BoundedFetchOptions {
+  /** For everything from the connection to the last byte. */
+  readonly timeoutMs: number;
+  /** Of an answer. */
+  readonly bytesMax: number;
+  /** Who signs the certificates of the server, besides those whom the runtime trusts (PEM). */
+  readonly authority?: string;
+}
+
+/** Nothing usable came back. The message tells what and never what was sent. */
+export class FetchError extends Error {
+  /** Tells it from other errors. */
+  override readonly name = "FetchError";
+}
+
+/** Asks servers for JSON, in a bounded time, for a bounded answer, and follows nobody elsewhere. */
+export class BoundedFetch implements Disposable {
+  readonly #options: BoundedFetchOptions;
+  readonly #client: Deno.HttpClient;
+
+  constructor(options: BoundedFetchOptions) {
+    this.#options = options;
+    this.#client = Deno.createHttpClient({ caCerts: options.authority === undefined ? [] : [options.authority] });
+  }
+
+  /** The JSON that comes with status 200.
+   * @throws {FetchError} for everything else */
+  async json(url: string, init: Pick<RequestInit, "method" | "headers" | "body"> = {}): Promise<unknown> {
+    const signal = AbortSignal.timeout(this.#options.timeoutMs);
+    try {
+      const response = await fetch(url, { ...init, redirect: "manual", signal, client: this.#client });
+      if (response.status !== 200) {
+        await response.body?.cancel();
+        throw new FetchError(`it answers with status ${response.status}`);
+      }
+      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await this.#read(response)));
+    } catch (cause) {
+      if (cause instanceof FetchError) throw cause;
+      if (cause instanceof SyntaxError) throw new FetchError("its answer is no JSON"); // whose message would quote it
+      const isLate = signal.aborted;
+      const why = isLate ? `no answer within ${this.#options.timeoutMs} ms` : whyFailed(cause);
+      throw new FetchError(why, { cause });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+
+  async #read(response: Response): Promise<Uint8Array> {
+    const { bytesMax } = this.#options;
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of response.body ?? []) { // leaving the loop cancels the rest
+      length += chunk.length;
+      if (length > bytesMax) throw new FetchError(`its answer has more than ${bytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+}
+
+function whyFailed(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,145 @@
+import { groupsOfClaim, rulesOfClaim } from "./access_claim.ts";
+import type { Credentials } from "./authenticator.ts";
+import { type BoundedFetch, FetchError } from "./bounded_fetch.ts";
+import { Breaker } from "./breaker.ts";
+import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { whyNoUserName } from "./user_list.ts";
+import type { VerdictCache } from "./verdict_cache.ts";
+
+/** Who is asked, and how. */
+export interface CalloutOptions {
+  /** `/auth/authenticate` is put behind it. */
+  readonly url: string;
+  readonly fetch: BoundedFetch;
+  readonly cache: VerdictCache;
+  /** Requests under way at a time; the others wait. */
+  readonly atOnceMax: number;
+  /** Whether those who were let in before are, when nobody answers. */
+  readonly allowsStale: boolean;
+  /** Shown as `Authorization: Bearer`, if given. */
+  readonly token?: string;
+  /** Told when nobody answers, and when somebody does again (undefined). */
+  readonly onState: (error: unknown) => void;
+  /** Milliseconds that never jump. */
+  readonly now: () => number;
+}
+
+const WAITING_MAX = 1_000;
+
+const DOWN: Denial = { refusal: "server-unavailable", reason: "Who knows the users does not answer" };
+const BUSY: Denial = { refusal: "server-busy", reason: "Too many logins wait" };
+
+/** Asks another program about every client with a user name, over HTTP, and remembers what it said for a while. */
+export class CalloutSource implements IdentitySource {
+  readonly #options: CalloutOptions;
+  readonly #endpoint: string;
+  readonly #breaker = new Breaker();
+  readonly #asking = new Map<string, Promise<Identification | Denial>>();
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+  #isDown = false;
+
+  constructor(options: CalloutOptions) {
+    this.#options = options;
+    this.#endpoint = `${options.url.replace(/\/+$/, "")}/auth/authenticate`;
+  }
+
+  /** Everybody is asked about again. */
+  forget(): void {
+    this.#options.cache.clear();
+  }
+
+  async identify(credentials: Credentials): Promise<Identification | Denial | undefined> {
+    if (credentials.username === undefined) return undefined;
+    const { cache, now } = this.#options;
+    const key = cache.keyOf(credentials);
+    const known = cache.get(key, now());
+    if (known !== undefined) return known;
+    const asking = this.#asking.get(key); // the same question, a moment ago
+    if (asking !== undefined) return await asking;
+    const answer = this.#ask(credentials, key).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, answer);
+    return await answer;
+  }
+
+  async #ask(credentials: Credentials, key: string): Promise<Identification | Denial> {
+    const body = bodyFor(credentials);
+    if (body === undefined) return WRONG;
+    if (this.#running < this.#options.atOnceMax) this.#running++;
+    else if (this.#waiting.length >= WAITING_MAX) return BUSY;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // the place is handed over
+    try {
+      return await this.#request(body, { key, username: credentials.username! });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+
+  async #request(body: string, { key, username }: { key: string; username: string }): Promise<Identification | Denial> {
+    const { cache, fetch, token, now, allowsStale } = this.#options;
+    const otherwise = () => (allowsStale ? cache.getStale(key, now()) : undefined) ?? DOWN;
+    if (!this.#breaker.mayAsk(now())) return otherwise();
+    try {
+      const headers = new Headers({ "content-type": "application/json", accept: "application/json" });
+      if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+      const found = read(await fetch.json(this.#endpoint, { method: "POST", headers, body }), username);
+      this.#breaker.succeed();
+      this.#tell(undefined);
+      cache.set(key, found, now());
+      return found;
+    } catch (error) {
+      this.#breaker.fail(now());
+      if (!(error instanceof FetchError)) throw error;
+      this.#tell(error);
+      return otherwise();
+    }
+  }
+
+  /** Once each time it changes. */
+  #tell(error: unknown): void {
+    if (this.#isDown === (error !== undefined)) return;
+    this.#isDown = error !== undefined;
+    this.#options.onState(error);
+  }
+}
+
+/** Undefined for a password that is no text: JSON has no other. */
+function bodyFor({ password, ...client }: Credentials): string | undefined {
+  try {
+    return JSON.stringify({
+      client_id: client.clientId,
+      username: client.username,
+      password: password === undefined
+        ? ""
+        : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(password),
+      protocol: "mqtt",
+      protocol_version: client.protocolVersion,
+      remote_address: client.remoteAddress,
+      listener: client.listener,
+    });
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws {FetchError} for what is no answer: then nobody is let in by it */
+function read(answer: unknown, username: string): Identification | Denial {
+  if (typeof answer !== "object" || answer === null) throw new FetchError("its answer is no map");
+  const claim = (name: string) => Object.hasOwn(answer, name) ? (answer as Record<string, unknown>)[name] : undefined;
+  const isAuthenticated = claim("authenticated");
+  if (typeof isAuthenticated !== "boolean") {
+    throw new FetchError("its answer does not say authenticated: true or false");
+  }
+  if (!isAuthenticated) return WRONG;
+  const id = claim("id") || username;
+  if (typeof id !== "string" || whyNoUserName(id) !== undefined) throw new FetchError("its id is no user name");
+  const groups = groupsOfClaim(claim("groups") ?? []);
+  if (groups === undefined) throw new FetchError("its groups are none");
+  const acl = claim("acl") ?? undefined;
+  const rules = acl === undefined ? undefined : rulesOfClaim(acl);
+  if (acl !== undefined && rules === undefined) throw new FetchError("its acl has no access rules");
+  return { username: id, groups, rules };
+}

@@ -1,0 +1,136 @@
+import { getLogger } from "@logtape/logtape";
+import { BoundedFetch } from "../auth/bounded_fetch.ts";
+import { CalloutSource } from "../auth/callout_source.ts";
+import { RemoteKeys } from "../auth/remote_keys.ts";
+import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_keys.ts";
+import { TokenSource } from "../auth/token_source.ts";
+import { VerdictCache } from "../auth/verdict_cache.ts";
+import type { ExternalConfig, JwtConfig } from "../config/config.ts";
+
+/** A key set, and the time and size of one request for it. */
+const JWKS_TIMEOUT_MS = 5_000;
+const JWKS_BYTES_MAX = 256 * 1024;
+/** Between two requests for keys, and for how long keys are good that cannot be had again. */
+const JWKS_COOL_DOWN_MS = 30_000;
+const JWKS_STALE_MS = 86_400_000;
+
+/** Of an answer of a callout. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** Of a key, a certificate or a secret. */
+const FILE_BYTES_MAX = 1024 * 1024;
+
+/** A source with what it holds open. */
+export interface OpenSource<S> extends Disposable {
+  readonly source: S;
+  /** Reads files again and forgets what was kept.
+   * @throws {Error} when a file cannot be used; everything is as before then */
+  reload(): Promise<void>;
+}
+
+/** @throws {Error} naming the key and the file, when one cannot be used */
+export async function openTokens(jwt: JwtConfig): Promise<OpenSource<TokenSource>> {
+  const { issuer, audience, groupsClaim, aclClaim, keyFile } = jwt;
+  const options = {
+    ...jwt,
+    issuer: issuer || undefined,
+    audience: audience || undefined,
+    groupsClaim: groupsClaim || undefined,
+    aclClaim: aclClaim || undefined,
+  };
+  if (keyFile !== undefined) {
+    const source = new TokenSource(await keysOf(keyFile, jwt), options);
+    return { source, reload: async () => source.replace(await keysOf(keyFile, jwt)), [Symbol.dispose]: () => {} };
+  }
+  const authority = jwt.caFile && await readTextFile("auth.jwt.ca_file", jwt.caFile);
+  const fetch = new BoundedFetch({ timeoutMs: JWKS_TIMEOUT_MS, bytesMax: JWKS_BYTES_MAX, authority });
+  const keys = remoteKeys(jwt, fetch);
+  void keys.refresh(); // nobody waits: until there are keys nobody comes in by a token
+  return {
+    source: new TokenSource(keys, options),
+    reload: () => keys.refresh(),
+    [Symbol.dispose]: () => fetch[Symbol.dispose](),
+  };
+}
+
+function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, fetch: BoundedFetch): RemoteKeys {
+  const logger = getLogger(["weir"]);
+  return new RemoteKeys({
+    url: jwksUrl!,
+    fetch,
+    algorithms,
+    maxAgeMs: jwksMaxAgeMs,
+    staleMs: JWKS_STALE_MS,
+    coolDownMs: JWKS_COOL_DOWN_MS,
+    onFetched: (error) => {
+      if (error === undefined) logger.debug("the keys of tokens have been read from {url}", { url: jwksUrl });
+      else logger.error("cannot read the keys of tokens from {url}: {error}", { url: jwksUrl, error: wordsOf(error) });
+    },
+    now: () => performance.now(),
+  });
+}
+
+async function keysOf(path: string, { algorithms }: JwtConfig): Promise<TokenKeys> {
+  const text = await readTextFile("auth.jwt.key_file", path);
+  try {
+    return await readTokenKeys(text, algorithms);
+  } catch (cause) {
+    if (!(cause instanceof TokenKeysError)) throw cause;
+    throw new IdentityFileError(`Cannot use auth.jwt.key_file ${path}: ${cause.message}`, { cause });
+  }
+}
+
+/** @throws {Error} naming the key and the file, when one cannot be used */
+export async function openCallout(external: ExternalConfig): Promise<OpenSource<CalloutSource>> {
+  const { url, timeoutMs, caFile, tokenFile, cacheMs, negativeCacheMs, cacheEntriesMax } = external;
+  const logger = getLogger(["weir"]);
+  const authority = caFile && await readTextFile("auth.external.ca_file", caFile);
+  const token = tokenFile && (await readTextFile("auth.external.token_file", tokenFile)).trim();
+  if (token === "" || /[^\x21-\x7e]/.test(token ?? "")) {
+    throw new IdentityFileError(`Cannot use auth.external.token_file ${tokenFile}: expected one line without blanks`);
+  }
+  const fetch = new BoundedFetch({ timeoutMs, bytesMax: ANSWER_BYTES_MAX, authority });
+  const source = new CalloutSource({
+    url,
+    fetch,
+    cache: new VerdictCache({
+      entriesMax: cacheEntriesMax,
+      knownMs: cacheMs,
+      deniedMs: negativeCacheMs,
+      staleMs: external.staleMs,
+    }),
+    atOnceMax: external.concurrentMax,
+    allowsStale: external.allowsCached,
+    token,
+    onState: (error) => {
+      if (error === undefined) logger.warn("auth.external.url answers again");
+      else logger.error("auth.external.url does not answer as it should: {error}", { error: wordsOf(error) });
+    },
+    now: () => performance.now(),
+  });
+  return {
+    source,
+    reload: () => Promise.resolve(source.forget()),
+    [Symbol.dispose]: () => fetch[Symbol.dispose](),
+  };
+}
+
+/** A file that a source of identities needs cannot be used; the message is for people. */
+export class IdentityFileError extends Error {
+  override readonly name = "IdentityFileError";
+}
+
+async function readTextFile(key: string, path: string): Promise<string> {
+  try {
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile || size > FILE_BYTES_MAX) throw new Error("it is no plain file of up to 1 MiB");
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
+    throw new IdentityFileError(`Cannot read ${key} ${path}: ${wordsOf(cause)}`, { cause });
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
