@@ -5,6 +5,7 @@ import type { Happening } from "../core/happening.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { TopicTable } from "../protocol/topic_table.ts";
+import { AdmissionCache, type KnownGuest } from "./admission_cache.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
@@ -31,6 +32,7 @@ export interface GatewayParts {
 export class BridgeGateway implements Gateway {
   readonly #parts: GatewayParts;
   readonly #streams = new Set<GuestStream>();
+  readonly #cache = new AdmissionCache();
   #isDraining = false;
 
   constructor(parts: GatewayParts) {
@@ -50,22 +52,12 @@ export class BridgeGateway implements Gateway {
     try {
       this.#assertAdmitting();
       assertClientId(clientId);
-      const credentials: Credentials = {
-        clientId: clientId === "" ? `weir-${crypto.randomUUID()}` : clientId,
-        username: brought.username,
-        password: brought.password,
-        certificate: brought.certificate,
-        remoteAddress,
-        listener,
-        protocolVersion: 0,
-      };
-      const admission = await this.#authenticate(credentials);
+      const { username, password, certificate } = brought;
+      const credentials = { clientId, username, password, certificate, remoteAddress, listener, protocolVersion: 0 };
+      const known = await this.#known(credentials);
       this.#assertAdmitting(); // it may have waited
-      return new BridgeGuest(
-        { ...this.#parts, streams: this.#streams, isDraining: () => this.#isDraining },
-        credentials,
-        admission,
-      );
+      const parts = { ...this.#parts, streams: this.#streams, isDraining: () => this.#isDraining };
+      return new BridgeGuest(parts, { ...credentials, clientId: known.clientId }, known.admission);
     } catch (error) {
       if (error instanceof Refusal) this.#tell(error, brought);
       throw error;
@@ -76,6 +68,23 @@ export class BridgeGateway implements Gateway {
   drain(): void {
     this.#isDraining = true;
     for (const stream of [...this.#streams]) stream.close("server-shutting-down");
+  }
+
+  /** Whether what they were let in by still is as it was is asked of all guests; the subscriptions of the others end. */
+  endRevoked(): void {
+    for (const stream of [...this.#streams]) if (!stream.holds) stream.close("not-authorized");
+  }
+
+  /** Who it is, found out or remembered. Who brings no client id gets one, which is remembered with the rest. */
+  async #known(credentials: Credentials): Promise<KnownGuest> {
+    const mark = this.#cache.markOf(credentials);
+    const now = this.#parts.clock.timeOfDay();
+    const known = this.#cache.find(mark, now);
+    if (known !== undefined) return known;
+    const clientId = credentials.clientId === "" ? `weir-${crypto.randomUUID()}` : credentials.clientId;
+    const guest = { clientId, admission: await this.#authenticate({ ...credentials, clientId }) };
+    this.#cache.keep(mark, guest, now);
+    return guest;
   }
 
   async #authenticate(credentials: Credentials): Promise<Admission> {

@@ -40,6 +40,7 @@ export class BridgeGuest implements Guest {
   readonly expiresAt: number;
   readonly #parts: GuestParts;
   readonly #policy: Policy;
+  readonly #holds: () => boolean;
   readonly #from: Pick<Credentials, "remoteAddress" | "listener" | "protocolVersion">;
   /** Stands for the guest where it publishes; not among the clients' sessions. */
   readonly #sender: Session;
@@ -47,6 +48,7 @@ export class BridgeGuest implements Guest {
   constructor(parts: GuestParts, { clientId, ...from }: Credentials, admission: Admission) {
     this.#parts = parts;
     this.#policy = admission.policy;
+    this.#holds = admission.holds ?? (() => true);
     this.#from = from;
     this.clientId = clientId;
     this.username = admission.username;
@@ -88,6 +90,7 @@ export class BridgeGuest implements Guest {
       identity: this,
       origin: { remoteAddress, listener, protocolVersion },
       expiresAt: this.expiresAt,
+      holds: this.#holds,
       window: Math.min(options.window ?? Infinity, limits.inflightMax),
       mayKeep: (filter, qos) => this.#policy.maySubscribe(this, parseFilter(filter)!.filter, qos),
     }, {
@@ -188,8 +191,9 @@ export class BridgeGuest implements Guest {
 
   #assertCurrent(): void {
     if (this.#parts.isDraining()) throw new Refusal("server-shutting-down", "Cannot go on: the broker is stopping");
-    if (this.#now() < this.expiresAt) return;
-    throw new Refusal("not-authorized", "Cannot go on: what you have shown has expired");
+    if (this.#now() >= this.expiresAt || !this.#holds()) {
+      throw new Refusal("not-authorized", "Cannot go on: what you were let in by has ended");
+    }
   }
 
   #now(): number {

@@ -24,6 +24,8 @@ export interface GuestStreamParts {
   readonly identity: Identity;
   readonly origin: Origin;
   readonly expiresAt: number;
+  /** Whether what its guest was let in by still is as it was. */
+  readonly holds: () => boolean;
   readonly window: number;
   /** Whether a subscription that its session has from before may go on. */
   readonly mayKeep: (filter: string, qos: QoS) => boolean;
@@ -96,6 +98,10 @@ export class GuestStream implements Speaker, GuestSubscription {
   transmit(): void {
     this.#wake?.();
     this.#options.onReady?.();
+  }
+
+  get holds(): boolean {
+    return this.#parts.holds();
   }
 
   get isStalled(): boolean {

@@ -218,6 +218,7 @@ export class WeirBroker {
   /** Disconnects the clients whose admission no longer holds (`Admission.holds`). Call it when users have changed. */
   endRevoked(): void {
     this.#connections.endRevoked();
+    this.#gateway.endRevoked();
   }
 
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
