@@ -44,6 +44,8 @@ export class HttpListener {
   readonly #options: HttpListenOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Those with a request that is not answered yet. */
+  readonly #busy = new Set<Socket>();
   #isClosing = false;
 
   private constructor(options: HttpListenOptions) {
@@ -83,7 +85,7 @@ export class HttpListener {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#isClosing = true;
     this.#server.close(() => resolve());
-    this.#server.closeIdleConnections();
+    for (const socket of [...this.#sockets]) if (!this.#busy.has(socket)) socket.destroy();
     const cut = setTimeout(() => {
       for (const socket of [...this.#sockets]) socket.destroy();
     }, timeoutMs);
@@ -100,11 +102,14 @@ export class HttpListener {
     socket.on("error", () => {}); // "close" follows
     socket.once("close", () => {
       this.#sockets.delete(socket);
+      this.#busy.delete(socket);
       leave();
     });
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    this.#busy.add(socket);
     const gone = new AbortController();
     response.on("error", () => {}); // "close" follows
     response.once("close", () => gone.abort());
@@ -115,13 +120,16 @@ export class HttpListener {
         headers: headersOf(request),
         body: bodyOf(request),
         signal: gone.signal,
-        remoteAddress: plainAddress(request.socket.remoteAddress ?? ""),
+        remoteAddress: plainAddress(socket.remoteAddress ?? ""),
       });
       if (this.#isClosing) response.setHeader("connection", "close");
       await send(answer, request, response);
     } catch (error) {
       this.#options.onError(error);
       response.destroy();
+    } finally {
+      this.#busy.delete(socket);
+      if (this.#isClosing) socket.destroySoon();
     }
   }
 }
