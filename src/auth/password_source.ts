@@ -1,6 +1,7 @@
 import type { Credentials } from "./authenticator.ts";
 import { CheckQueue } from "./check_queue.ts";
 import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { ProvenPasswords } from "./proven_passwords.ts";
 import { isScramPassword, type ScramCredential } from "./scram_credential.ts";
 import { DEFAULT_COST, isPasswordOf, type ScryptHash } from "./scrypt_hash.ts";
 import type { UserEntry } from "./user_list.ts";
@@ -20,6 +21,7 @@ export class PasswordSource implements IdentitySource {
   #users: ReadonlyMap<string, UserEntry>;
   readonly #scramUsers: ReadonlyMap<string, ScramCredential>;
   readonly #checks = new CheckQueue();
+  readonly #proven = new ProvenPasswords<UserEntry | ScramCredential>();
   #decoy: () => Promise<unknown>;
   /** Hashes made so far, for those who want to know that a wrong name costs one. */
   hashes = 0;
@@ -33,23 +35,27 @@ export class PasswordSource implements IdentitySource {
   /** Exchanges the users of the users file. Those who are connected and are not as they were no longer hold. */
   replace(users: ReadonlyMap<string, UserEntry>): void {
     this.#users = users;
+    this.#proven.clear();
     this.#decoy = this.#decoyOf();
   }
 
   async identify({ username, password }: Credentials): Promise<Identification | Denial | undefined> {
     if (username === undefined) return undefined;
     const user = this.#users.get(username);
-    if (user !== undefined) {
-      const isRight = await this.#check(() => isPasswordOf(user.hash, password));
-      if (isRight === undefined) return BUSY;
-      const holds = () => this.#holds(user);
-      return isRight && holds() ? { username, groups: user.groups, holds } : WRONG;
-    }
     const credential = this.#scramUsers.get(username);
-    if (credential === undefined) return undefined;
-    const isRight = await this.#check(() => isScramPassword(password, credential));
-    if (isRight === undefined) return BUSY;
-    return isRight ? { username } : WRONG;
+    const known = user ?? credential;
+    if (known === undefined) return undefined;
+    if (user?.isDisabled || !this.#proven.has(username, { user: known, password })) {
+      const isRight = await this.#check(() => {
+        return user === undefined ? isScramPassword(password, credential!) : isPasswordOf(user.hash, password);
+      });
+      if (isRight === undefined) return BUSY;
+      if (!isRight) return WRONG;
+      this.#proven.add(username, { user: known, password });
+    }
+    if (user === undefined) return { username };
+    const holds = () => this.#holds(user);
+    return holds() ? { username, groups: user.groups, holds } : WRONG;
   }
 
   /** Refuses somebody whom nobody knows, at the cost of a password that is wrong. */

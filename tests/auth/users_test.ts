@@ -155,3 +155,24 @@ Deno.test("the groups of a user reach the policy", async () => {
   await chain.authenticate(credentials(undefined, undefined));
   assert.deepEqual(seen.map(({ username, groups }) => [username, groups]), [["ann", ["ops"]], [undefined, undefined]]);
 });
+
+Deno.test("who has shown the right password costs no hash again, until the users change; a wrong one always does", async () => {
+  const ann = await userOf("ann", "pencil");
+  const source = new PasswordSource({ users: new Map([["ann", ann]]), scramUsers: await usersOf({ cat: "paper" }) });
+  const login = async (name: string, password: string | undefined) => {
+    const found = await source.identify(credentials(name, password));
+    return `${found !== undefined && !("refusal" in found)} ${source.hashes}`;
+  };
+  assert.deepEqual([await login("ann", "pencil"), await login("ann", "pencil")], ["true 1", "true 1"]);
+  assert.deepEqual([await login("cat", "paper"), await login("cat", "paper")], ["true 2", "true 2"]);
+  for (const wrong of ["Pencil", "paper", "", undefined]) assert.match(await login("ann", wrong), /^false/);
+  assert.equal(source.hashes, 6);
+  assert.equal(await login("ann", "pencil"), "true 6", "wrong ones take nothing away");
+  assert.doesNotMatch(Deno.inspect(source, { depth: 9, showHidden: true }), /pencil|paper/);
+  source.replace(new Map([["ann", { ...ann }]]));
+  assert.deepEqual([await login("ann", "pencil"), await login("ann", "pencil")], ["true 7", "true 7"]);
+  source.replace(new Map([["ann", { ...ann, isDisabled: true }]]));
+  assert.equal(await login("ann", "pencil"), "false 8");
+  source.replace(new Map());
+  assert.equal(await login("ann", "pencil"), "false 8", "nobody of that name: somebody else's to judge");
+});
