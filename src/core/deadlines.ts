@@ -14,7 +14,18 @@ export class Deadlines<T> {
   }
 
   add(at: number, item: T): Deadline<T> {
-    const deadline = { at, item, isOver: false };
+    return this.#put({ at, item, isOver: false });
+  }
+
+  /** Sets a deadline that was taken anew. */
+  again(deadline: Deadline<T>, at: number): void {
+    deadline.at = at;
+    deadline.isOver = false;
+    this.#put(deadline);
+  }
+
+  #put(deadline: Deadline<T>): Deadline<T> {
+    const { at } = deadline;
     const heap = this.#heap;
     let index = heap.push(deadline) - 1;
     while (index > 0) {
@@ -40,11 +51,16 @@ export class Deadlines<T> {
 
   /** Takes out the earliest one that is due at `now` and not cancelled; undefined when there is none. */
   take(now: number): T | undefined {
+    return this.takeDeadline(now)?.item;
+  }
+
+  /** As {@link take}, for who sets it {@link again}. */
+  takeDeadline(now: number): Deadline<T> | undefined {
     while (this.#heap.length > 0 && this.#heap[0].at <= now) {
       const deadline = this.#pop();
       if (!deadline.isOver) {
         deadline.isOver = true;
-        return deadline.item;
+        return deadline;
       }
       this.#cancelled--;
     }
@@ -72,7 +88,8 @@ export class Deadlines<T> {
 
 /** Handed out by {@link Deadlines.add}. */
 export interface Deadline<T> {
-  readonly at: number;
+  /** Changed by {@link Deadlines.again} only. */
+  at: number;
   readonly item: T;
   /** True once it was taken or cancelled. */
   isOver: boolean;

@@ -18,8 +18,13 @@ export interface EndpointParts {
   readonly settings: EndpointSettings;
   readonly outbox: Outbox;
   readonly writer: PublishWriter;
+  readonly owner: Transmitter;
+}
+
+/** Whoever empties an outbox. */
+export interface Transmitter {
   /** Called when the outbox should be emptied, and when the connection is to end after that. */
-  readonly transmit: () => void;
+  transmit(): void;
 }
 
 /** The MQTT side of one connection: what was negotiated, and how things are said to this client. It dies with the socket;
@@ -27,8 +32,7 @@ export interface EndpointParts {
 export class Endpoint implements Peer {
   readonly settings: EndpointSettings;
   readonly outbox: Outbox;
-  /** Empties the outbox; the owner decides when. */
-  readonly transmit: () => void;
+  readonly #owner: Transmitter;
   readonly #writer: PublishWriter;
 
   version: ProtocolVersion = 4;
@@ -72,8 +76,13 @@ export class Endpoint implements Peer {
   constructor(parts: EndpointParts) {
     this.settings = parts.settings;
     this.outbox = parts.outbox;
-    this.transmit = parts.transmit;
+    this.#owner = parts.owner;
     this.#writer = parts.writer;
+  }
+
+  /** Empties the outbox; the owner decides when. */
+  transmit(): void {
+    this.#owner.transmit();
   }
 
   get dialect(): Dialect {

@@ -7,14 +7,7 @@ export interface Alarm {
 }
 
 /** An alarm that was set; rings again and again until its alarm answers Infinity or it is cancelled. */
-export class AlarmHandle {
-  readonly alarm: Alarm;
-  deadline: Deadline<AlarmHandle> | undefined;
-
-  constructor(alarm: Alarm) {
-    this.alarm = alarm;
-  }
-}
+export type AlarmHandle = Deadline<Alarm>;
 
 /** Timers closer than this are served together. */
 const RESOLUTION_MS = 10;
@@ -27,7 +20,7 @@ export class Clock {
   recent = 0;
   /** Between the two counts; looked at each time the clock rings, so that it costs nothing for each chunk. */
   #offset = Date.now() - Math.floor(performance.now());
-  readonly #alarms = new Deadlines<AlarmHandle>();
+  readonly #alarms = new Deadlines<Alarm>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedFor = Infinity;
   #isStopped = false;
@@ -43,14 +36,13 @@ export class Clock {
   }
 
   set(at: number, alarm: Alarm): AlarmHandle {
-    const handle = new AlarmHandle(alarm);
-    handle.deadline = this.#alarms.add(at, handle);
+    const handle = this.#alarms.add(at, alarm);
     this.#arm();
     return handle;
   }
 
   cancel(handle: AlarmHandle): void {
-    this.#alarms.cancel(handle.deadline!);
+    this.#alarms.cancel(handle);
   }
 
   /** Nothing rings any more. */
@@ -72,9 +64,9 @@ export class Clock {
     this.#armedFor = Infinity;
     const now = this.now();
     this.#offset = Date.now() - now;
-    for (let handle = this.#alarms.take(now); handle !== undefined; handle = this.#alarms.take(now)) {
-      const again = handle.alarm.ring(now);
-      if (again !== Infinity) handle.deadline = this.#alarms.add(Math.max(again, now + 1), handle);
+    for (let handle = this.#alarms.takeDeadline(now); handle !== undefined; handle = this.#alarms.takeDeadline(now)) {
+      const again = handle.item.ring(now);
+      if (again !== Infinity) this.#alarms.again(handle, Math.max(again, now + 1));
     }
     this.#arm();
   }

@@ -11,7 +11,7 @@ import type { DisconnectCause, Happening } from "../core/happening.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Arrival, ConnectHandler } from "../protocol/connect_handler.ts";
-import { Endpoint } from "../protocol/endpoint.ts";
+import { Endpoint, type Transmitter } from "../protocol/endpoint.ts";
 import type { PacketHandler } from "../protocol/packet_handler.ts";
 import type { PublishWriter } from "../protocol/publish_writer.ts";
 import { refusalOfFault } from "../protocol/reason_code.ts";
@@ -20,7 +20,8 @@ import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
 import type { BufferPool } from "../wire/buffer_pool.ts";
 import { readConnect } from "../wire/connect.ts";
 import { WireFault } from "../wire/fault.ts";
-import { FrameReader } from "../wire/frame_reader.ts";
+import type { FrameReader } from "../wire/frame_reader.ts";
+import type { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import { Outbox } from "../wire/outbox.ts";
 import { packetName, PacketType } from "../wire/packet.ts";
 import { Authentication } from "./authentication.ts";
@@ -38,6 +39,7 @@ export interface ConnectionParts {
   readonly packets: PacketHandler;
   readonly writer: PublishWriter;
   readonly buffers: BufferPool;
+  readonly frames: FrameReaderPool;
   readonly traffic: Traffic;
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
@@ -73,14 +75,15 @@ const LINGER_BYTES_MAX = 1024 * 1024;
 
 /** One client's connection from accept to close: feeds the frame reader, hands packets on, writes what the outbox holds.
  * It dies with the socket; the session does not. */
-export class Connection implements Alarm, Arrival, ByteSink {
+export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   readonly endpoint: Endpoint;
   readonly remoteAddress: string;
   readonly listener: string;
   readonly #certificate: PeerCertificate | undefined;
   readonly #parts: ConnectionParts;
   readonly #channel: ByteChannel;
-  readonly #frames: FrameReader;
+  /** Only while packets are read, or a part of one has come: an idle connection has none. */
+  #frames: FrameReader | null = null;
   /** Goes when the client is known, unless it may authenticate again. */
   #authentication: Authentication | null;
   #alarm: AlarmHandle | undefined;
@@ -107,10 +110,9 @@ export class Connection implements Alarm, Arrival, ByteSink {
     this.remoteAddress = source.remoteAddress;
     this.listener = source.listener;
     this.#certificate = source.certificate;
-    this.#frames = new FrameReader(source.settings.connectBytesMax);
     const { writer, buffers } = parts;
     const outbox = new Outbox(buffers);
-    this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, transmit: () => this.#transmit() });
+    this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, owner: this });
     this.#authentication = new Authentication(parts.authenticator, parts.methods);
     this.#lastReceivedAt = parts.clock.now();
   }
@@ -131,11 +133,11 @@ export class Connection implements Alarm, Arrival, ByteSink {
       if (this.#lingerBytes > LINGER_BYTES_MAX) this.onEnd();
       return undefined;
     }
-    if (!this.#hasConnect && this.#frames.pendingBytes === 0 && chunk[0] >> 4 !== PacketType.connect) {
+    if (!this.#hasConnect && this.#frames === null && chunk[0] >> 4 !== PacketType.connect) {
       this.onEnd(); // whatever length it promises, it will never be a CONNECT ([MQTT-3.1.0-1])
       return undefined;
     }
-    this.#frames.push(chunk);
+    (this.#frames ??= this.#takeFrames()).push(chunk);
     try {
       const pending = this.#process();
       if (pending !== undefined) return this.#readAfter(pending);
@@ -177,7 +179,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
   end(cause: RefusalCause, reason = ""): void {
     this.endpoint.close({ outcome: cause, reason });
     this.#detach(cause);
-    this.#transmit();
+    this.transmit();
   }
 
   /** Looks after deadlines: CONNECT, keep-alive ([MQTT-3.1.2-22]), a peer that takes nothing. */
@@ -227,19 +229,27 @@ export class Connection implements Alarm, Arrival, ByteSink {
     this.#close();
   }
 
+  #takeFrames(): FrameReader {
+    const frames = this.#parts.frames.take();
+    const { connectBytesMax, packetBytesMax } = this.endpoint.settings;
+    frames.packetBytesMax = this.#hasConnect ? packetBytesMax : connectBytesMax;
+    return frames;
+  }
+
   /** Handles the packets that have arrived. Answers a promise when one of them has to wait for authentication; the chunk stays
    * valid, since nothing is read meanwhile. */
   #process(): Promise<void> | undefined {
     const { endpoint } = this;
+    const frames = this.#frames!;
     try {
-      while (!endpoint.isClosing && this.#frames.next()) {
+      while (!endpoint.isClosing && frames.next()) {
         this.#parts.traffic.packetsReceived++;
         this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
-        if (endpoint.isOpen && this.#frames.first >> 4 !== PacketType.auth) {
-          this.#parts.packets.handle(endpoint, this.#frames);
+        if (endpoint.isOpen && frames.first >> 4 !== PacketType.auth) {
+          this.#parts.packets.handle(endpoint, frames);
           continue;
         }
-        const pending = this.#handleOpening();
+        const pending = this.#handleOpening(frames);
         if (pending !== undefined) return this.#processAfter(pending);
       }
     } catch (error) {
@@ -247,8 +257,9 @@ export class Connection implements Alarm, Arrival, ByteSink {
       this.#refuse(error);
     }
     this.#parts.loop.settle();
+    if (this.#parts.frames.give(frames)) this.#frames = null;
     // A client that has said DISCONNECT sees its connection closed when the end of its session, or of its will, is on disk.
-    if (endpoint.isClosing) this.#parts.loop.settled().then(() => this.#transmit(), () => this.#close());
+    if (endpoint.isClosing) this.#parts.loop.settled().then(() => this.transmit(), () => this.#close());
     return undefined;
   }
 
@@ -263,25 +274,25 @@ export class Connection implements Alarm, Arrival, ByteSink {
   }
 
   /** CONNECT, the AUTH packets that may follow, and AUTH of a client that is connected. */
-  #handleOpening(): Promise<void> | undefined {
+  #handleOpening(frames: FrameReader): Promise<void> | undefined {
     const { endpoint } = this;
-    const type = this.#frames.first >> 4;
+    const type = frames.first >> 4;
     const session = endpoint.session;
     if (type === PacketType.auth && endpoint.version === 5 && this.#authentication?.isExpected) {
-      return this.#authentication.onAuth(this.#frames).then((step) => this.#onStep(step));
+      return this.#authentication.onAuth(frames).then((step) => this.#onStep(step));
     }
-    if (type === PacketType.connect && !this.#hasConnect) return this.#onConnect();
+    if (type === PacketType.connect && !this.#hasConnect) return this.#onConnect(frames);
     if (session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
-      return this.#parts.loop.settled().then(() => this.#parts.packets.handle(endpoint, this.#frames));
+      return this.#parts.loop.settled().then(() => this.#parts.packets.handle(endpoint, frames));
     }
     throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} now`); // [MQTT-3.1.0-1], [MQTT-4.12.0-6]
   }
 
-  #onConnect(): Promise<void> | undefined {
+  #onConnect(frames: FrameReader): Promise<void> | undefined {
     const { endpoint } = this;
-    const connect = readConnect(this.#frames);
+    const connect = readConnect(frames);
     this.#hasConnect = true;
-    this.#frames.packetBytesMax = endpoint.settings.packetBytesMax;
+    frames.packetBytesMax = endpoint.settings.packetBytesMax;
     const applicant = this.#parts.connects.admit(endpoint, connect, this);
     this.#clientId = applicant.clientId;
     const { clientId, origin } = applicant;
@@ -299,7 +310,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     if (step.kind === "refused") throw new Refusal(step.refusal, step.reason);
     if (step.kind === "continue") {
       this.#authentication!.writeAuth(endpoint, 0x18, step.data);
-      return this.#transmit();
+      return this.transmit();
     }
     if (step.holds?.() === false) {
       throw new Refusal("not-authorized", "What the client has logged in with holds no longer");
@@ -312,7 +323,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
       endpoint.policy = step.policy;
       this.#authentication!.writeAuth(endpoint, 0, step.data);
       this.#watchAdmission(step);
-      return this.#transmit();
+      return this.transmit();
     }
     endpoint.authenticationData = step.data;
     this.#parts.connects.attach(endpoint, this.#authentication!.applicant, step);
@@ -327,7 +338,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     this.#expiresAt = expiresAt;
     this.#holds = holds;
     const next = Math.min(this.#silentUntil, clock.recent + Math.min(writeTimeoutMs, expiresAt - turn.now));
-    if (next >= this.#alarm!.deadline!.at) return; // the alarm that is set comes early enough
+    if (next >= this.#alarm!.at) return; // the alarm that is set comes early enough
     clock.cancel(this.#alarm!);
     this.#alarm = clock.set(next, this);
   }
@@ -347,7 +358,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
       endpoint.isClosing = true;
     }
     this.#detach(cause);
-    this.#transmit();
+    this.transmit();
   }
 
   #explain(error: unknown): [RefusalCause, string] {
@@ -376,7 +387,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
   }
 
   /** Writes what the outbox holds, one write at a time; what comes meanwhile goes out together after it. */
-  #transmit(): void {
+  transmit(): void {
     const { outbox } = this.endpoint;
     if (this.#written !== null || this.#isClosed) return;
     if (outbox.length === 0) {
@@ -406,7 +417,7 @@ export class Connection implements Alarm, Arrival, ByteSink {
     endpoint.outbox.recycle(this.#written!);
     this.#written = null;
     endpoint.unwrittenBytes = 0;
-    if (endpoint.outbox.length > 0 || endpoint.isClosing) this.#transmit();
+    if (endpoint.outbox.length > 0 || endpoint.isClosing) this.transmit();
     if (endpoint.outbox.length > endpoint.settings.outboxBytesMax / 2) return;
     endpoint.congested = false;
     const session = endpoint.session;

@@ -23,6 +23,7 @@ import { channelOf } from "../transport/byte_channel.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
+import { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { BridgeGateway } from "./bridge_gateway.ts";
@@ -135,6 +136,7 @@ export class WeirBroker {
       packets: new PacketHandler(this.#broker, this.#topics, this.#turn),
       writer,
       buffers: new BufferPool(),
+      frames: new FrameReaderPool(),
       traffic: this.#traffic,
       authenticator: guard.authenticator(options.authenticator),
       methods: new Map([...options.methods].map(([name, method]) => [name, guard.method(method)])),

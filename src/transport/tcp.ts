@@ -1,9 +1,12 @@
 import type { ByteChannel, ByteSink } from "./byte_channel.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
-import { ReadBuffers, SLOT_BYTES } from "./read_buffers.ts";
+import { ReadBuffers } from "./read_buffers.ts";
 import type { ReadRounds } from "./read_rounds.ts";
 
-const SLOTS = new ReadBuffers();
+/** What a connection reads its CONNECT into, and most packets of a client that has little to say; and what one that says nothing but
+ * PINGREQ and PUBACK waits with. */
+const SLOTS = new ReadBuffers(256);
+const SMALL_SLOTS = new ReadBuffers(64);
 const NONE = new Uint8Array(0);
 const READ_BYTES_MAX = 32 * 1024;
 /** Small reads in a row after which the buffer is halved. */
@@ -71,9 +74,12 @@ class TcpChannel implements ByteChannel {
   #buffer = SLOTS.take();
   /** Of the last read. */
   #count = 0;
-  #smallReads = 0;
-  #writing: Uint8Array | null = null;
+  /** So many in a row; as if there were enough before the first, so that who has only connected waits with a small slot. */
+  #smallReads = SMALL_READS;
   #isClosed = false;
+  /** One function for both ends of a read, the count, null at the end of the stream, or whatever broke it; bound, since an arrow function
+   * takes twice the memory. */
+  readonly #onRead: (count: unknown) => void = this.#onReadSettled.bind(this);
 
   constructor(connection: Deno.TcpConn, rounds: ReadRounds) {
     this.#connection = connection;
@@ -82,42 +88,38 @@ class TcpChannel implements ByteChannel {
 
   start(sink: ByteSink): void {
     this.#sink = sink;
-    this.read();
+    this.#connection.read(this.#buffer).then(this.#onRead, this.#onRead);
   }
 
+  /** What waits for a write is made for that write: as fields it would take 170 bytes of each idle connection. */
   write(bytes: Uint8Array): void {
-    this.#writing = bytes;
-    this.#connection.write(bytes).then(this.#onWritten, this.#onEnd);
+    this.#connection.write(bytes).then((count) => this.#onWritten(bytes, count), () => this.#sink.onEnd());
   }
 
   /** The last chunk has been dealt with by now: its bytes may go. */
   read(): void {
     if (this.#isClosed) return this.#onReadEnd();
     this.#fit();
-    this.#connection.read(this.#buffer).then(this.#onRead, this.#onReadEnd);
+    this.#connection.read(this.#buffer).then(this.#onRead, this.#onRead);
   }
 
-  readonly #onRead = (count: number | null): void => {
-    if (count === null) return this.#onReadEnd();
+  #onReadSettled(count: unknown): void {
+    if (typeof count !== "number") return this.#onReadEnd();
     this.#count = count;
     const pending = this.#sink.onChunk(this.#buffer.subarray(0, count));
     if (pending === undefined) this.#rounds.again(this, count);
     else pending.then(() => this.#rounds.again(this, count));
-  };
+  }
 
-  readonly #onReadEnd = (): void => {
+  #onReadEnd(): void {
     this.#swap(NONE);
     this.#sink.onEnd();
-  };
+  }
 
-  readonly #onWritten = (count: number): void => {
-    const bytes = this.#writing!;
+  #onWritten(bytes: Uint8Array, count: number): void {
     if (count < bytes.length) return this.write(bytes.subarray(count));
-    this.#writing = null;
     this.#sink.onWritten();
-  };
-
-  readonly #onEnd = (): void => this.#sink.onEnd();
+  }
 
   shutdown(): Promise<void> {
     return this.#connection.closeWrite();
@@ -133,19 +135,28 @@ class TcpChannel implements ByteChannel {
     const count = this.#count;
     const size = this.#buffer.length;
     if (count === size && count < READ_BYTES_MAX) {
-      this.#swap(new Uint8Array(count * 4));
-    } else if (count * 4 >= size || size === SLOT_BYTES) {
+      this.#swap(bufferOf(count * 4));
+    } else if (this.#smallReads === SMALL_READS) {
+      this.#swap(SMALL_SLOTS.take());
+    } else if (count * 4 >= size || size === SMALL_SLOTS.slotBytes) {
       this.#smallReads = 0;
     } else if (++this.#smallReads === SMALL_READS) {
-      this.#swap(size / 2 <= SLOT_BYTES ? SLOTS.take() : new Uint8Array(size / 2));
+      this.#swap(bufferOf(size === SLOTS.slotBytes ? SMALL_SLOTS.slotBytes : size / 2));
     }
   }
 
   #swap(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.#buffer.length === SLOT_BYTES) SLOTS.give(this.#buffer);
+    if (this.#buffer.length === SLOTS.slotBytes) SLOTS.give(this.#buffer);
+    else if (this.#buffer.length === SMALL_SLOTS.slotBytes) SMALL_SLOTS.give(this.#buffer);
     this.#buffer = buffer;
     this.#smallReads = 0;
   }
+}
+
+/** A slot where it is one's size. */
+function bufferOf(size: number): Uint8Array<ArrayBuffer> {
+  if (size === SLOTS.slotBytes) return SLOTS.take();
+  return size === SMALL_SLOTS.slotBytes ? SMALL_SLOTS.take() : new Uint8Array(size);
 }
 
 function close(resource: { close(): void }): void {

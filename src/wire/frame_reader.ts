@@ -37,6 +37,11 @@ export class FrameReader {
     return this.#carried;
   }
 
+  /** Whether it holds nothing of what it was handed: neither a rest nor a part of a frame. */
+  get isEmpty(): boolean {
+    return this.#carried === 0 && this.#chunk.length === 0;
+  }
+
   /** Hands in the next chunk; valid until the following call of `push`. Call only after `next` answered false. */
   push(chunk: Uint8Array): void {
     if (this.#at < this.#chunk.length) throw new Error("Cannot push a chunk: next() has not answered false yet");

@@ -46,7 +46,7 @@ export function endpointOf(options: EndpointOptions = {}): Endpoint {
     settings: { ...SETTINGS, ...options.settings },
     outbox: new Outbox(options.pool ?? new BufferPool()),
     writer: options.writer ?? new PublishWriter(),
-    transmit: () => {},
+    owner: { transmit() {} },
   });
   endpoint.version = version;
   endpoint.packetBytesMax = packetBytesMax;
