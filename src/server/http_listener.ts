@@ -54,11 +54,20 @@ export async function openHttp(options: ListenHttpOptions, parts: HttpListenerPa
  * a topic. */
 export function fetchHandler(bridge: HttpBridge): FetchHandler {
   return (request, info) => {
-    const { method, url, headers, body, signal } = request;
+    const { method, url, headers, body } = request;
     const at = url.indexOf("/", url.indexOf("://") + 3);
     const target = at < 0 ? "/" : url.slice(at);
     const address = info?.remoteAddr !== undefined && "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    return bridge.handle({ method, target, headers, body, signal, remoteAddress: address });
+    return bridge.handle({
+      method,
+      target,
+      headers,
+      body,
+      get signal() { // only where it is wanted: the runtime warns whoever looks at it
+        return request.signal;
+      },
+      remoteAddress: address,
+    });
   };
 }
 

@@ -22,8 +22,8 @@ export interface HttpListenOptions {
   /** The headers must have arrived this long after the connection was opened, and the whole request after its first byte. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  /** Whether one more may come from this address; the answer to `true` is told when it has gone. */
-  readonly enter?: (remoteAddress: string) => (() => void) | undefined;
+  /** Counts a connection from this address; undefined when it is one too many. The answer is called when it has gone. */
+  readonly enter: (remoteAddress: string) => (() => void) | undefined;
   readonly onRequest: (request: HttpRequestIn) => Promise<Response>;
   readonly onError: (error: unknown) => void;
 }
@@ -94,9 +94,8 @@ export class HttpListener {
   }
 
   #onConnection(socket: Socket): void {
-    const leave = this.#sockets.size < this.#options.connectionsMax
-      ? this.#options.enter?.(plainAddress(socket.remoteAddress ?? "")) ?? (() => {})
-      : undefined;
+    const { connectionsMax, enter } = this.#options;
+    const leave = this.#sockets.size < connectionsMax ? enter(plainAddress(socket.remoteAddress ?? "")) : undefined;
     if (leave === undefined) return void socket.destroy();
     this.#sockets.add(socket);
     socket.on("error", () => {}); // "close" follows

@@ -111,7 +111,7 @@ export class EventReader {
     }
     const end = this.#text.indexOf("\n\n");
     const lines = this.#text.slice(0, end).split("\n").map((line) => {
-      const [, name, value] = /^([^:]*): ?(.*)$/.exec(line)!;
+      const [, name, value] = /^([^:]*): ?(.*)$/s.exec(line)!;
       return [name === "" ? "comment" : name, name === "data" ? JSON.parse(value) : value];
     });
     this.#text = this.#text.slice(end + 2);

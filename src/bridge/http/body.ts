@@ -7,7 +7,7 @@ const DEPTH_MAX = 8;
 /** What a body is held to. */
 export interface BodyLimits {
   readonly bytesMax: number;
-  /** Aborted when it takes too long, or the peer has gone. */
+  /** Aborted when it takes too long. */
   readonly signal: AbortSignal;
 }
 

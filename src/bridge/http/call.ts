@@ -79,8 +79,7 @@ export class Call {
 
   get #limits(): BodyLimits {
     const { bodyBytesMax, requestTimeoutMs } = this.#parts;
-    const signal = AbortSignal.any([this.request.signal, AbortSignal.timeout(requestTimeoutMs)]);
-    return { bytesMax: bodyBytesMax, signal };
+    return { bytesMax: bodyBytesMax, signal: AbortSignal.timeout(requestTimeoutMs) };
   }
 }
 
