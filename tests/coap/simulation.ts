@@ -1,6 +1,7 @@
 /** A network that loses, doubles and delays datagrams, and a client that keeps to RFC 7252, in simulated time. */
 import { Timers } from "../../src/bridge/coap/timers.ts";
 import { decode, encode } from "../../src/bridge/coap/codec.ts";
+import { optionsOf } from "./options.ts";
 import { classOf, type CoapMessage, type CoapOption, Code, MessageType } from "../../src/bridge/coap/message.ts";
 import type { PeerAddress } from "../../src/bridge/coap/peer.ts";
 
@@ -105,17 +106,28 @@ export class Client {
   }
 
   request(wish: Wish): Pending {
+    const pending = new Pending(Uint8Array.of(++this.#token >> 8, this.#token));
+    this.pending.set(pending.token.toHex(), pending);
+    this.#begin(pending, wish);
+    return pending;
+  }
+
+  /** Another request under the token of a former one. */
+  again(token: Uint8Array, { path, options, ...wish }: Wish & { path: string }): void {
+    const pending = this.pending.get(token.toHex())!;
+    pending.isSettled = false;
+    this.#begin(pending, { ...wish, options: [...optionsOf(path), ...options ?? []] });
+  }
+
+  #begin(pending: Pending, wish: Wish): void {
     const { code, isConfirmable = true, options = [], payload = NOTHING } = wish;
-    const token = Uint8Array.of(++this.#token >> 8, this.#token);
+    const { token } = pending;
     const messageId = this.#messageId = (this.#messageId + 1) & 0xffff;
     const type = isConfirmable ? MessageType.confirmable : MessageType.nonConfirmable;
     const bytes = encode({ type, code, messageId, token, options, payload });
-    const pending = new Pending(token);
-    this.pending.set(token.toHex(), pending);
     this.#byMessageId.set(messageId, pending);
     if (isConfirmable) this.#attempt(pending, bytes, { left: 5, wait: 2_000 * (1 + this.#world.random() / 2) });
     else this.send(bytes);
-    return pending;
   }
 
   receive(bytes: Uint8Array): void {

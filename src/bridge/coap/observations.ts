@@ -160,8 +160,9 @@ export class Observations {
     if (!peer.isVerified) layer.ping(peer, now());
     const look = (now: number) => {
       if (!this.#ofPeer.has(peer)) return;
-      if (now - peer.lastSeenAt >= SILENCE_MS) layer.ping(peer, now);
-      timers.set(now + SILENCE_MS, look);
+      const isSilent = now - peer.lastSeenAt >= SILENCE_MS;
+      if (isSilent) layer.ping(peer, now);
+      timers.set((isSilent ? now : peer.lastSeenAt) + SILENCE_MS, look);
     };
     timers.set(now() + SILENCE_MS, look);
   }

@@ -31,7 +31,7 @@ export class RateLimit {
     if (this.#buckets.size > ADDRESSES_MAX) this.#buckets.delete(this.#buckets.keys().next().value!);
     bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.filledAt) / 1000 * this.#perSecond);
     bucket.filledAt = now;
-    if (bucket.tokens < -burst) return "ignored";
+    if (bucket.tokens <= -burst) return "ignored";
     bucket.tokens--;
     return bucket.tokens >= 0 ? "granted" : "refused";
   }
