@@ -149,7 +149,10 @@ test("who asks too often is told when to come back, and then nothing; others are
   await scene.pass(10);
   const codes = pending.flatMap(({ responses }) => responses.slice(0, 1)).map(({ code }) => code);
   const count = (code: number) => codes.filter((each) => each === code).length;
-  assert.deepEqual([count(Code.content), count(Code.tooManyRequests), codes.length], [20, 20, 40]);
+  assert.equal(count(Code.content), 20);
+  const refusals = count(Code.tooManyRequests);
+  assert.ok(refusals === 20 || refusals === 21, `${refusals}: the time that passes fills the bucket a little`);
+  assert.equal(codes.length, 20 + refusals, "the others hear nothing");
   const refused = pending.flatMap(({ responses }) => responses).find(({ code }) => code === Code.tooManyRequests)!;
   assert.ok(uintOf(valueOf(refused, OptionNumber.maxAge)!) >= 1);
   await scene.pass(60_000);
