@@ -61,7 +61,7 @@ export type {
 } from "./src/bridge/gateway.ts";
 export type { HttpBridgeOptions } from "./src/bridge/http/handler.ts";
 export type { DisconnectCause, DropCause, Happening, MessageFacts, QueueDropCause } from "./src/core/happening.ts";
-export { DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
+export { type AdjustableLimits, DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";
 export type { QoS } from "./src/core/message.ts";
 export type {
   Mutation,

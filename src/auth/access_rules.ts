@@ -7,6 +7,10 @@ import { covers, overlaps } from "./filter_cover.ts";
 /** Verdicts that a client's policy remembers; when there are as many it forgets them all. */
 const VERDICTS_MAX = 256;
 
+/** Behind the two bits for each QoS with and without retain. */
+const RECEIVE_ASKED = 1 << 12;
+const RECEIVE_ALLOWED = 1 << 13;
+
 /** What somebody wants to do. */
 export type AccessRequest =
   | { readonly action: "publish"; readonly topic: string; readonly qos: QoS; readonly retain: boolean }
@@ -42,7 +46,7 @@ export class AccessRules {
   readonly policyOf: PolicyOf = (client) => new ClientPolicy(() => this.#table, client);
 
   /** Exchanges all rules, or none when one makes no sense. What clients publish, and subscribe to from now on, is held against the
-   * new ones at once; subscriptions that are there stay.
+   * new ones at once; subscriptions that are there stay until `WeirBroker.endForbidden` or the client's next connection.
    * @throws {RangeError} for a rule that makes no sense */
   replace(rules: readonly AccessRule[], options: AccessRulesOptions = {}): void {
     this.#table = tableOf(rules, options);
@@ -89,7 +93,7 @@ class ClientPolicy implements Policy {
   readonly #client: KnownClient;
   #table: Table | undefined;
   #rules: readonly ClientRule[] = [];
-  /** Topic -> two bits for each QoS with and without retain: asked already, allowed. Made for the first message. */
+  /** Topic -> two bits for each QoS with and without retain, and for what has waited: asked already, allowed. Made for the first message. */
   #verdicts: Map<string, number> | undefined;
 
   constructor(tableNow: () => Table, client: KnownClient) {
@@ -99,19 +103,33 @@ class ClientPolicy implements Policy {
 
   mayPublish(_identity: Identity, topic: string, { qos, retain }: PublishFacts): boolean {
     const table = this.#refreshed();
-    const verdicts = this.#verdicts ??= new Map();
-    const known = verdicts.get(topic) ?? 0;
+    if (this.#rules.length === 0) return table.otherwise;
+    const known = this.#verdicts?.get(topic) ?? 0;
     const shift = (qos << 2) | (retain ? 2 : 0);
     const bits = known >> shift;
     if ((bits & 1) !== 0) return (bits & 2) !== 0;
     const { isAllowed } = decideBy(table, this.#rules, { action: "publish", topic, qos, retain });
-    if (known === 0 && verdicts.size >= VERDICTS_MAX) verdicts.clear();
-    verdicts.set(topic, known | ((isAllowed ? 3 : 1) << shift));
+    this.#remember(topic, known | ((isAllowed ? 3 : 1) << shift));
     return isAllowed;
   }
 
   maySubscribe(_identity: Identity, filter: string, qos: QoS): boolean {
     return decideBy(this.#refreshed(), this.#rules, { action: "subscribe", filter, qos }).isAllowed;
+  }
+
+  mayReceive(_identity: Identity, topic: string): boolean {
+    const table = this.#refreshed();
+    const known = this.#verdicts?.get(topic) ?? 0;
+    if ((known & RECEIVE_ASKED) !== 0) return (known & RECEIVE_ALLOWED) !== 0;
+    const { isAllowed } = decideBy(table, this.#rules, { action: "subscribe", filter: topic, qos: 0 });
+    this.#remember(topic, known | RECEIVE_ASKED | (isAllowed ? RECEIVE_ALLOWED : 0));
+    return isAllowed;
+  }
+
+  #remember(topic: string, bits: number): void {
+    const verdicts = this.#verdicts ??= new Map();
+    if (verdicts.size >= VERDICTS_MAX && !verdicts.has(topic)) verdicts.clear();
+    verdicts.set(topic, bits);
   }
 
   #refreshed(): Table {

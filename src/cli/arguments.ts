@@ -36,7 +36,8 @@ export function parseArguments(args: readonly string[]): Invocation {
 /** The command of this name, as typed after `help`.
  * @throws {UsageError} when there is none */
 export function commandNamed(words: readonly string[]): Command {
-  const name = words.join(" ") === "user" ? "user add" : words.join(" ");
+  const typed = words.join(" ");
+  const name = typed === "user" ? "user add" : typed === "acl" ? "acl test" : typed;
   const command = COMMANDS.find((command) => command.name === name);
   if (command === undefined) {
     throw new UsageError(`unknown command "${name}"${didYouMean(name, COMMANDS.map((command) => command.name))}`);
@@ -71,6 +72,7 @@ function positionals(args: readonly string[]): string[] {
 
 function findCommand(words: readonly string[]): Command {
   if (words.length === 0) return COMMANDS[0];
+  if (words[0] === "acl") return commandNamed(words.length > 1 ? words.slice(0, 2) : ["acl"]);
   if (words[0] === "user") return commandNamed(words.length > 1 ? words.slice(0, 2) : ["user"]);
   return commandNamed(words.slice(0, 1));
 }

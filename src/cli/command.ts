@@ -1,5 +1,6 @@
 /** The commands as data: parsing, hints and help all read this table. */
 
+import { ACL_TEST } from "./acl_command.ts";
 import { USER_COMMANDS } from "./user_command.ts";
 
 /** One option. Without a value it is a switch. */
@@ -23,7 +24,7 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[];
 }
 
-export type CommandName = "serve" | "check" | "backup" | "inspect" | UserCommandName | "help";
+export type CommandName = "serve" | "check" | "backup" | "inspect" | "acl test" | UserCommandName | "help";
 
 /** What follows `weir user`. */
 export type UserCommandName =
@@ -125,7 +126,7 @@ const HELP: Command = {
 };
 
 /** In the order of the help; the first one is the default. */
-export const COMMANDS: readonly Command[] = [SERVE, CHECK, BACKUP, INSPECT, ...USER_COMMANDS, HELP];
+export const COMMANDS: readonly Command[] = [SERVE, CHECK, BACKUP, INSPECT, ...USER_COMMANDS, ACL_TEST, HELP];
 
 /** Understood by every command. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {

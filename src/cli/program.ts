@@ -35,13 +35,15 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
   if (options.has("help")) return say(host, isBare(args) ? overview() : commandHelp(command));
   switch (command.name) {
     case "serve":
-      return runServe(loadConfig({ ...sources(host), path: options.get("config"), options: overrides(options) }), host);
+      return runServe(loader(options, host), host);
     case "check":
       return say(host, summary(operands[0], loadConfig({ ...sources(host), path: operands[0] })));
     case "backup":
       return backup(invocation, host);
     case "inspect":
       return inspect(invocation, host);
+    case "acl test":
+      return testAcl(invocation, host);
     case "user scram":
       return runUserScram({ username: operands[0], iterations: options.get("iterations") }, host);
     case "user add":
@@ -69,6 +71,10 @@ async function inspect({ operands: [section], options }: Invocation, host: Host)
   const [{ dataFolder }, { runInspect }] = await Promise.all([import("./data.ts"), import("./inspect.ts")]);
   const folder = dataFolder(options, host);
   return runInspect({ folder, section, isJson: options.has("json"), limit: options.get("limit") }, host);
+}
+
+async function testAcl({ operands, options }: Invocation, host: Host): Promise<number> {
+  return await (await import("./acl.ts")).runAclTest(operands, options, host);
 }
 
 /** Loaded only when it is needed. */
@@ -109,6 +115,12 @@ function say(host: Host, text: string): number {
 /** Whether only options were typed, so that `weir --help` is about everything. */
 function isBare(args: readonly string[]): boolean {
   return args.every((arg) => arg.startsWith("-"));
+}
+
+/** Reads the configuration as often as it is called; the environment once, since the right to it is given up. */
+function loader(options: ReadonlyMap<string, string>, host: Host): () => Config {
+  const { env, readFile } = sources(host);
+  return () => loadConfig({ env, readFile, path: options.get("config"), options: overrides(options) });
 }
 
 function overrides(options: ReadonlyMap<string, string>): Override[] {

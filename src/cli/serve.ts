@@ -1,5 +1,7 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
+import { getLogger } from "@logtape/logtape";
 import type { Config, TlsFiles } from "../config/config.ts";
+import { ConfigError, formatProblem } from "../config/problem.ts";
 import { visible } from "../core/text.ts";
 import type { ListenerAddress } from "../server/listeners.ts";
 import type { RunningServer } from "../server/serve.ts";
@@ -14,11 +16,12 @@ export type Serve = (config: Config) => Promise<RunningServer>;
 /** What a shell says of a process that a signal ended. */
 const CODE_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } satisfies Partial<Record<SignalName, number>>;
 
-/** Runs the broker until it has stopped. Answers the exit code. */
-export async function runServe(config: Config, host: Host): Promise<number> {
+/** Runs the broker until it has stopped; `load` reads the configuration, at the start and at SIGHUP. Answers the exit code. */
+export async function runServe(load: () => Config, host: Host): Promise<number> {
+  const config = load();
   const stopWish = listenToSignals(host); // before the first listener: a signal is never lost
   let server: RunningServer | undefined;
-  host.onSignal("SIGHUP", () => void server?.reload()); // before the first one ends the process
+  host.onSignal("SIGHUP", () => void server?.reload(loadAgain(load, host))); // before the first one ends the process
   openLog(config.log, (line) => host.complain(line));
   const serve = await host.loadServe();
   try {
@@ -46,6 +49,21 @@ export async function runServe(config: Config, host: Host): Promise<number> {
   }
   host.print("Stopped.");
   return 0;
+}
+
+/** The configuration as it is now, and its log; undefined when it cannot be used, which is told: what was stays. */
+function loadAgain(load: () => Config, host: Host): Config | undefined {
+  try {
+    const config = load();
+    openLog(config.log, (line) => host.complain(line));
+    return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) {
+      getLogger(["weir"]).error("the configuration stays as it was: {problem}", { problem: formatProblem(problem) });
+    }
+    return undefined;
+  }
 }
 
 /** Resolves at the first signal; the second one ends the process, whatever it is doing. */

@@ -1,9 +1,11 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
+import { hasNames } from "./acl_clash.ts";
 import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts";
 import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
 import { hasIdentities } from "./identity_clash.ts";
 import type {
+  AclRule,
   AuthConfig,
   CoapConfig,
   Config,
@@ -14,12 +16,13 @@ import type {
   ScramUser,
   TlsFiles,
 } from "./config.ts";
+import type { Reading } from "./reading.ts";
 import type { Lists, Values } from "./schema.ts";
 import type { Address } from "./text_type.ts";
 
 /** Expects values without problems and clashes.
  * @throws {RangeError} when the core's own check of its limits disagrees with the schema, which is our fault. */
-export function buildConfig(values: Values, lists: Lists): Config {
+export function buildConfig({ values, lists }: Pick<Reading, "values" | "lists">, rules: readonly AclRule[]): Config {
   const limits = buildLimits(values);
   assertLimits(limits);
   return {
@@ -30,11 +33,18 @@ export function buildConfig(values: Values, lists: Lists): Config {
     limits,
     protocol: buildProtocol(values),
     sys: { intervalMs: values["broker.sys_interval"] },
-    auth: buildAuth(values, lists),
+    auth: buildAuth({ values, lists }, rules),
     log: { level: values["log.level"], format: values["log.format"] },
     storage: { type: values["storage.type"], path: values["storage.path"], sync: values["storage.sync"] },
+    keys: keysOf({ ...values, ...lists, "auth.acl": rules }),
     shutdownTimeoutMs: values["server.shutdown_timeout"],
   };
+}
+
+function keysOf(all: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  const toText = (_: string, value: unknown) =>
+    typeof value === "number" || typeof value === "bigint" ? String(value) : value; // Infinity, too
+  return new Map(Object.entries(all).map(([path, value]) => [path, JSON.stringify(value, toText)]));
 }
 
 function buildListeners(values: Values, entries: Lists["server.listeners"]): ListenerConfig[] {
@@ -111,6 +121,7 @@ function buildLimits(values: Values): Limits {
     topicBytesMax: values["broker.max_topic_length"],
     topicLevelsMax: values["broker.max_topic_levels"],
     sessionsMax: values["session.max_sessions"],
+    takeover: values["session.takeover"] === "anyone" ? "anyone" : "same-user",
     subscriptionsPerSessionMax: values["session.max_subscriptions"],
     inflightMax: values["session.max_inflight_messages"],
     receiveMaximum: values["session.receive_maximum"],
@@ -138,13 +149,17 @@ function buildProtocol(values: Values): ProtocolConfig {
   };
 }
 
-function buildAuth(values: Values, lists: Lists): AuthConfig {
+function buildAuth(reading: Pick<Reading, "values" | "lists">, rules: readonly AclRule[]): AuthConfig {
+  const { values, lists } = reading;
+  const wish = values["auth.acl_default"];
+  const isOpen = rules.length === 0 && values["auth.acl_file"] === null && !hasNames(reading);
   return {
-    allowAnonymous: values["auth.allow_anonymous"] ?? !hasIdentities({ values, lists }),
+    allowAnonymous: values["auth.allow_anonymous"] ?? !hasIdentities(reading),
     certificateUsername: values["auth.certificate_username"],
     failedLogins: buildFailedLogins(values),
     jwt: buildJwt(values),
     external: buildExternal(values),
+    acl: { rules, otherwise: wish === "auto" ? (isOpen ? "allow" : "deny") : wish },
     usersFile: values["auth.users_file"] ?? undefined,
     scramUsers: lists["auth.scram.users"].map((user) => {
       const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;

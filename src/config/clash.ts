@@ -1,4 +1,5 @@
 /** Values that are right by themselves and wrong together. */
+import { noRules } from "./acl_clash.ts";
 import { type Clash, hasIdentities, identityClashes, placeOf, whereOf } from "./identity_clash.ts";
 import type { Problem } from "./problem.ts";
 import type { Reading } from "./reading.ts";
@@ -38,7 +39,9 @@ export function findClashes(reading: Reading): Problem[] {
     ...tooLongExpiry(reading),
   ];
   if (!isWrong(wrong, "server")) clashes.push(...noDoor(doors));
-  if (!isWrong(wrong, "auth")) clashes.push(...openDoors(reading, doors), ...identityClashes(reading));
+  if (!isWrong(wrong, "auth")) {
+    clashes.push(...openDoors(reading, doors), ...identityClashes(reading), ...noRules(reading));
+  }
   return clashes.filter(({ path }) => !wrong.has(path)).map(({ path, message }) => {
     return { place: placeOf(reading, path), path, message: message(reading) };
   });

@@ -18,6 +18,8 @@ export interface Config {
   readonly auth: AuthConfig;
   readonly log: LogConfig;
   readonly storage: StorageConfig;
+  /** Every key as JSON, to tell what has changed between two readings. */
+  readonly keys: ReadonlyMap<string, string>;
   /** How long a stop waits for connections to end before it cuts them. */
   readonly shutdownTimeoutMs: number;
 }
@@ -133,6 +135,7 @@ export interface AuthConfig {
   readonly jwt: JwtConfig | undefined;
   /** Undefined where nobody else is asked. */
   readonly external: ExternalConfig | undefined;
+  readonly acl: AclConfig;
 }
 
 /** Who else knows the users, and how they are asked. */
@@ -171,6 +174,31 @@ export interface JwtConfig {
   readonly groupsClaim: string;
   readonly aclClaim: string;
   readonly matchUsername: boolean;
+}
+
+/** What clients may do. */
+export interface AclConfig {
+  /** Those of the configuration, then those of the file; the first that decides wins. */
+  readonly rules: readonly AclRule[];
+  /** What holds where none does. */
+  readonly otherwise: "allow" | "deny";
+}
+
+/** One access rule; what it leaves out does not matter. */
+export interface AclRule {
+  readonly permission: "allow" | "deny";
+  readonly action: "publish" | "subscribe" | "all";
+  readonly filter: string;
+  readonly user?: string;
+  readonly group?: string;
+  readonly clientId?: string;
+  readonly address?: string;
+  readonly listener?: string;
+  readonly anonymous?: boolean;
+  readonly retain?: boolean;
+  readonly qosMax?: 0 | 1 | 2;
+  /** Where it is written, `weir.yaml:12:7`. */
+  readonly place: string;
 }
 
 /** What a login that fails costs. */

@@ -1,4 +1,5 @@
 /** Loading the configuration: file, environment, options of the command line, in this order; the later ones win. */
+import { readAcl } from "./acl.ts";
 import { buildConfig } from "./build.ts";
 import { findClashes } from "./clash.ts";
 import type { Config } from "./config.ts";
@@ -26,10 +27,11 @@ export function loadConfig(
   const file = path === undefined ? NO_FILE : readYamlFile(path, readFile);
   const environment = readEnvironment(env);
   const reading = readSettings(file.root, [...environment.overrides, ...options]);
-  const before = [...file.problems, ...environment.problems];
+  const acl = readAcl(reading, (path) => readOrTell(path, readFile));
+  const before = [...file.problems, ...environment.problems, ...acl.problems];
   const problems = [...before, ...reading.problems, ...(file.problems.length > 0 ? [] : findClashes(reading))];
   if (problems.length > 0) throw new ConfigError(problems.sort(byPlace));
-  return buildConfig(reading.values, reading.lists);
+  return buildConfig(reading, acl.rules);
 }
 
 /** The file from top to bottom, then variables and options. */
@@ -53,14 +55,17 @@ export function readBounded(path: string): Uint8Array {
 const NO_FILE: YamlTree = { root: undefined, problems: [] };
 
 function readYamlFile(path: string, readFile: (path: string) => Uint8Array): YamlTree {
-  let bytes: Uint8Array;
+  const bytes = readOrTell(path, readFile);
+  return bytes instanceof Uint8Array ? parseYaml(bytes, path) : { root: undefined, problems: [bytes] };
+}
+
+function readOrTell(path: string, readFile: (path: string) => Uint8Array): Uint8Array | Problem {
   try {
-    bytes = readFile(path);
+    return readFile(path);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    return { root: undefined, problems: [unreadable(path, error)] };
+    return unreadable(path, error);
   }
-  return parseYaml(bytes, path);
 }
 
 function unreadable(file: string, error: Error): Problem {

@@ -1,6 +1,7 @@
 /** Every key that the configuration has. Reading, `weir check`, the environment, docs/configuration.md and config/default.yaml all
  * come from these tables; a key that is not here is refused. */
 import type { Fields, Item, ListSetting, Setting } from "./setting.ts";
+import { ACL_FIELDS, ACL_SETTINGS } from "./settings/acl.ts";
 import { BROKER_SETTINGS } from "./settings/broker.ts";
 import { COAP_SETTINGS } from "./settings/coap.ts";
 import { HTTP_SETTINGS } from "./settings/http.ts";
@@ -20,7 +21,7 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   server: "Where clients connect, and what holds for every connection.",
   broker: "Messages and topics, and what MQTT 5 clients are told about them in CONNACK.",
   session: "What is kept for a client, connected or not.",
-  auth: "Who may connect.",
+  auth: "Who may connect, and what clients may do.",
   log: "What the broker writes to its standard error.",
   storage: "Where sessions, their queues and retained messages live.",
 };
@@ -38,6 +39,7 @@ export const SETTINGS = {
   ...FAILED_LOGIN_SETTINGS,
   ...JWT_SETTINGS,
   ...EXTERNAL_SETTINGS,
+  ...ACL_SETTINGS,
   ...LOG_SETTINGS,
   ...STORAGE_SETTINGS,
 };
@@ -61,6 +63,13 @@ export const LISTS = {
       "stored_key: WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=",
       "server_key: wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
     ],
+  },
+  "auth.acl": {
+    fields: ACL_FIELDS,
+    about:
+      "Access rules, read from the top: the first that decides wins. A subscription needs a rule that allows all of its topics " +
+      "before any that denies one of them. [security.md](security.md) has the table.",
+    example: ["permission: allow", 'filter: "devices/%u/#"'],
   },
 } satisfies Readonly<Record<string, ListSetting<Fields>>>;
 

@@ -1,5 +1,8 @@
 /** Values that are text: names, addresses, base64. Numbers and words are in `value_type.ts`. */
 import { isIP } from "node:net";
+import { DEFAULT_LIMITS } from "../core/limits.ts";
+import { Refusal } from "../core/refusal.ts";
+import { assertTopicFilter } from "../core/topic.ts";
 import type { Scalar, ValueType } from "./value_type.ts";
 
 /** Where to listen. */
@@ -89,6 +92,40 @@ export function addressRanges(): ValueType<readonly string[]> {
     },
     format: (value) => JSON.stringify(value.join(", ")),
   };
+}
+
+/** An IP address or a range. */
+export function addressRange(): ValueType<string> {
+  return {
+    expected: "an address or a range such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
+    textual: true,
+    parse: (found) => typeof found === "string" && isAddressRange(found) ? found : undefined,
+    format: (value) => JSON.stringify(value),
+  };
+}
+
+/** A topic filter as a rule has it. */
+export function topicFilter(): ValueType<string> {
+  return {
+    expected: "a topic filter such as devices/%c/#",
+    textual: true,
+    parse: (found) => typeof found === "string" && whyNoFilter(found) === undefined ? found : undefined,
+    format: (value) => JSON.stringify(value),
+    hint: (found) => typeof found === "string" ? whyNoFilter(found) : "put it in quotes to make it text",
+  };
+}
+
+function whyNoFilter(filter: string): string | undefined {
+  if (filter === "$share" || filter.startsWith("$share/")) {
+    return "a rule counts for shared subscriptions without saying so";
+  }
+  try {
+    assertTopicFilter(filter, new TextEncoder().encode(filter).length, DEFAULT_LIMITS);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.message.replace(/^Cannot subscribe to .*": /s, "");
+  }
 }
 
 function isAddressRange(range: string): boolean {

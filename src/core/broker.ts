@@ -2,7 +2,7 @@ import { type Deadline, Deadlines } from "./deadlines.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DisconnectCause } from "./happening.ts";
 import { assertLimits, type Limits } from "./limits.ts";
-import type { Message } from "./message.ts";
+import type { Message, QoS } from "./message.ts";
 import type { Identity, Origin, Peer } from "./ports.ts";
 import { type Outcome, Refusal } from "./refusal.ts";
 import { Retained } from "./retained.ts";
@@ -28,6 +28,10 @@ export interface AttachRequest extends Identity {
   readonly expirySeconds: number;
   readonly receiveMaximum: number;
   readonly will: Will | undefined;
+  /** Whether a subscription that the session has from before may stay; `filter` as it was subscribed to. All may when absent. */
+  mayKeep?(filter: string, qos: QoS): boolean;
+  /** Whether a message that has waited may still be sent. All may when absent. */
+  mayReceive?(topic: string): boolean;
 }
 
 /** How a connection ended, as far as the session cares. */
@@ -56,10 +60,11 @@ export class Broker {
   }
 
   /** Connects a client to its session, a new one or the one it left; a connection that holds it is told to go ([MQTT-3.1.4-3]).
-   * CONNACK is the first thing said, then what the session still owes.
-   * @throws {Refusal} quota-exceeded when a new session is one too many. */
+   * CONNACK is the first thing said, then what the session still owes and the client may still have.
+   * @throws {Refusal} client-identifier-not-valid when the session is another user's, quota-exceeded when a new one is one too many. */
   attach(request: AttachRequest, turn: Turn): Session {
     const before = this.sessions.get(request.clientId);
+    if (before !== undefined) this.#assertOwn(before, request);
     if (turn.isStoreFull && request.expirySeconds > 0 && before?.isStored !== true) {
       throw new Refusal("quota-exceeded", `Cannot open a session for "${request.clientId}": the disk is full`);
     }
@@ -73,13 +78,18 @@ export class Broker {
     const session = present ?? new Session(request.clientId, request.username);
     session.username = request.username;
     session.peer = request.peer;
+    session.mayReceive = request.mayReceive ?? null;
     session.expirySeconds = request.expirySeconds;
     session.window = Math.min(request.receiveMaximum, this.limits.inflightMax);
     this.#connected(session, { sessionPresent: present !== undefined, ...request.origin }, turn);
     this.#save(session, 0, turn);
     this.#setWill(session, request.will, turn);
     turn.effects.connack(request.peer, present !== undefined);
-    if (present !== undefined) session.resume(turn);
+    if (present === undefined) return session;
+    if (request.mayKeep !== undefined && this.subscriptions.prune(session, request.mayKeep, turn) > 0) {
+      this.#handOnDenied(session, turn);
+    }
+    session.resume(turn);
     return session;
   }
 
@@ -263,6 +273,12 @@ export class Broker {
     turn.effects.happenings.push({ kind: "retained-cleared", topic });
   }
 
+  /** A session without a user is anybody's: nobody has proven to be the one that it belongs to. */
+  #assertOwn({ username }: Session, request: AttachRequest): void {
+    if (username === undefined || username === request.username || this.limits.takeover === "anyone") return;
+    throw new Refusal("client-identifier-not-valid", `Cannot use ${quoted(request.clientId)}: it is another user's`);
+  }
+
   /** What becomes of the session that a CONNECT finds; undefined when it has ended. */
   #reclaim(before: Session, clean: boolean, turn: Turn): Session | undefined {
     const { peer } = before;
@@ -339,6 +355,13 @@ export class Broker {
     const taken = session.takeShared((delivery) => delivery.group!.hasConnected(session), "qos-1");
     for (const delivery of taken) this.#handOver(session, delivery, turn);
     this.#asksForSpilled(session, turn);
+  }
+
+  /** What the session may not have any more of a shared group, others may. */
+  #handOnDenied(session: Session, turn: Turn): void {
+    const isDenied = ({ message, group }: Delivery) =>
+      session.mayReceive?.(message.topic.name) === false && group!.hasConnected(session);
+    for (const delivery of session.takeShared(isDenied, "qos-1")) this.#handOver(session, delivery, turn);
   }
 
   /** Gives the next of its spilled deliveries, as they come from the store, to members that are connected; the session may be back or

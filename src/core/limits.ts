@@ -17,6 +17,8 @@ export interface Limits {
   readonly topicLevelsMax: number;
   /** Sessions, connected or not (0x97 for a new one above it). */
   readonly sessionsMax: number;
+  /** Who may go on with the session of a client id, connected or not: its own user, or whoever is let in (0x85 otherwise). */
+  readonly takeover: "same-user" | "anyone";
   /** Filters of one session (0x97 for each above it). */
   readonly subscriptionsPerSessionMax: number;
   /** QoS 1 and 2 messages under way to one client; the smaller of this and its Receive Maximum counts. */
@@ -43,6 +45,21 @@ export interface Limits {
   readonly messageExpirySecondsMax: number;
 }
 
+/** Those that no client is told about when it connects: they may change while the broker runs. */
+export type AdjustableLimits = Pick<
+  Limits,
+  | "sessionsMax"
+  | "takeover"
+  | "subscriptionsPerSessionMax"
+  | "queuedMessagesMax"
+  | "queuedBytesMax"
+  | "queueOverflow"
+  | "queueQos0"
+  | "retainedMessagesMax"
+  | "retainedBytesMax"
+  | "messageExpirySecondsMax"
+>;
+
 /** The limits of a broker nobody configured. */
 export const DEFAULT_LIMITS: Limits = {
   qosMax: 2,
@@ -53,6 +70,7 @@ export const DEFAULT_LIMITS: Limits = {
   topicBytesMax: 65_535,
   topicLevelsMax: 128,
   sessionsMax: 100_000,
+  takeover: "same-user",
   subscriptionsPerSessionMax: 10_000,
   inflightMax: 100,
   receiveMaximum: 1_000,

@@ -39,6 +39,8 @@ export interface Policy {
   mayPublish(identity: Identity, topic: string, facts: PublishFacts): boolean;
   /** `filter` may hold wildcards, and is without `$share/<group>/`. `qos` is what is asked for. */
   maySubscribe(identity: Identity, filter: string, qos: QoS): boolean;
+  /** Asked for a message that has waited for the client, perhaps while its rights changed. It may when absent. */
+  mayReceive?(identity: Identity, topic: string): boolean;
 }
 
 /** Where in a session's deliveries a page begins and how long it is at most. */

@@ -37,6 +37,8 @@ export class Session implements Identity {
   inflight: Inflight | null = null;
   /** Waiting. Made when something has to wait. */
   queue: DeliveryQueue | null = null;
+  /** Whether a message that has waited may still be sent; null when all may. Of the live connection. */
+  mayReceive: ((topic: string) => boolean) | null = null;
   /** Of those in flight, the ones that still have to be sent again on this connection, oldest first. */
   #toResend: readonly Delivery[] = NONE;
 
@@ -106,6 +108,8 @@ export class Session implements Identity {
       if (delivery.message.expiresAt <= turn.now) {
         turn.drop(this.clientId, delivery.message.topic.name, "expired"); // [MQTT-3.3.2-5]
         this.#done(delivery, turn);
+      } else if (this.mayReceive?.(delivery.message.topic.name) === false) {
+        this.#deny(delivery, turn);
       } else if (delivery.qos === 0) {
         this.#sendQos0(delivery.message, delivery, turn);
         this.#done(delivery, turn);
@@ -132,13 +136,29 @@ export class Session implements Identity {
 
   /** Gets everything unacknowledged ready to be sent again, in its order, with its packet ids ([MQTT-4.4.0-1], [MQTT-4.6.0-1]). */
   resume(turn: Turn): void {
-    this.#toResend = this.inflight === null ? NONE : [...this.inflight.values()];
+    this.#toResend = this.inflight === null
+      ? NONE
+      : [...this.inflight.values()].filter((each) => this.#mayResend(each, turn));
     this.pump(turn);
+  }
+
+  /** What the client has already (PUBREC) is completed whatever its rights are by now. */
+  #mayResend(delivery: Delivery, turn: Turn): boolean {
+    if (delivery.state === "released" || this.mayReceive?.(delivery.message.topic.name) !== false) return true;
+    this.inflight!.delete(delivery.packetId);
+    this.#deny(delivery, turn);
+    return false;
+  }
+
+  #deny(delivery: Delivery, turn: Turn): void {
+    turn.drop(this.clientId, delivery.message.topic.name, "not-authorized");
+    this.#done(delivery, turn);
   }
 
   /** The connection is gone; nothing is being sent again. */
   pause(): void {
     this.peer = null;
+    this.mayReceive = null;
     this.#toResend = NONE;
   }
 

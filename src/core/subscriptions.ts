@@ -65,6 +65,15 @@ export class Subscriptions {
     return "success";
   }
 
+  /** Takes the subscriptions that may not stay; answers how many. */
+  prune(session: Session, mayKeep: (filter: string, qos: QoS) => boolean, turn: Turn): number {
+    const lost = [...session.subscriptions?.values() ?? []].filter(({ options }) =>
+      !mayKeep(options.filter, options.qos)
+    );
+    for (const { options } of lost) this.unsubscribe(session, options.filter, turn);
+    return lost.length;
+  }
+
   /** Takes every subscription of a session that ends. */
   deleteAll(session: Session, turn: Turn): void {
     const { subscriptions } = session;

@@ -1,7 +1,8 @@
 import type { Limits } from "../core/limits.ts";
 import type { Identity, PublishFacts } from "../core/ports.ts";
-import { expiryTime, Message } from "../core/message.ts";
+import { expiryTime, Message, type QoS } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
+import { parseFilter } from "../core/subscription.ts";
 import type { Topic } from "../core/topic.ts";
 import type { PublishView } from "../wire/publish.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -54,6 +55,16 @@ export function assertMayPublish(
     "not-authorized",
     isOwn ? "Cannot publish to $SYS: it is the broker's own" : "Not allowed to publish there",
   );
+}
+
+/** Whether a client may keep a subscription that is there, `filter` as it was subscribed to. */
+export function mayKeepSubscription(
+  { policy }: Pick<Endpoint, "policy">,
+  identity: Identity,
+  { filter, qos }: { filter: string; qos: QoS },
+): boolean {
+  const parsed = parseFilter(filter);
+  return parsed !== undefined && policy!.maySubscribe(identity, parsed.filter, qos);
 }
 
 /** Refuses a payload that says it is UTF-8 and is not (MQTT 5 3.3.2.3.2).

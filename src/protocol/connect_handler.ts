@@ -1,12 +1,12 @@
-import type { Broker } from "../core/broker.ts";
-import { messageSource } from "../core/message.ts";
+import type { AttachRequest, Broker } from "../core/broker.ts";
+import { messageSource, type QoS } from "../core/message.ts";
 import type { Identity, Origin, Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Will } from "../core/will.ts";
 import type { ConnectPacket, WillPacket } from "../wire/packet.ts";
-import { assertCapabilities, assertMayPublish, assertUtf8Payload } from "./admission.ts";
+import { assertCapabilities, assertMayPublish, assertUtf8Payload, mayKeepSubscription } from "./admission.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { AliasesOut } from "./topic_alias.ts";
 import type { TopicTable } from "./topic_table.ts";
@@ -90,6 +90,7 @@ export class ConnectHandler {
       expirySeconds: Math.min(wished, limits.sessionExpirySecondsMax),
       receiveMaximum: connect.receiveMaximum,
       will,
+      ...rightsOf(endpoint, identity),
     }, this.#turn);
   }
 
@@ -114,6 +115,13 @@ export class ConnectHandler {
       isAllowed,
     };
   }
+}
+
+/** What the client may still do with a session from before, by the policy that it has at that time. */
+function rightsOf(endpoint: Endpoint, identity: Identity): Pick<AttachRequest, "mayKeep" | "mayReceive"> {
+  const mayKeep = (filter: string, qos: QoS) => mayKeepSubscription(endpoint, identity, { filter, qos });
+  if (endpoint.policy!.mayReceive === undefined) return { mayKeep };
+  return { mayKeep, mayReceive: (topic) => endpoint.policy!.mayReceive?.(identity, topic) ?? true };
 }
 
 /** The client's keep-alive, cut to the broker's maximum when there is one ([MQTT-3.1.2-21]). Clients before v5 could not be told. */

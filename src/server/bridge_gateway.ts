@@ -87,6 +87,11 @@ export class BridgeGateway implements Gateway {
     return guest;
   }
 
+  /** Ends the subscriptions that are not allowed any more. */
+  endForbidden(): void {
+    for (const stream of [...this.#streams]) stream.endIfForbidden();
+  }
+
   async #authenticate(credentials: Credentials): Promise<Admission> {
     const { authenticator, onError } = this.#parts;
     let verdict;

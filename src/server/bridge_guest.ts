@@ -93,6 +93,7 @@ export class BridgeGuest implements Guest {
       holds: this.#holds,
       window: Math.min(options.window ?? Infinity, limits.inflightMax),
       mayKeep: (filter, qos) => this.#policy.maySubscribe(this, parseFilter(filter)!.filter, qos),
+      mayReceive: this.#policy.mayReceive && ((topic) => this.#policy.mayReceive!(this, topic)),
     }, {
       ...options,
       sessionExpirySeconds: Math.min(options.sessionExpirySeconds ?? 0, limits.sessionExpirySecondsMax),

@@ -8,8 +8,10 @@ import type {
 } from "../auth/authenticator.ts";
 import type { Broker } from "../core/broker.ts";
 import type { DisconnectCause, Happening } from "../core/happening.ts";
+import type { QoS } from "../core/message.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
+import { mayKeepSubscription } from "../protocol/admission.ts";
 import type { Arrival, ConnectHandler } from "../protocol/connect_handler.ts";
 import { Endpoint, type Transmitter } from "../protocol/endpoint.ts";
 import type { PacketHandler } from "../protocol/packet_handler.ts";
@@ -214,6 +216,19 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     if (this.#isClosed || this.#holds === undefined || this.#holds()) return;
     this.#parts.turn.now = this.#parts.clock.timeOfDay();
     this.#refuse(new Refusal("not-authorized", "What the client has logged in with holds no longer"));
+  }
+
+  /** Takes the subscriptions that the client's policy does not allow any more; a client that loses one is disconnected, since nothing
+   * else could tell it. */
+  endIfForbidden(): void {
+    const { endpoint } = this;
+    const { session } = endpoint;
+    if (this.#isClosed || session === null || session.peer !== endpoint) return;
+    const { broker, turn, clock } = this.#parts;
+    turn.now = clock.timeOfDay();
+    const mayKeep = (filter: string, qos: QoS) => mayKeepSubscription(endpoint, session, { filter, qos });
+    if (broker.subscriptions.prune(session, mayKeep, turn) === 0) return;
+    this.#refuse(new Refusal("not-authorized", "A subscription is not allowed any more"));
   }
 
   /** When the client's silence ends the connection, in milliseconds. */

@@ -58,6 +58,11 @@ export class ConnectionTable implements ConnectionOwner {
     for (const connection of [...this.#connections.keys()]) connection.endIfRevoked();
   }
 
+  /** Ends those that have a subscription that is not allowed any more. */
+  endForbidden(): void {
+    for (const connection of [...this.#connections.keys()]) connection.endIfForbidden();
+  }
+
   /** Ends every connection without a word, and resolves when all have gone. */
   async cutAll(): Promise<void> {
     this.#abortAll();

@@ -29,6 +29,8 @@ export interface GuestStreamParts {
   readonly window: number;
   /** Whether a subscription that its session has from before may go on. */
   readonly mayKeep: (filter: string, qos: QoS) => boolean;
+  /** Whether a message that has waited may still be had; all may when absent. */
+  readonly mayReceive?: (topic: string) => boolean;
 }
 
 /** A delivery with what settles it. */
@@ -164,6 +166,15 @@ export class GuestStream implements Speaker, GuestSubscription {
     this.transmit();
   }
 
+  /** Ends it when it has a filter that is not allowed any more. */
+  endIfForbidden(): void {
+    if (!this.#isCurrent) return;
+    const { broker, decide, mayKeep } = this.#parts;
+    let lost = 0;
+    decide((turn) => lost = broker.subscriptions.prune(this.#session, mayKeep, turn));
+    if (lost > 0) this.close("not-authorized");
+  }
+
   get #isKept(): boolean {
     return (this.#options.sessionExpirySeconds ?? 0) > 0;
   }
@@ -201,7 +212,18 @@ export class GuestStream implements Speaker, GuestSubscription {
     const { sessionExpirySeconds: expirySeconds = 0, clean = false, settledThrough, replace } = this.#options;
     const { clientId, username } = identity;
     const before = broker.sessions.get(clientId);
-    const request = { clientId, username, origin, clean, expirySeconds, receiveMaximum: window, will: undefined };
+    const { mayKeep, mayReceive } = this.#parts;
+    const rights = { mayKeep, mayReceive };
+    const request = {
+      clientId,
+      username,
+      origin,
+      clean,
+      expirySeconds,
+      receiveMaximum: window,
+      will: undefined,
+      ...rights,
+    };
     this.#session = broker.attach({ ...request, peer: this }, turn);
     this.sessionPresent = this.#session === before;
     if (settledThrough !== undefined) settleThrough(this.#session, settledThrough, turn);

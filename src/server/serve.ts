@@ -1,5 +1,5 @@
-import { getLogger } from "@logtape/logtape";
 import { addressRange } from "../auth/access_rule.ts";
+import { AccessRules } from "../auth/access_rules.ts";
 import { isInRange } from "../auth/failed_logins.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
@@ -12,6 +12,7 @@ import type { ListenerAddress } from "./listeners.ts";
 import { decoySecret } from "./decoy_secret.ts";
 import type { FailedLoginOptions } from "./login_guard.ts";
 import type { BrokerOptions } from "./options.ts";
+import { reload } from "./reload.ts";
 import { readTls } from "./tls_files.ts";
 import { WeirBroker } from "./weir_broker.ts";
 
@@ -28,8 +29,9 @@ export interface RunningServer {
   readonly finished: Promise<void>;
   /** Settles when every client has been told and the store is closed. */
   stop(): Promise<void>;
-  /** Reads again what may change while the broker runs; what is not usable is told in the log and changes nothing. */
-  reload(): Promise<void>;
+  /** Takes over what may change while the broker runs, from a configuration that was read again and from files. What is not usable is
+   * told in the log and changes nothing, what needs a restart is named. Without a configuration only files are read. */
+  reload(after?: Config): Promise<void>;
 }
 
 /** Starts a broker from its configuration and opens every listener, or none: when one cannot be opened the broker is stopped again.
@@ -39,10 +41,12 @@ export async function serve(config: Config): Promise<RunningServer> {
   for (const listener of config.listeners) await opening(listener, () => tryAddress(listener)); // before anything is made for it on the disk
   if (config.http !== null) await opening(config.http, () => tryAddress(config.http!));
   if (config.coap !== null) await opening(config.coap, () => tryUdpAddress(config.coap!));
+  const { rules: listed, otherwise } = config.auth.acl;
+  const rules = new AccessRules(listed, { otherwise });
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
-  const chain = await openChain(config).catch(async (error) => {
+  const chain = await openChain(config, rules).catch(async (error) => {
     await store.close(); // and with it the lock on the data folder
     throw error;
   });
@@ -81,11 +85,7 @@ export async function serve(config: Config): Promise<RunningServer> {
         : `in the folder ${resolve(storage.path)}`,
       finished: broker.finished,
       stop: () => broker.stop(),
-      reload: async () => {
-        await reload(broker, config.listeners);
-        await chain.reload();
-        broker.endRevoked();
-      },
+      reload: (after) => reload({ broker, rules, chain }, config, after),
     };
   } catch (error) {
     await broker.stop();
@@ -94,9 +94,9 @@ export async function serve(config: Config): Promise<RunningServer> {
 }
 
 /** When there are users with SCRAM, those who do not exist are answered as before a restart. */
-async function openChain({ auth, storage }: Config): Promise<AuthenticationChain> {
+async function openChain({ auth, storage }: Config, { policyOf }: AccessRules): Promise<AuthenticationChain> {
   const secret = auth.scramUsers.length > 0 ? await decoySecret(storage, auth.scramUsers) : undefined;
-  return await AuthenticationChain.open(auth, { decoySecret: secret });
+  return await AuthenticationChain.open(auth, { policyOf, decoySecret: secret });
 }
 
 function failedLoginOptions({ exempt, ...options }: Config["auth"]["failedLogins"]): FailedLoginOptions {
@@ -126,20 +126,6 @@ async function open(
 ): Promise<ListenerAddress> {
   const { tls, ...options } = { ...listener, noDelay: tcpNoDelay };
   return tls === null ? broker.listen(options) : await broker.listenTls({ ...options, tls: await readTls(tls) });
-}
-
-/** Renews what can be without a restart: the files of the TLS listeners. One that is not usable changes nothing, and is told. */
-async function reload(broker: WeirBroker, listeners: readonly ListenerConfig[]): Promise<void> {
-  const logger = getLogger(["weir"]);
-  for (const { name, tls } of listeners) {
-    if (tls === null) continue;
-    try {
-      await broker.renewTls(name, await readTls(tls));
-      logger.info("listener {name} has read its certificate files again", { name });
-    } catch (error) {
-      logger.error("listener {name} keeps its certificate: {error}", { name, error });
-    }
-  }
 }
 
 /** Fails as listening would: an address that is in use, or not to be had. */

@@ -6,6 +6,7 @@ import type { Happening } from "../core/happening.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
 import { deliveriesOf, restore } from "../core/restore.ts";
 import { QUEUE_PAGE } from "../core/delivery_queue.ts";
+import { type AdjustableLimits, assertLimits } from "../core/limits.ts";
 import type { StoredPage } from "../core/mutation.ts";
 import { Session } from "../core/session.ts";
 import type { PageRequest } from "../core/ports.ts";
@@ -221,6 +222,20 @@ export class WeirBroker {
   endRevoked(): void {
     this.#connections.endRevoked();
     this.#gateway.endRevoked();
+  }
+
+  /** Takes the subscriptions that policies do not allow any more; clients that lose one are disconnected (MQTT 5: 0x87). Call it when
+   * rules have changed; sessions that are away are looked at when their client is back. */
+  endForbidden(): void {
+    this.#connections.endForbidden();
+    this.#gateway.endForbidden();
+  }
+
+  /** Changes limits of sessions, queues and retained messages while the broker runs. What is there already stays.
+   * @throws {RangeError} when limits contradict each other; nothing has changed then */
+  adjustLimits(limits: Partial<AdjustableLimits>): void {
+    assertLimits({ ...this.#options.limits, ...limits });
+    Object.assign(this.#options.limits, limits);
   }
 
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */

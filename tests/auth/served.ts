@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { formatHash, hashPassword } from "../../src/auth/scrypt_hash.ts";
 import type { UserEntry } from "../../src/auth/user_list.ts";
+import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { ConfigError } from "../../src/config/problem.ts";
 import { type RunningServer, serve } from "../../src/server/serve.ts";
 import { rawConnect, text } from "../support/raw_packet.ts";
 import { type ConnectOptions, TestClient } from "../support/client.ts";
@@ -9,7 +11,8 @@ import { type ConnectOptions, TestClient } from "../support/client.ts";
 /** Cheap, so that tests are quick. */
 export const CHEAP = { logN: 10, r: 1, p: 1 };
 
-const NO_DELAY = { WEIR_AUTH_FAILED_LOGIN_DELAY: "0" };
+/** Unless a test says otherwise. */
+const BESIDE = { WEIR_AUTH_FAILED_LOGIN_DELAY: "0", WEIR_AUTH_ACL_DEFAULT: "allow" };
 
 /** A broker as the program runs it, from YAML, in a folder that goes with it; `FOLDER` in the YAML is its path. */
 export class Served implements AsyncDisposable {
@@ -17,9 +20,15 @@ export class Served implements AsyncDisposable {
   readonly folder: string;
   readonly #clients: TestClient[] = [];
 
-  private constructor(server: RunningServer, folder: string) {
+  /** What a reload finds. */
+  yaml: string;
+  readonly #env: Readonly<Record<string, string>>;
+
+  private constructor(server: RunningServer, from: Source) {
     this.server = server;
-    this.folder = folder;
+    this.folder = from.folder;
+    this.yaml = from.yaml;
+    this.#env = from.env;
   }
 
   static async start(
@@ -30,18 +39,23 @@ export class Served implements AsyncDisposable {
     const folder = Deno.makeTempDirSync();
     try {
       for (const [name, text] of Object.entries(files)) writeKept(`${folder}/${name}`, text);
-      const whole = `server: { tcp_addr: "127.0.0.1:0", shutdown_timeout: 1s }\nbroker: { sys_interval: 0 }\n` +
-        `storage: { type: memory }\n${yaml.replaceAll("FOLDER", folder)}`;
-      const config = loadConfig({
-        path: "weir.yaml",
-        readFile: () => new TextEncoder().encode(whole),
-        env: { ...NO_DELAY, ...env },
-      });
-      return new Served(await serve(config), folder);
+      return new Served(await serve(configOf({ yaml, folder, env })), { yaml, folder, env });
     } catch (error) {
       Deno.removeSync(folder, { recursive: true });
       throw error;
     }
+  }
+
+  /** As SIGHUP does, after `files` were written. */
+  async reload(files: Readonly<Record<string, string>> = {}): Promise<void> {
+    for (const [name, text] of Object.entries(files)) this.write(name, text);
+    let config: Config | undefined;
+    try {
+      config = configOf({ yaml: this.yaml, folder: this.folder, env: this.#env });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+    }
+    await this.server.reload(config);
   }
 
   /** The code of the CONNACK that answers a CONNECT; undefined when the connection just ends. */
@@ -81,6 +95,23 @@ async function say(client: TestClient, options: ConnectOptions): Promise<void> {
   const { username, password } = options;
   if (username !== undefined || password === undefined) return await client.send(client.connectPacket(options));
   await client.sendBytes(rawConnect({ flags: 0x42, payload: [text("no name"), text(password)] }));
+}
+
+interface Source {
+  readonly yaml: string;
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function configOf({ yaml, folder, env }: Source): Config {
+  const whole = `server: { tcp_addr: "127.0.0.1:0", shutdown_timeout: 1s }\nbroker: { sys_interval: 0 }\n` +
+    `storage: { type: memory }\n${yaml}`;
+  return loadConfig({
+    path: "weir.yaml",
+    readFile: (path) =>
+      path === "weir.yaml" ? new TextEncoder().encode(whole.replaceAll("FOLDER", folder)) : Deno.readFileSync(path),
+    env: { ...BESIDE, ...env },
+  });
 }
 
 function writeKept(path: string, text: string): void {

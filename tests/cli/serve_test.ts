@@ -96,6 +96,7 @@ Deno.test("the lines to try fit the address and ask for a name where one is need
   const yaml = `
 server: { tcp_addr: "10.1.2.3:1999" }
 auth:
+  acl_default: allow
   scram:
     users: [{ username: a, salt: W22ZaJ0SNY7soEsUEjb6gQ==, iterations: 4096,
       stored_key: WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=, server_key: wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU= }]`;

@@ -101,10 +101,10 @@ Deno.test("no password, two that differ, or one that is none adds nobody", async
 
 Deno.test("the file is that of the configuration or of --file, and there is none by default", async () => {
   using users = new Users();
-  const files = { "weir.yaml": `auth: { users_file: ${JSON.stringify(users.path)} }` };
+  const files = { "weir.yaml": `auth: { acl_default: allow, users_file: ${JSON.stringify(users.path)} }` };
   const byConfig = new FakeHost({ secrets: ["pencil"], files });
   assert.equal(await runProgram(["user", "add", "alice", "--config", "weir.yaml"], byConfig), 0);
-  const byVariable = new FakeHost({ env: { WEIR_AUTH_USERS_FILE: users.path } });
+  const byVariable = new FakeHost({ env: { WEIR_AUTH_USERS_FILE: users.path, WEIR_AUTH_ACL_DEFAULT: "deny" } });
   assert.equal(await runProgram(["user", "list"], byVariable), 0);
   const none = new FakeHost();
   assert.equal(await runProgram(["user", "list"], none), 1);

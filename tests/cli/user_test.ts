@@ -37,7 +37,8 @@ Deno.test("weir user scram prints an entry that the configuration takes", async 
   assert.equal(await runProgram(["user", "scram", "al ice", "--iterations", "4096"], host), 0);
   assert.deepEqual(host.complaints, []);
   const yaml = `${host.printed.join("\n")}\n`;
-  const [user] = loadConfig({ path: "weir.yaml", readFile: () => new TextEncoder().encode(yaml) }).auth.scramUsers;
+  const env = { WEIR_AUTH_ACL_DEFAULT: "allow" };
+  const [user] = loadConfig({ env, path: "weir.yaml", readFile: () => new TextEncoder().encode(yaml) }).auth.scramUsers;
   const again = await deriveScramCredential("pencil", user);
   assert.deepEqual([user.username, user.storedKey, user.serverKey], ["al ice", again.storedKey, again.serverKey]);
 });

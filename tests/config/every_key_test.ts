@@ -53,6 +53,7 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "broker.sys_interval": ["0", (c) => c.sys.intervalMs, 0],
   "broker.allow_zero_length_client_id": ["false", (c) => c.protocol.allowZeroLengthClientId, false],
   "session.max_sessions": ["12", (c) => c.limits.sessionsMax, 12],
+  "session.takeover": ["anyone", (c) => c.limits.takeover, "anyone"],
   "session.max_expiry_interval": ["3600", (c) => c.limits.sessionExpirySecondsMax, 3600],
   "session.default_expiry_interval": ["300", (c) => c.limits.sessionExpirySecondsV3, 300],
   "session.max_inflight_messages": ["256", (c) => c.limits.inflightMax, 256],
@@ -94,6 +95,8 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "auth.external.when_down": ["allow_cached", (c) => c.auth.external?.allowsCached, true],
   "auth.external.stale_ttl": ["1d", (c) => c.auth.external?.staleMs, 86_400_000],
   "auth.jwt.username": ["ignore", (c) => c.auth.jwt?.matchUsername, false],
+  "auth.acl_file": ["config/acl.yaml", (c) => c.auth.acl.rules.map(({ filter }) => filter), ["from/the/file"]],
+  "auth.acl_default": ["deny", (c) => c.auth.acl.otherwise, "deny"],
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],
@@ -149,18 +152,24 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
 /** What a key of a door that is shut by default is read beside: the door is open. */
 const SHUT_DOORS = ["http", "coap"];
 
+/** What is read beside the others: users need rules. */
+const RULES = { WEIR_AUTH_ACL_DEFAULT: "allow" };
+
 const ONE_VALUE = new Set(["auth.allow_anonymous"]);
 
 for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
   Deno.test(`${path} has an effect, from the file and from its variable`, () => {
     const [section, key] = path.split(".");
     const door = SHUT_DOORS.find((door) => path.startsWith(`server.${door}_`) && !path.endsWith("_enabled"));
-    const env = door === undefined ? BESIDE[path]?.env : { [variableOf(`server.${door}_enabled`)]: "true" };
+    const own = door === undefined ? BESIDE[path]?.env : { [variableOf(`server.${door}_enabled`)]: "true" };
     const beside = door === undefined ? "" : `\n  ${door}_enabled: true`;
+    const env = { ...(path === "auth.acl_default" ? {} : RULES), ...own };
     const yaml = `${BESIDE[path]?.yaml ?? `${section}:${beside}\n  ${key}: `}${text}\n`;
     if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);
-    assert.deepEqual(read(load(yaml)), expected);
-    assert.deepEqual(read(loadConfig({ env: { ...env, [variableOf(path)]: text } })), expected);
+    const readFile = (file: string) =>
+      new TextEncoder().encode(file === "weir.yaml" ? yaml : "[{ permission: allow, filter: from/the/file }]");
+    assert.deepEqual(read(load(yaml, { env: path === "auth.acl_default" ? {} : RULES, readFile })), expected);
+    assert.deepEqual(read(loadConfig({ readFile, env: { ...env, [variableOf(path)]: text } })), expected);
   });
 }
 
@@ -216,9 +225,45 @@ server:
 });
 
 Deno.test("every field of a user has an effect", () => {
-  const { scramUsers, allowAnonymous } = load(`auth: { scram: { users: [${SCRAM_USER}] } }`).auth;
+  const { scramUsers, allowAnonymous } = load(`auth: { scram: { users: [${SCRAM_USER}] } }`, { env: RULES }).auth;
   assert.equal(allowAnonymous, false, "users are there, so clients log in");
   const [{ username, salt, iterations, storedKey, serverKey }] = scramUsers;
   assert.deepEqual([username, salt.toBase64(), iterations], ["alice", "W22ZaJ0SNY7soEsUEjb6gQ==", 4096]);
   assert.deepEqual([storedKey.length, serverKey.length], [32, 32]);
+});
+
+Deno.test("every field of an access rule has an effect", () => {
+  const rules = [
+    {
+      permission: "allow",
+      action: "publish",
+      filter: "own/%u/#",
+      user: "ann",
+      group: "ops",
+      client_id: '"dev-*"',
+      address: "10.0.0.0/8",
+      listener: "tcp",
+      anonymous: "false",
+      retain: "true",
+      max_qos: "1",
+    },
+  ];
+  assert.deepEqual(Object.keys(rules[0]), Object.keys(LISTS["auth.acl"].fields));
+  const entry = Object.entries(rules[0]).map(([key, text]) => `${key}: ${text}`).join(", ");
+  const { acl } = load(`auth: { acl: [{ ${entry} }, { permission: deny, filter: "#" }] }`).auth;
+  assert.deepEqual(acl.otherwise, "deny", "there are rules");
+  assert.deepEqual(acl.rules[0], {
+    permission: "allow",
+    action: "publish",
+    filter: "own/%u/#",
+    user: "ann",
+    group: "ops",
+    clientId: "dev-*",
+    address: "10.0.0.0/8",
+    listener: "tcp",
+    anonymous: false,
+    retain: true,
+    qosMax: 1,
+    place: "weir.yaml:1:15",
+  });
 });

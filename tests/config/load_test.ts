@@ -29,6 +29,9 @@ for (
   Deno.test(`${what} is every default`, () => assert.deepEqual(load(yaml), loadConfig()));
 }
 
+const NO_RULES = "there are users and nothing says what they may do: list rules under auth.acl or in auth.acl_file, " +
+  "or write auth.acl_default: allow if every user may do everything";
+
 /** What is wrong -> the file and every line of the complaint. */
 const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
   "an unknown section": ["brokr:\n  max_qos: 1\n", 'weir.yaml:1:1: brokr: unknown key; did you mean "broker"?'],
@@ -156,8 +159,16 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "such as auth.users_file (weir user add NAME makes one)",
   ],
   "a user twice": [
-    `auth:\n  scram:\n    users:\n      - ${SCRAM_USER}\n      - ${SCRAM_USER}\n`,
+    `auth:\n  scram:\n    users:\n      - ${SCRAM_USER}\n      - ${SCRAM_USER}\n  acl_default: allow\n`,
     'weir.yaml:5:21: auth.scram.users[1].username: "alice" is already there (weir.yaml:4:21)',
+  ],
+  "users without a word about what they may do": [
+    "auth:\n  users_file: data/users\n",
+    `weir.yaml:2:15: auth.users_file: ${NO_RULES}`,
+  ],
+  "users by certificate without a word about what they may do": [
+    "auth:\n  certificate_username: cn\n",
+    `weir.yaml:2:25: auth.certificate_username: ${NO_RULES}`,
   ],
   "a default longer than the longest": [
     "session:\n  max_expiry_interval: 1d\n  default_expiry_interval: 2d\n",
@@ -355,7 +366,8 @@ Deno.test("a listener that everybody needs a certificate for may face other mach
 
 Deno.test("users, or a word, open a listener to other machines", () => {
   assert.equal(
-    load(`server: { tcp_addr: :1883 }\nauth: { scram: { users: [${SCRAM_USER}] } }`).listeners[0].hostname,
+    load(`server: { tcp_addr: :1883 }\nauth: { acl_default: deny, scram: { users: [${SCRAM_USER}] } }`).listeners[0]
+      .hostname,
     "::",
   );
   assert.equal(load("server: { tcp_addr: :1883 }\nauth: { allow_anonymous: true }").auth.allowAnonymous, true);

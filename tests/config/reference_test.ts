@@ -18,11 +18,12 @@ Deno.test("loading the default file changes nothing", () => {
 
 Deno.test("the examples of the lists are good ones", () => {
   const entry = (path: keyof typeof LISTS) => `{ ${LISTS[path].example.join(", ")} }`;
-  const yaml = `{ server: { listeners: [${entry("server.listeners")}] }, auth: { scram: { users: [${
-    entry("auth.scram.users")
-  }] } } }`;
+  const yaml = `{ server: { listeners: [${entry("server.listeners")}] }, auth: { acl: [${
+    entry("auth.acl")
+  }], scram: { users: [${entry("auth.scram.users")}] } } }`;
   const config = loadConfig({ path: "example.yaml", readFile: () => new TextEncoder().encode(yaml) });
   assert.deepEqual([config.listeners[1].name, config.auth.scramUsers[0].username], ["legacy", "alice"]);
+  assert.deepEqual(config.auth.acl.rules.map(({ filter }) => filter), ["devices/%u/#"]);
 });
 
 Deno.test("every key is on the page, and every section has keys", () => {

@@ -147,7 +147,7 @@ Deno.test("[MQTT-3.1.2-17] [MQTT-3.1.2-19] user name and password reach authenti
       return { username: credentials.username, policy: ALLOW_ALL };
     },
   };
-  await using broker = await TestBroker.start({ authenticator });
+  await using broker = await TestBroker.start({ authenticator, limits: { takeover: "anyone" } });
   const binary = Uint8Array.of(0, 0xff, 0xed, 0xa0, 0x80); // a password is binary data
   const cases: [number, Part[]][] = [
     [0x02, []],

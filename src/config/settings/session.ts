@@ -15,6 +15,14 @@ export const SESSION_SETTINGS = {
     about: "Sessions, connected or not.",
     atLimit: "A CONNECT that needs a new one: CONNACK 0x97 (Quota exceeded), in 3.1.1 0x03.",
   }),
+  "session.takeover": setting<"same_user" | "anyone">({
+    type: choice(["same_user", "anyone"]),
+    initial: "same_user",
+    about:
+      "Who may go on with the session of a client id, connected or not. With `same_user` it stays with the user whose it is; one of " +
+      "a client that did not log in is anybody's. `anyone` is what MQTT itself asks for.",
+    atLimit: "CONNACK 0x85 (Client Identifier not valid), in 3.1.1 0x02.",
+  }),
   "session.max_expiry_interval": setting({
     type: seconds({ from: 0, to: SECONDS_MAX, special: NEVER }),
     initial: DEFAULT_LIMITS.sessionExpirySecondsMax,

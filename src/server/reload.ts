@@ -1,0 +1,75 @@
+/** What a reload changes while the broker runs, and what it can only name. */
+import { getLogger } from "@logtape/logtape";
+import type { AccessRules } from "../auth/access_rules.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
+import type { AuthenticationChain } from "./authentication_chain.ts";
+import { readTls } from "./tls_files.ts";
+import type { WeirBroker } from "./weir_broker.ts";
+
+/** What takes effect at once; the rest needs a restart. */
+const LIVE: readonly RegExp[] = [
+  /^log\./,
+  /^auth\.acl(_file|_default)?$/,
+  /^session\.(max_sessions|takeover|max_subscriptions|max_offline_queue_size|max_offline_queue_bytes)$/,
+  /^session\.(offline_queue_policy|queue_qos0)$/,
+  /^broker\.(max_retained_messages|max_retained_bytes|max_message_expiry)$/,
+];
+
+/** The parts of a running broker that a reload changes. */
+export interface Reloadable {
+  readonly broker: WeirBroker;
+  readonly rules: AccessRules;
+  readonly chain: AuthenticationChain;
+}
+
+/** Brings the broker from `before` to `after`, as far as it can be, and reads again the files that both name. What cannot be used is told
+ * in the log and leaves what was. Without `after`, which could not be read, only the files are. */
+export async function reload({ broker, rules, chain }: Reloadable, before: Config, after?: Config): Promise<void> {
+  if (after !== undefined) apply({ broker, rules }, after);
+  await renewTls(broker, before.listeners);
+  await chain.reload();
+  broker.endRevoked();
+  broker.endForbidden(); // when everybody who stays is known
+  if (after !== undefined) tellRestart(before, after);
+}
+
+/** Keys that differ and take effect at a restart only. */
+export function needsRestart(before: Config, after: Config): string[] {
+  const paths = [...new Set([...before.keys.keys(), ...after.keys.keys()])];
+  return paths.filter((path) =>
+    before.keys.get(path) !== after.keys.get(path) && !LIVE.some((live) => live.test(path))
+  );
+}
+
+function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits }: Config): void {
+  rules.replace(auth.acl.rules, { otherwise: auth.acl.otherwise });
+  const { sessionsMax, takeover, subscriptionsPerSessionMax, queuedMessagesMax, queuedBytesMax, queueOverflow } =
+    limits;
+  const { queueQos0, retainedMessagesMax, retainedBytesMax, messageExpirySecondsMax } = limits;
+  broker.adjustLimits({
+    ...{ sessionsMax, takeover, subscriptionsPerSessionMax, queuedMessagesMax, queuedBytesMax, queueOverflow },
+    ...{ queueQos0, retainedMessagesMax, retainedBytesMax, messageExpirySecondsMax },
+  });
+  getLogger(["weir"]).info("the configuration has been read again: {count} access rule(s)", {
+    count: auth.acl.rules.length,
+  });
+}
+
+function tellRestart(before: Config, after: Config): void {
+  const keys = needsRestart(before, after);
+  if (keys.length > 0) getLogger(["weir"]).warn("needs a restart: {keys}", { keys: keys.join(", ") });
+}
+
+/** Renews the files of the TLS listeners. One that is not usable changes nothing, and is told. */
+async function renewTls(broker: WeirBroker, listeners: readonly ListenerConfig[]): Promise<void> {
+  const logger = getLogger(["weir"]);
+  for (const { name, tls } of listeners) {
+    if (tls === null) continue;
+    try {
+      await broker.renewTls(name, await readTls(tls));
+      logger.info("listener {name} has read its certificate files again", { name });
+    } catch (error) {
+      logger.error("listener {name} keeps its certificate: {error}", { name, error });
+    }
+  }
+}
