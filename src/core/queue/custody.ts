@@ -127,12 +127,13 @@ export class Custody {
   /** What the member has had for too long has failed. */
   expireHolds(member: QueueMember, turn: Turn): void {
     member.alarm = null;
+    const failed: QueueItem[] = [];
     for (let first = member.holds.first; first !== null && first.deadline <= turn.now; first = member.holds.first) {
+      failed.push(first.item);
       this.#timeOut(first, turn);
     }
     this.#setAlarm(member);
-    member.lane.feed(member);
-    this.serve(member.lane, turn);
+    for (const item of failed) this.goOn(member, item, turn);
   }
 
   /** Something was settled: its holder has room, and the next of its key may be for another. */

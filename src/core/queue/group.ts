@@ -150,12 +150,11 @@ export class Group implements Due {
     this.queue.settledTo(place, turn);
   }
 
-  /** What lies below `before` is about to go from the log. */
+  /** What lies below `before` is about to go from the log; to be followed by {@link refresh}. */
   dropBelow(log: QueueLog, before: number, turn: Turn): void {
     const place = this.placeIn(log);
     while (place.first !== null && place.first.record.offset < before) this.custody.drop(place.first, turn);
     place.dropBelow(before);
-    this.#refresh(turn);
   }
 
   /** Goes to another place in each log: what is under way is withdrawn. */
@@ -168,7 +167,13 @@ export class Group implements Due {
       turn.effects.writes.push({ kind: "queue-positioned", groupId: this.groupId, logId: log.logId, position });
     }
     this.queue.noteSlower(this);
-    this.#refresh(turn);
+    this.refresh(turn);
+  }
+
+  /** Windows and members may have room after something was taken from them. */
+  refresh(turn: Turn): void {
+    for (const place of this.places()) this.progressed(place, turn);
+    for (const member of [...this.members]) this.pump(member, turn);
   }
 
   /** Nothing of it remains: its members have nothing any more. */
@@ -236,11 +241,6 @@ export class Group implements Due {
       place.fold();
     }
     for (const partition of this.partitions) partition.clear();
-  }
-
-  #refresh(turn: Turn): void {
-    for (const place of this.places()) this.progressed(place, turn);
-    for (const member of [...this.members]) this.pump(member, turn);
   }
 
   #take(place: GroupLog, record: QueueRecord, turn: Turn): void {

@@ -129,8 +129,8 @@ export class Queue {
     this.appended++;
     this.appendedBytes += bytes;
     this.statistics.appended++;
-    if (isNewSegment) this.upkeep.segmentOpened(partition, turn);
     for (let i = 0; i < this.active.length; i++) this.active[i].appended(record, log, turn);
+    if (isNewSegment) this.upkeep.segmentOpened(partition, turn); // last: what it drops has been looked at
     return record;
   }
 
@@ -220,7 +220,7 @@ export class Queue {
     if (position >= place.trimAt) {
       place.trimAt = position + SEGMENT_RECORDS;
       this.#trim(log, turn);
-    } else if (position >= log.next && !log.isTrimDue && log.count > 0) {
+    } else if (position >= log.next && !log.isTrimDue && log.first < log.next) {
       log.isTrimDue = true;
       this.context.deadlines.add(turn.now + TRIM_MS, {
         due: (turn) => {
@@ -231,10 +231,15 @@ export class Queue {
     }
   }
 
-  /** Everything below `before` goes from the log, settled or not. */
+  /** Everything below `before` goes from the log, settled or not; to be followed by {@link refresh}. */
   dropBelow(log: QueueLog, before: number, turn: Turn): Amount {
     for (const group of this.groups.values()) group.dropBelow(log, before, turn);
     return this.#cut(log, before, turn);
+  }
+
+  /** What was dropped has made room. */
+  refresh(turn: Turn): void {
+    for (const group of [...this.active]) group.refresh(turn);
   }
 
   /** Tells and counts that a group did not get a message. */
@@ -290,11 +295,18 @@ export class Queue {
     this.#slowest = { count, bytes };
   }
 
-  /** Trims what every group has settled; nothing while there is no group. */
+  /** Trims whole segments that every group has settled; nothing while there is no group. */
   #trim(log: QueueLog, turn: Turn): void {
+    const lowest = this.#lowest(log);
+    const before = lowest === undefined ? 0 : log.wholeBelow(lowest);
+    if (before > log.first) this.#cut(log, before, turn);
+  }
+
+  /** The lowest position in a log; undefined while there is no group. */
+  #lowest(log: QueueLog): number | undefined {
     let lowest = Infinity;
     for (const group of this.groups.values()) lowest = Math.min(lowest, group.placeIn(log).position);
-    if (lowest !== Infinity && lowest > log.first) this.#cut(log, lowest, turn);
+    return lowest === Infinity ? undefined : lowest;
   }
 
   #cut(log: QueueLog, before: number, turn: Turn): Amount {

@@ -90,24 +90,36 @@ export class QueueLog {
     return { count, bytes };
   }
 
+  /** The end of the last segment that lies below `position` as a whole: what is trimmed to there is counted exactly. */
+  wholeBelow(position: number): number {
+    if (position >= this.next) return this.next;
+    return this.segments[this.#segmentAt(position)]?.from ?? position;
+  }
+
   /** Forgets what lies below `before`, and answers how much that was. */
   dropBelow(before: number): Amount {
-    const dropped = this.between(0, before);
     const { segments } = this;
+    let count = 0;
+    let bytes = 0;
     let whole = 0;
-    while (whole < segments.length && this.endOf(whole) <= before) whole++;
+    for (; whole < segments.length && this.endOf(whole) <= before; whole++) {
+      count += segments[whole].count;
+      bytes += segments[whole].bytes;
+    }
     const cut = segments[whole];
     if (cut !== undefined && cut.from < before) {
-      const { count, bytes } = this.between(cut.from, before);
-      cut.from = before;
-      cut.count -= count;
-      cut.bytes -= bytes;
+      const share = this.#share(whole, cut.from, before);
+      const cutCount = Math.max(0, Math.min(cut.count - 1, Math.round(cut.count * share))); // the last one is there
+      const cutBytes = cut.count === 0 ? 0 : Math.round(cut.bytes * cutCount / cut.count);
+      segments[whole] = { ...cut, from: before, count: cut.count - cutCount, bytes: cut.bytes - cutBytes };
+      count += cutCount;
+      bytes += cutBytes;
     }
     segments.splice(0, whole);
     this.first = Math.max(this.first, before);
-    this.count -= dropped.count;
-    this.bytes -= dropped.bytes;
-    return dropped;
+    this.count -= count;
+    this.bytes -= bytes;
+    return { count, bytes };
   }
 
   /** Takes out what a compaction of everything below `to` has removed; from which segments is estimated. */

@@ -151,7 +151,8 @@ export class Queues {
   purge(name: string, turn: Turn): number {
     const queue = this.#existing(name);
     let count = 0;
-    for (const log of queue.logs()) if (log.count > 0) count += queue.dropBelow(log, log.next, turn).count;
+    for (const log of queue.logs()) if (log.first < log.next) count += queue.dropBelow(log, log.next, turn).count;
+    queue.refresh(turn);
     turn.effects.happenings.push({ kind: "queue-purged", queue: name, count });
     return count;
   }

@@ -41,7 +41,7 @@ export class Upkeep implements Due {
   /** The partition has grown. */
   segmentOpened(partition: QueuePartition, turn: Turn): void {
     this.start(turn.now);
-    this.#retainAmount(partition, turn);
+    if (this.#retainAmount(partition, turn)) this.#queue.refresh(turn);
   }
 
   due(turn: Turn): void {
@@ -49,8 +49,9 @@ export class Upkeep implements Due {
     const queue = this.#queue;
     if (queue.isGone) return;
     const { retention, deduplicationMs } = queue.definition;
-    this.#retainAge(turn.now - retention.ageMs, turn);
-    for (const partition of queue.partitions) this.#retainAmount(partition, turn);
+    let hasDropped = this.#retainAge(turn.now - retention.ageMs, turn);
+    for (const partition of queue.partitions) hasDropped = this.#retainAmount(partition, turn) || hasDropped;
+    if (hasDropped) queue.refresh(turn);
     const before = turn.now - deduplicationMs;
     if (queue.keys.forget(before)) {
       turn.effects.writes.push({ kind: "queue-keys-forgotten", queueId: queue.queueId, before });
@@ -71,20 +72,24 @@ export class Upkeep implements Due {
     log.compactedTo = Math.max(log.compactedTo, done.to);
   }
 
-  #retainAge(before: number, turn: Turn): void {
-    if (before === -Infinity) return;
+  #retainAge(before: number, turn: Turn): boolean {
+    if (before === -Infinity) return false;
+    let hasDropped = false;
     for (const log of this.#queue.logs()) {
       let index = 0;
       while (index < log.segments.length && log.segments[index].lastAt < before) index++;
-      if (index > 0) this.#retire(log, log.endOf(index - 1), turn);
+      if (index === 0) continue;
+      this.#retire(log, log.endOf(index - 1), turn);
+      hasDropped = true;
     }
+    return hasDropped;
   }
 
   /** The oldest segments go while what is left is as much as is to be kept. */
-  #retainAmount({ logs }: QueuePartition, turn: Turn): void {
+  #retainAmount({ logs }: QueuePartition, turn: Turn): boolean {
     const { messages, bytes } = this.#queue.definition.retention;
-    if (messages === Infinity && bytes === Infinity) return;
-    for (;;) {
+    if (messages === Infinity && bytes === Infinity) return false;
+    for (let hasDropped = false;; hasDropped = true) {
       let count = 0;
       let size = 0;
       let oldest: QueueLog | undefined;
@@ -95,8 +100,8 @@ export class Upkeep implements Due {
         if (oldest === undefined || log.segments[0].firstAt < oldest.segments[0].firstAt) oldest = log;
       }
       const first = oldest?.segments[0];
-      if (oldest === undefined || first === undefined) return;
-      if (count - first.count < messages && size - first.bytes < bytes) return;
+      if (oldest === undefined || first === undefined) return hasDropped;
+      if (count - first.count < messages && size - first.bytes < bytes) return hasDropped;
       this.#retire(oldest, oldest.endOf(0), turn);
     }
   }

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import type { Happening } from "../../../src/core/happening.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "../../../src/core/queue/definition.ts";
 import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
+import type { QueueLoad } from "../../../src/core/queue/load.ts";
 import type { QueueConsumer, QueueMember } from "../../../src/core/queue/member.ts";
 import { isQueueMutation, type QueueMutation } from "../../../src/core/queue/mutation.ts";
 import type { Publication } from "../../../src/core/queue/publication.ts";
@@ -91,6 +92,8 @@ export class BrokerOfQueues {
   /** Every mutation that was committed, for tests of what is written. */
   readonly written: QueueMutation[] = [];
   pages = 0;
+  /** Called for every commit, also for one of nothing, once it has been made. */
+  onCommit: (writes: readonly QueueMutation[], happenings: readonly Happening[]) => void = () => {};
 
   constructor(options: Partial<QueuesOptions> & { store?: ReferenceStore; now?: number } = {}) {
     this.turn.now = options.now ?? START;
@@ -165,13 +168,15 @@ export class BrokerOfQueues {
   /** Commits, then answers what was asked, until nothing is left to do. */
   settle(): void {
     const { effects } = this.turn;
-    for (let rounds = 0; !effects.isEmpty; rounds++) {
+    let loads: QueueLoad[] = [];
+    for (let rounds = 0; rounds === 0 || loads.length > 0 || !effects.isEmpty; rounds++) {
       if (rounds > 10_000) throw new Error("it goes on and on");
       const writes = effects.writes.filter(isQueueMutation);
       this.store.commit(writes);
       this.written.push(...writes);
       this.happenings.push(...effects.happenings);
-      const loads = [...effects.queueLoads];
+      this.onCommit(writes, [...effects.happenings]);
+      loads = [...effects.queueLoads];
       effects.clear();
       for (const load of loads) {
         if (load.kind === "page") this.pages++;

@@ -1,0 +1,129 @@
+// What queues promise, as plain lists: who is owed which message, who has it, and since when it is somebody else's. It shares no code
+// with the engine but the names of options.
+import assert from "node:assert/strict";
+import type { QueueDefinition } from "../../../src/core/queue/definition.ts";
+import { matchesByExpression } from "../matcher.ts";
+
+export interface ModelMessage {
+  readonly text: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string;
+  readonly routingKey: string;
+  readonly priority: number;
+  readonly expiresAt: number;
+  readonly appendedAt: number;
+  /** The only group that gets it; empty for all. */
+  readonly group: string;
+  /** It is in the log no longer. */
+  isRemoved: boolean;
+}
+
+/** Where a group is with a message. */
+export interface Standing {
+  isSettled: boolean;
+  failures: number;
+  dueAt: number;
+  /** Who has it, until when. */
+  holder: string;
+  deadline: number;
+}
+
+export class ModelGroup {
+  readonly name: string;
+  readonly filter: string;
+  readonly clientId: string;
+  readonly #standings = new Map<ModelMessage, Standing>();
+
+  constructor(name: string, filter: string, clientId: string) {
+    this.name = name;
+    this.filter = filter;
+    this.clientId = clientId;
+  }
+
+  of(message: ModelMessage): Standing {
+    let standing = this.#standings.get(message);
+    if (standing === undefined) {
+      standing = { isSettled: !this.wants(message), failures: 0, dueAt: 0, holder: "", deadline: 0 };
+      this.#standings.set(message, standing);
+    }
+    return standing;
+  }
+
+  wants(message: ModelMessage): boolean {
+    if (message.group !== "" && message.group !== this.name) return false;
+    return this.filter === "#" || matchesByExpression(this.filter, message.routingKey);
+  }
+
+  /** Begins anew: what is at or above the position of its partition is owed. */
+  start(messages: readonly ModelMessage[], isBelow: (message: ModelMessage) => boolean): void {
+    for (const message of messages) {
+      this.#standings.delete(message);
+      if (isBelow(message)) this.of(message).isSettled = true;
+    }
+  }
+
+  /** The broker went down: nobody has anything. */
+  forgetHolders(): void {
+    for (const standing of this.#standings.values()) standing.holder = "";
+  }
+}
+
+export class ModelQueue {
+  readonly definition: QueueDefinition;
+  readonly messages: ModelMessage[] = [];
+  readonly groups = new Map<string, ModelGroup>();
+  delayed: { readonly text: string; readonly dueAt: number }[] = [];
+  readonly keys = new Map<string, number>();
+
+  constructor(definition: QueueDefinition) {
+    this.definition = definition;
+  }
+
+  /** What is in the logs. */
+  get present(): ModelMessage[] {
+    return this.messages.filter(({ isRemoved }) => !isRemoved);
+  }
+
+  at(partition: number, offset: number): ModelMessage {
+    const found = this.messages.find((each) => each.partition === partition && each.offset === offset);
+    assert.ok(found, `${this.definition.name}:${partition}:${offset} was never appended`);
+    return found;
+  }
+
+  unsettled(group: ModelGroup): ModelMessage[] {
+    return this.present.filter((message) => !group.of(message).isSettled);
+  }
+
+  /** What limits count. */
+  get depth(): number {
+    const lags = [...this.groups.values()].map((group) => this.unsettled(group).length);
+    return (lags.length === 0 ? this.present.length : Math.max(...lags)) + this.delayed.length;
+  }
+
+  /** What has to be settled before `message` may be delivered: earlier ones of its key. */
+  inFrontOf(message: ModelMessage, group: ModelGroup): ModelMessage[] {
+    const { ordering } = this.definition;
+    if (ordering === "none" || (ordering === "partition" && message.key === "")) return [];
+    return this.unsettled(group).filter((other) => {
+      return other.partition === message.partition && other.offset < message.offset &&
+        other.priority === message.priority && (ordering === "strict" || other.key === message.key);
+    });
+  }
+
+  /** Others that must not be under way while `message` is. */
+  rivals(message: ModelMessage, group: ModelGroup): ModelMessage[] {
+    const { ordering } = this.definition;
+    if (ordering === "none" || (ordering === "partition" && message.key === "")) return [];
+    return this.unsettled(group).filter((other) => {
+      return other !== message && (ordering === "strict" || other.key === message.key);
+    });
+  }
+
+  /** Whether a message is due now, whoever may have room for it. */
+  isEligible(message: ModelMessage, group: ModelGroup, now: number): boolean {
+    const { isSettled, holder, dueAt } = group.of(message);
+    if (isSettled || holder !== "" || dueAt > now || message.expiresAt <= now) return false;
+    return this.rivals(message, group).every((other) => group.of(other).holder === "" && group.of(other).dueAt <= now);
+  }
+}

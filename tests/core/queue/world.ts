@@ -1,0 +1,519 @@
+// Random histories of a broker of queues, watched by the model: every delivery is checked when it is made, everything else after each
+// commit.
+import assert from "node:assert/strict";
+import type { Happening } from "../../../src/core/happening.ts";
+import { deadLetterName, parentName } from "../../../src/core/queue/dead_letters.ts";
+import type { QueueDefinition } from "../../../src/core/queue/definition.ts";
+import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
+import type { GroupStart } from "../../../src/core/queue/group_start.ts";
+import type { QueueConsumer, QueueMember } from "../../../src/core/queue/member.ts";
+import type { QueueMutation } from "../../../src/core/queue/mutation.ts";
+import type { Publication } from "../../../src/core/queue/publication.ts";
+import type { QueueRecord } from "../../../src/core/queue/record.ts";
+import { Refusal } from "../../../src/core/refusal.ts";
+import { BrokerOfQueues, publicationOf, textOf } from "./broker_of_queues.ts";
+import { ModelGroup, type ModelMessage, ModelQueue } from "./model.ts";
+
+/** A consumer that tells the world what it gets, when the commit that brings it has been made. */
+export class Watched implements QueueConsumer {
+  hasRoom = true;
+  member!: QueueMember;
+  readonly past: QueueDelivery[] = [];
+
+  constructor(readonly id: string, readonly prefetch: number, readonly world: World) {}
+
+  get deliveries(): QueueDelivery[] {
+    return this.past.filter(({ isHeld }) => isHeld);
+  }
+
+  deliver(delivery: QueueDelivery): void {
+    this.past.push(delivery);
+    this.world.events.push({ kind: "delivered", consumer: this, delivery });
+  }
+
+  withdraw(delivery: QueueDelivery): void {
+    this.world.events.push({ kind: "withdrawn", consumer: this, delivery });
+  }
+}
+
+interface Event {
+  readonly kind: "delivered" | "withdrawn";
+  readonly consumer: Watched;
+  readonly delivery: QueueDelivery;
+}
+
+/** What the broker may do of itself in the commit under way. */
+interface Expected {
+  readonly published?: { readonly queue: string; readonly text: string };
+  /** Withdrawals that are neither failures nor over time: of a leave, a seek, a purge. */
+  readonly isLeaving?: boolean;
+  readonly isCrash?: boolean;
+  readonly isPurge?: boolean;
+  readonly endOf?: ModelGroup;
+}
+
+export class World {
+  broker: BrokerOfQueues;
+  readonly queues = new Map<string, ModelQueue>();
+  consumers: Watched[] = [];
+  readonly events: Event[] = [];
+  #expected: Expected = {};
+  #names = 0;
+  #texts = 0;
+
+  constructor(definition: QueueDefinition, deadLetters: QueueDefinition | undefined) {
+    this.broker = this.#watch(new BrokerOfQueues());
+    for (const each of [definition, deadLetters]) {
+      if (each === undefined) continue;
+      this.broker.queues.create(each, this.broker.turn);
+      this.broker.settle();
+      this.queues.set(each.name, new ModelQueue(each));
+    }
+  }
+
+  get now(): number {
+    return this.broker.turn.now;
+  }
+
+  publish(queue: ModelQueue, options: Partial<Publication>): void {
+    const text = `m${++this.#texts}`;
+    const { name, limits, deduplicationMs } = queue.definition;
+    const publication = publicationOf(name, text, options);
+    const { messageKey, delayMs } = publication;
+    const seenAt = queue.keys.get(messageKey) ?? -Infinity;
+    const isDuplicate = messageKey !== "" && seenAt > this.now - deduplicationMs;
+    const isRefused = !isDuplicate && queue.depth + 1 > limits.messages;
+    try {
+      this.broker.queues.admit(publication, this.broker.turn);
+      assert.ok(!isRefused, `${text} was taken although ${queue.depth} wait`);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      assert.ok(isRefused, `${text} was refused although ${queue.depth} wait: ${error.message}`);
+      assert.equal(this.broker.turn.effects.writes.length, 0, "nothing is half-written");
+      return;
+    }
+    if (messageKey !== "" && !isDuplicate) queue.keys.set(messageKey, this.now);
+    if (!isDuplicate && delayMs > 0) queue.delayed.push({ text, dueAt: this.now + delayMs });
+    this.#expected = !isDuplicate && delayMs === 0 ? { published: { queue: name, text } } : {};
+    const appended = this.broker.queues.append(publication, this.broker.turn);
+    assert.equal(appended.isDuplicate, isDuplicate);
+    this.broker.settle();
+  }
+
+  join(queue: ModelQueue, options: { group: string; filter: string; prefetch: number; start: GroupStart }): void {
+    const { name } = queue.definition;
+    const { group, filter, prefetch, start } = options;
+    const known = queue.groups.get(group);
+    const consumer = new Watched(`c${++this.#names}`, prefetch, this);
+    const boundToClient = group === "own";
+    if (known === undefined) {
+      const created = new ModelGroup(group, filter, boundToClient ? consumer.id : "");
+      created.start(queue.messages, (message) => this.#isBefore(message, { queue, start }));
+      queue.groups.set(group, created);
+    }
+    const join = { queue: name, group, filter: known?.filter ?? filter, consumer, prefetch, start, boundToClient };
+    consumer.member = this.broker.queues.join(join, this.broker.turn);
+    this.consumers.push(consumer);
+    this.broker.settle();
+  }
+
+  leave(consumer: Watched, isCrash: boolean): void {
+    this.#expected = { isLeaving: true, isCrash };
+    this.consumers = this.consumers.filter((each) => each !== consumer);
+    this.broker.queues.leave(consumer.member, { isCrash }, this.broker.turn);
+    this.broker.settle();
+  }
+
+  settle(delivery: QueueDelivery, verdict: "ack" | "nack" | "reject", delayMs: number | undefined): void {
+    const { queue, group, message, standing } = this.#find(delivery);
+    standing.holder = "";
+    if (verdict === "ack") standing.isSettled = true;
+    const { turn, queues } = this.broker;
+    const settlement = verdict === "nack"
+      ? (delayMs === undefined ? { kind: verdict } : { kind: verdict, delayMs })
+      : verdict === "ack"
+      ? { kind: verdict }
+      : { kind: verdict, reason: "bad" };
+    assert.ok(queues.settle(delivery, settlement, turn));
+    if (verdict !== "ack") this.#failed({ queue, group, message }, { delayMs, isRejected: verdict === "reject" });
+    this.broker.settle();
+  }
+
+  settleLate(delivery: QueueDelivery): void {
+    const before = JSON.stringify(this.broker.turn.effects.writes);
+    assert.equal(this.broker.queues.settle(delivery, { kind: "ack" }, this.broker.turn), false);
+    assert.equal(this.broker.queues.extend(delivery, 1, this.broker.turn), false);
+    assert.equal(JSON.stringify(this.broker.turn.effects.writes), before, "a late settlement changes nothing");
+  }
+
+  extend(delivery: QueueDelivery, ms: number): void {
+    this.#find(delivery).standing.deadline = this.now + ms;
+    assert.ok(this.broker.queues.extend(delivery, ms, this.broker.turn));
+    this.broker.settle();
+  }
+
+  commit(consumer: Watched, at: { partition: number; offset: number }): void {
+    for (const delivery of consumer.deliveries) {
+      if (delivery.partition !== at.partition || delivery.record.offset > at.offset) continue;
+      const { standing } = this.#find(delivery);
+      standing.holder = "";
+      standing.isSettled = true;
+    }
+    this.broker.queues.commit(consumer.member, at, this.broker.turn);
+    this.broker.settle();
+  }
+
+  setRoom(consumer: Watched, hasRoom: boolean): void {
+    consumer.hasRoom = hasRoom;
+    if (hasRoom) this.broker.queues.pump(consumer.member, this.broker.turn);
+    this.broker.settle();
+  }
+
+  seek(queue: ModelQueue, group: ModelGroup, start: GroupStart): void {
+    this.#expected = { isLeaving: true };
+    const below = new Set(queue.messages.filter((message) => this.#isBefore(message, { queue, start })));
+    this.broker.queues.seek({ queue: queue.definition.name, group: group.name, to: start }, this.broker.turn);
+    this.events.unshift(...this.events.splice(0).filter(({ kind }) => kind === "delivered"));
+    group.start(queue.messages, (message) => below.has(message));
+    this.broker.settle();
+  }
+
+  purge(queue: ModelQueue): void {
+    this.#expected = { isLeaving: true, isPurge: true };
+    for (const message of queue.messages) {
+      message.isRemoved = true;
+      for (const group of queue.groups.values()) group.of(message).holder = "";
+    }
+    this.broker.queues.purge(queue.definition.name, this.broker.turn);
+    this.broker.settle();
+  }
+
+  deleteGroup(queue: ModelQueue, group: ModelGroup): void {
+    this.#expected = { isLeaving: true, endOf: group };
+    const { name } = queue.definition;
+    this.consumers = this.consumers.filter(({ member }) =>
+      member.group.name !== group.name || member.group.queue.name !== name
+    );
+    const gone = queue.groups.get(group.name);
+    this.broker.queues.deleteGroup(name, group.name, this.broker.turn);
+    this.broker.settle();
+    assert.equal(gone, group);
+    queue.groups.delete(group.name);
+    this.compare();
+  }
+
+  /** The broker goes down, perhaps before something that it decided was committed, and comes back. */
+  restart(lose: () => void): void {
+    lose();
+    this.broker.turn.effects.clear();
+    this.events.length = 0;
+    this.consumers = [];
+    for (const queue of this.queues.values()) for (const group of queue.groups.values()) group.forgetHolders();
+    this.#expected = {};
+    this.broker = this.#watch(this.broker.restarted());
+  }
+
+  advance(milliseconds: number): void {
+    const { broker } = this;
+    const end = this.now + milliseconds;
+    this.#expected = {};
+    broker.advance(milliseconds);
+    for (const consumer of this.consumers) {
+      for (const delivery of consumer.deliveries) {
+        assert.ok(delivery.deadline > end, `${textOf(delivery.record)} has been held for too long`);
+      }
+    }
+    this.compare();
+  }
+
+  /** Looks at everything that must hold between two steps. */
+  compare(): void {
+    this.#expected = {};
+    assert.equal(this.events.length, 0);
+    for (const queue of this.queues.values()) {
+      const view = this.broker.queues.view(queue.definition.name)!;
+      assert.deepEqual(view.groups.map(({ name }) => name).sort(), [...queue.groups.keys()].sort());
+      assert.equal(view.delayed.count, queue.delayed.length);
+      for (const group of queue.groups.values()) this.#compareGroup(queue, group);
+    }
+  }
+
+  #compareGroup(queue: ModelQueue, group: ModelGroup): void {
+    const { name } = queue.definition;
+    const members = this.consumers.filter(({ member }) =>
+      member.group.queue.name === name && member.group.name === group.name
+    );
+    const view = this.broker.queues.view(name)!.groups.find((each) => each.name === group.name)!;
+    const held = queue.present.filter((message) => group.of(message).holder !== "");
+    assert.equal(view.inFlight, held.length, `${group.name}: in flight`);
+    if (group.filter === "#" && queue.messages.every(({ priority, group }) => priority === 0 && group === "")) {
+      assert.equal(view.unsettled, queue.unsettled(group).length, `${group.name}: unsettled`);
+    }
+    this.#comparePositions(queue, group);
+    if (queue.definition.ordering === "partition" && members.length > 0) this.#compareShares(queue, members);
+    for (const message of queue.present) {
+      if (!queue.isEligible(message, group, this.now)) continue;
+      const owners = queue.definition.ordering === "partition"
+        ? members.filter(({ member }) => member.partitions.some(({ index }) => index === message.partition))
+        : members;
+      for (const { id, member, hasRoom } of owners) {
+        const isFree = hasRoom && member.held < (member.prefetch || queue.definition.prefetch);
+        assert.ok(!isFree, `${id} of ${group.name} waits although ${message.text} is there`);
+      }
+    }
+  }
+
+  /** Every partition has one member, and no member two more than another. */
+  #compareShares(queue: ModelQueue, members: readonly Watched[]): void {
+    const shares = members.map(({ member }) => member.partitions.map(({ index }) => index));
+    const all = shares.flat().sort((a, b) => a - b);
+    assert.deepEqual(all, Array.from({ length: queue.definition.partitions }, (_, i) => i));
+    const sizes = shares.map(({ length }) => length);
+    assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1, `shares of ${sizes}`);
+  }
+
+  /** What is on disk says of every message whether it is settled, but for those that a group only passed by. */
+  #comparePositions(queue: ModelQueue, group: ModelGroup): void {
+    const { store } = this.broker;
+    const { name } = queue.definition;
+    const [queueId] = [...store.queues].find(([, definition]) => definition.name === name)!;
+    const row = [...store.groups.values()].find((each) => each.queueId === queueId && each.name === group.name)!;
+    for (const log of store.logs.values()) {
+      if (log.queueId !== queueId) continue;
+      const place = store.positions.find(({ groupId, logId }) => groupId === row.groupId && logId === log.logId);
+      for (const { offset } of log.records) {
+        const message = queue.at(log.partition, offset);
+        const { isSettled, failures } = group.of(message);
+        const isStored = place !== undefined && (offset < place.position || place.ranges.has(offset));
+        if (isStored) assert.ok(isSettled, `${message.text} is settled on disk, and not for ${group.name}`);
+        else if (isSettled) assert.ok(!group.wants(message), `${message.text} of ${group.name} is not settled on disk`);
+        const stored = store.failures.find((each) => {
+          return each.groupId === row.groupId && each.logId === log.logId && each.offset === offset;
+        });
+        if (!isSettled) assert.equal(stored?.failures ?? 0, failures, `failures of ${message.text} for ${group.name}`);
+      }
+    }
+  }
+
+  #watch(broker: BrokerOfQueues): BrokerOfQueues {
+    broker.onCommit = (writes, happenings) => this.#committed(writes, happenings);
+    return broker;
+  }
+
+  #committed(writes: readonly QueueMutation[], happenings: readonly Happening[]): void {
+    const buried = new Map<string, Happening["kind"]>();
+    for (const happening of happenings) {
+      if (happening.kind === "queue-created" && !this.queues.has(happening.queue)) {
+        this.queues.set(happening.queue, new ModelQueue(this.broker.queues.find(happening.queue)!.definition));
+      }
+      if (!("messageId" in happening) || isExpiry(happening)) continue;
+      buried.set(`${happening.messageId} ${happening.group}`, happening.kind);
+    }
+    const letters: string[] = [];
+    for (const write of writes) if (write.kind === "queue-appended") this.#appended(write, letters);
+    for (const happening of happenings) if (isExpiry(happening)) this.#expired(happening);
+    this.#trims = writes.filter((write) => write.kind === "queue-trimmed");
+    this.#buried = buried;
+    for (const event of this.events.splice(0)) {
+      if (event.kind === "delivered") this.#delivered(event);
+      else this.#withdrawn(event);
+    }
+    for (const { due, at } of this.#failures.splice(0)) due(at);
+    for (const trim of this.#trims.splice(0)) this.#trimmed(trim);
+    for (const happening of happenings) {
+      if (happening.kind === "message-dead-lettered") {
+        const { messageId, group } = happening;
+        const index = letters.indexOf(`${messageId} ${group}`);
+        assert.ok(index >= 0, `${messageId} is told to be a dead letter and is none`);
+        letters.splice(index, 1);
+      }
+      if (happening.kind === "queue-group-deleted") this.queues.get(happening.queue)!.groups.get(happening.group);
+    }
+    assert.deepEqual(letters, [], "dead letters that nobody told of");
+    assert.deepEqual([...this.#buried.keys()], [], "ends of messages that had not failed for good");
+    const { published } = this.#expected;
+    assert.equal(published, undefined, `${published?.text} was taken and not appended`);
+  }
+
+  #trims: Extract<QueueMutation, { kind: "queue-trimmed" }>[] = [];
+  #buried = new Map<string, Happening["kind"]>();
+  readonly #failures: { due: (at: number) => void; at: number }[] = [];
+
+  #appended({ logId, record }: Extract<QueueMutation, { kind: "queue-appended" }>, letters: string[]): void {
+    const log = this.broker.store.logs.get(logId)!;
+    const queue = this.queues.get(this.broker.store.queues.get(log.queueId)!.name)!;
+    const text = textOf(record);
+    const { name, limits } = queue.definition;
+    const { origin, key, priority, offset, appendedAt, group } = record;
+    if (origin !== undefined) {
+      assert.equal(origin.queue, parentName(name));
+      const message = this.queues.get(origin.queue)!.at(origin.partition, origin.offset);
+      assert.equal(text, message.text);
+      assert.equal(key, message.key);
+      letters.push(`${origin.queue}:${origin.partition}:${origin.offset} ${origin.group}`);
+    } else if (this.#expected.published?.text === text) {
+      assert.equal(name, this.#expected.published.queue);
+      this.#expected = { ...this.#expected, published: undefined };
+    } else {
+      const delay = queue.delayed.find((each) => each.text === text);
+      assert.ok(delay !== undefined && delay.dueAt <= this.now, `${text} was appended by nobody`);
+      queue.delayed = queue.delayed.filter((each) => each !== delay);
+    }
+    const last = queue.messages.findLast(({ partition }) => partition === log.partition);
+    assert.ok(last === undefined || last.offset < offset, "offsets grow");
+    const expiresAt = record.expiresAt;
+    assert.ok(expiresAt <= appendedAt + limits.ttlMs);
+    const routingKey = record.topic.slice(`$queue/${name}/`.length);
+    const { partition } = log;
+    queue.messages.push({
+      text,
+      partition,
+      offset,
+      key,
+      routingKey,
+      priority,
+      expiresAt,
+      appendedAt,
+      group,
+      isRemoved: false,
+    });
+  }
+
+  /** Only what every group has settled, or what is old enough, goes. */
+  #trimmed({ logId, before }: Extract<QueueMutation, { kind: "queue-trimmed" }>): void {
+    const log = this.broker.store.logs.get(logId)!;
+    const queue = this.queues.get(this.broker.store.queues.get(log.queueId)!.name)!;
+    const { type, retention } = queue.definition;
+    for (const message of queue.present) {
+      if (message.partition !== log.partition || message.priority !== log.priority || message.offset >= before) {
+        continue;
+      }
+      const others = [...queue.groups.values()].filter((group) => group !== this.#expected.endOf);
+      const groups = others.length > 0 ? others : [...queue.groups.values()];
+      const isSettled = type === "classic" && groups.length > 0 && groups.every((group) => group.of(message).isSettled);
+      const isOld = message.appendedAt < this.now - retention.ageMs;
+      assert.ok(isSettled || isOld, `${message.text} was trimmed`);
+      message.isRemoved = true;
+    }
+  }
+
+  #isGoing({ offset, isRemoved }: ModelMessage, delivery: QueueDelivery): boolean {
+    const { logId } = delivery.item.place.log;
+    return isRemoved || this.#trims.some((trim) => trim.logId === logId && offset < trim.before);
+  }
+
+  #delivered({ consumer, delivery }: Event): void {
+    const { queue, group, message, standing } = this.#find(delivery);
+    const { text } = message;
+    const { record, deliveryCount, deadline } = delivery;
+    assert.equal(textOf(record), text);
+    if (this.#isGoing(message, delivery) && !delivery.isHeld) return; // it went at the same moment
+    assert.ok(!message.isRemoved, `${text} was gone`);
+    assert.ok(!standing.isSettled, `${text} had been settled by ${group.name}`);
+    assert.equal(standing.holder, "", `${text} is with another`);
+    assert.ok(message.expiresAt > this.now, `${text} had expired`);
+    assert.ok(standing.dueAt <= this.now, `${text} came too early`);
+    assert.equal(deliveryCount, standing.failures + 1, `deliveries of ${text}`);
+    for (const other of queue.rivals(message, group)) {
+      if (!this.#isGoing(other, delivery)) {
+        assert.equal(group.of(other).holder, "", `${text} and ${other.text} are under way at a time`);
+      }
+    }
+    for (const other of queue.inFrontOf(message, group)) {
+      assert.ok(other.expiresAt <= this.now || this.#isGoing(other, delivery), `${text} has overtaken ${other.text}`);
+    }
+    assert.equal(deadline, this.now + queue.definition.visibilityTimeoutMs);
+    standing.holder = consumer.id;
+    standing.deadline = deadline;
+    const holding = queue.messages.filter((each) => group.of(each).holder === consumer.id).length;
+    assert.ok(holding <= (consumer.prefetch || queue.definition.prefetch), `${consumer.id} has ${holding}`);
+  }
+
+  #withdrawn({ consumer, delivery }: Event): void {
+    const { queue, group, message, standing } = this.#find(delivery);
+    const { isLeaving = false, isCrash = false, isPurge = false } = this.#expected;
+    if (message.isRemoved || this.#isGoing(message, delivery)) {
+      // at the same moment: whether it had failed before makes no difference
+      standing.holder = "";
+      if (this.#buried.delete(`${delivery.messageId} ${group.name}`)) standing.isSettled = true;
+      return;
+    }
+    assert.equal(standing.holder, consumer.id, `${message.text} was withdrawn from one who did not have it`);
+    standing.holder = "";
+    assert.equal(delivery.isHeld, false);
+    if (isLeaving && !isCrash) return;
+    if (!isCrash) assert.ok(standing.deadline <= this.now, `${message.text} was withdrawn early`);
+    assert.ok(!isPurge);
+    this.#failed({ queue, group, message }, { delayMs: isCrash ? 0 : undefined, isRejected: false, isNow: true });
+  }
+
+  /** What a failure leads to: the engine has told already whether it was for good. */
+  #failed(
+    at: { queue: ModelQueue; group: ModelGroup; message: ModelMessage },
+    how: { delayMs: number | undefined; isRejected: boolean; isNow?: boolean },
+  ): void {
+    const { queue, group, message } = at;
+    const standing = group.of(message);
+    const { deliveryLimit, hasDeadLetters, backoff, name } = queue.definition;
+    standing.failures++;
+    const isForGood = how.isRejected || standing.failures >= deliveryLimit;
+    const plain = Math.min(backoff.maxMs, backoff.initialMs * backoff.multiplier ** (standing.failures - 1));
+    if (!isForGood) {
+      standing.dueAt = this.now + (how.delayMs ?? plain);
+      return;
+    }
+    // Told by the happenings of the commit, which a settlement makes only later: until then it is not to be delivered.
+    standing.isSettled = true;
+    const id = `${name}:${message.partition}:${message.offset} ${group.name}`;
+    const decide = (now: number) => {
+      const end = this.#buried.get(id);
+      this.#buried.delete(id);
+      const expected = hasDeadLetters ? "message-dead-lettered" : "queue-message-dropped";
+      if (end === expected) return;
+      assert.equal(end, "dead-letters-full", `${message.text} failed for good`);
+      const letters = this.queues.get(deadLetterName(name))!;
+      assert.ok(letters.depth >= letters.definition.limits.messages, "dead letters had room");
+      standing.isSettled = false;
+      standing.dueAt = now + backoff.maxMs;
+    };
+    if (how.isNow) decide(this.now);
+    else this.#failures.push({ due: decide, at: this.now });
+  }
+
+  #expired({ queue: name, group: groupName, messageId }: { queue: string; group: string; messageId: string }): void {
+    const queue = this.queues.get(name)!;
+    const [, partition, offset] = /:(\d+):(\d+)$/.exec(messageId)!;
+    const message = queue.at(Number(partition), Number(offset));
+    assert.ok(message.expiresAt <= this.now, `${message.text} has not expired`);
+    queue.groups.get(groupName)!.of(message).isSettled = true;
+  }
+
+  #find(delivery: QueueDelivery) {
+    const queue = this.queues.get(delivery.queue)!;
+    const group = queue.groups.get(delivery.group)!;
+    const message = queue.at(delivery.partition, (delivery.record as QueueRecord).offset);
+    return { queue, group, message, standing: group.of(message) };
+  }
+
+  /** Whether a group that starts there has nothing to do with the message. */
+  #isBefore(message: ModelMessage, { queue, start }: { queue: ModelQueue; start: GroupStart }): boolean {
+    if (message.isRemoved) return true;
+    const isStream = queue.definition.type === "stream";
+    if (start.kind === "last" || (start.kind === "default" && isStream)) return true;
+    if (start.kind === "offset") return message.offset < start.offset;
+    if (isStream) return false;
+    // A classic queue begins where the slowest group is.
+    const groups = this.broker.queues.view(queue.definition.name)!.groups;
+    const positions = groups.map(({ positions }) => {
+      return positions.find(({ partition, priority }) =>
+        partition === message.partition && priority === message.priority
+      )!
+        .position;
+    });
+    return positions.length > 0 && message.offset < Math.min(...positions);
+  }
+}
+
+function isExpiry(happening: Happening): happening is Extract<Happening, { kind: "queue-message-dropped" }> {
+  return happening.kind === "queue-message-dropped" && happening.cause === "expired";
+}
