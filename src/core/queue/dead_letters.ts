@@ -58,14 +58,14 @@ export function deadLetterOf(
   };
 }
 
-/** A dead letter as it was, for its group only: the others have had it. */
-export function revivedEntry(record: QueueRecord, from: string): QueueEntry {
+/** A dead letter as it was, for one group only, mostly: the others have had it. */
+export function revivedEntry(record: QueueRecord, from: string, group: string): QueueEntry {
   const origin = record.origin!;
   return {
     ...plainEntry(record),
     topic: queueTopic(origin.queue, routingKeyOf(record.topic, from)),
     expiresAt: Infinity,
-    group: origin.group,
+    group,
     origin: undefined,
   };
 }

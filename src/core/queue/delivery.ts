@@ -2,6 +2,7 @@ import type { Deadline } from "../deadlines.ts";
 import type { Due } from "./due.ts";
 import type { QueueItem } from "./item.ts";
 import type { QueueMember } from "./member.ts";
+import { messageIdOf } from "./message_id.ts";
 import type { QueueRecord } from "./record.ts";
 
 /** A message in the hands of a consumer. The one who has it may settle it, until it is settled, or withdrawn. */
@@ -44,7 +45,7 @@ export class QueueDelivery {
   }
 
   get messageId(): string {
-    return `${this.queue}:${this.partition}:${this.record.offset}`;
+    return messageIdOf(this.queue, this.partition, this.record.offset);
   }
 
   /** Whether it may still be settled. */

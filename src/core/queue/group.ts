@@ -157,7 +157,34 @@ export class Group implements Due {
     place.dropBelow(before);
   }
 
-  /** Goes to another place in each log: what is under way is withdrawn. */
+  /** A message is settled from outside, wherever the group is; false when it was. */
+  settleAt(record: QueueRecord, log: QueueLog, turn: Turn): boolean {
+    const place = this.placeIn(log);
+    const item = place.items.get(record.offset);
+    if (item !== undefined) {
+      this.custody.withdraw(item, turn);
+      this.custody.end(item, turn);
+      this.refresh(turn);
+      return true;
+    }
+    if (!place.owes(record.offset)) return false;
+    this.hide(log, { from: record.offset, to: record.offset + 1 }, turn);
+    return true;
+  }
+
+  /** A range of what has not been looked at is none of this group's business. */
+  hide(log: QueueLog, range: { from: number; to: number }, turn: Turn): void {
+    const place = this.placeIn(log);
+    const from = Math.max(range.from, place.cursor);
+    if (range.to <= from) return;
+    place.settleAhead(from, range.to);
+    const { groupId } = this;
+    const { position } = place;
+    turn.effects.writes.push({ kind: "queue-settled", groupId, logId: log.logId, from, to: range.to, position });
+    place.recount();
+  }
+
+  /** Goes to another place in each log: what is under way is withdrawn. To be followed by {@link refresh}. */
   seek(cursorOf: (log: QueueLog) => number, turn: Turn): void {
     for (const place of this.places()) {
       const { log } = place;
@@ -166,8 +193,6 @@ export class Group implements Due {
       place.moveTo(position);
       turn.effects.writes.push({ kind: "queue-positioned", groupId: this.groupId, logId: log.logId, position });
     }
-    this.queue.noteSlower(this);
-    this.refresh(turn);
   }
 
   /** Windows and members may have room after something was taken from them. */

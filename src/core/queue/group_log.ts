@@ -152,6 +152,20 @@ export class GroupLog {
     this.pass(this.log.appended - count - this.passed, this.log.appendedBytes - bytes - this.passedBytes);
   }
 
+  /** Whether a message that is not in the window is not settled. */
+  owes(offset: number): boolean {
+    return offset >= this.cursor && !this.ahead.has(offset);
+  }
+
+  /** A range above the cursor is settled; to be counted anew. */
+  settleAhead(from: number, to: number): void {
+    this.ahead.add(from, to);
+    for (let offset = from; offset < to; offset++) this.failures.delete(offset);
+    if (this.first !== null) return;
+    this.cursor = this.ahead.skip(this.cursor);
+    this.ahead.dropBelow(this.cursor);
+  }
+
   /** Gives the window back: what it says is kept as ranges and failures, and is read again when somebody wants it. */
   fold(): void {
     this.load = null;

@@ -8,6 +8,7 @@ import { cursorAt, type GroupStart } from "./group_start.ts";
 import { Group } from "./group.ts";
 import type { GroupLog } from "./group_log.ts";
 import type { QueueItem } from "./item.ts";
+import { messageIdOf } from "./message_id.ts";
 import { MessageKeys } from "./message_keys.ts";
 import type { QueueSegment, StoredQueueLog } from "./mutation.ts";
 import { type Amount, QueueLog, SEGMENT_RECORDS } from "./queue_log.ts";
@@ -17,6 +18,9 @@ import { Upkeep } from "./upkeep.ts";
 
 /** How long what is settled may lie in a log before it is trimmed, however little it is. */
 const TRIM_MS = 1_000;
+
+/** The name of the group of nobody; one that a consumer cannot ask for. */
+export const REMOVED = "$removed";
 
 /** One partition: offsets come from one counter, records lie in one log for each priority. */
 export interface QueuePartition {
@@ -32,6 +36,8 @@ export class Queue {
   readonly context: QueueContext;
   readonly partitions: QueuePartition[] = [];
   readonly groups = new Map<string, Group>();
+  /** Of nobody: what was taken out of the middle of a log lies in its ranges. Null while nothing was. */
+  removed: Group | null = null;
   /** Those that have members. */
   readonly active: Group[] = [];
   readonly keys: MessageKeys = new MessageKeys();
@@ -164,6 +170,7 @@ export class Queue {
       const { groupId } = group;
       turn.effects.writes.push({ kind: "queue-positioned", groupId, logId: log.logId, position });
     }
+    this.#hideRemoved(group, turn);
     this.addGroup(group);
     turn.effects.happenings.push({ kind: "queue-group-created", queue: this.name, group: name });
     return group;
@@ -193,6 +200,20 @@ export class Queue {
   /** Sends a group elsewhere, as far as there is something. */
   seek(group: Group, to: GroupStart, turn: Turn): void {
     group.seek((log) => cursorAt(to, log, this), turn);
+    this.#hideRemoved(group, turn);
+    this.noteSlower(group);
+    group.refresh(turn);
+  }
+
+  /** Takes one message out, for the groups that are there and those that come; false when it is not there (any more). */
+  remove(record: QueueRecord, partition: number, turn: Turn): boolean {
+    const log = this.partitions[partition]?.logs[record.priority];
+    if (log === undefined || record.offset < log.first || record.offset >= log.next) return false;
+    this.removed ??= this.#openRemoved(turn);
+    if (!this.removed.settleAt(record, log, turn)) return false;
+    for (const group of [...this.groups.values()]) group.settleAt(record, log, turn);
+    this.#trim(log, turn);
+    return true;
   }
 
   /** Nothing of it remains: who holds a message of it holds it no longer. */
@@ -247,7 +268,7 @@ export class Queue {
     this.statistics.dropped[cause]++;
     const { record, place } = item;
     const { group, log } = place;
-    const messageId = `${this.name}:${log.partition}:${record.offset}`;
+    const messageId = messageIdOf(this.name, log.partition, record.offset);
     turn.effects.happenings.push({
       kind: "queue-message-dropped",
       queue: this.name,
@@ -288,7 +309,10 @@ export class Queue {
       count = Math.min(count, passed);
       bytes = Math.min(bytes, passedBytes);
     }
-    if (count === Infinity) { // without groups it is what is not there any more
+    if (count === Infinity && this.removed !== null) {
+      count = this.removed.passed;
+      bytes = this.removed.passedBytes;
+    } else if (count === Infinity) { // without groups it is what is not there any more
       count = this.appended - this.count;
       bytes = this.appendedBytes - this.bytes;
     }
@@ -306,10 +330,11 @@ export class Queue {
   #lowest(log: QueueLog): number | undefined {
     let lowest = Infinity;
     for (const group of this.groups.values()) lowest = Math.min(lowest, group.placeIn(log).position);
-    return lowest === Infinity ? undefined : lowest;
+    return lowest === Infinity ? this.removed?.placeIn(log).position : lowest;
   }
 
   #cut(log: QueueLog, before: number, turn: Turn): Amount {
+    this.removed?.dropBelow(log, before, turn);
     const dropped = log.dropBelow(before);
     this.count -= dropped.count;
     this.bytes -= dropped.bytes;
@@ -324,7 +349,27 @@ export class Queue {
     const log = new QueueLog(stored, partition.next);
     partition.logs[priority] = log;
     for (const group of this.groups.values()) group.enter(log, log.first);
+    this.removed?.enter(log, log.first);
     return log;
+  }
+
+  #openRemoved(turn: Turn): Group {
+    const { queueId } = this;
+    const name = REMOVED;
+    const stored = { groupId: this.context.nextId(), queueId, name, filter: "#", clientId: "", idleSince: turn.now };
+    turn.effects.writes.push({ kind: "queue-group-saved", ...stored });
+    const group = new Group(this, stored);
+    for (const log of this.logs()) group.enter(log, log.first);
+    return group;
+  }
+
+  /** What was taken out is not for a group that comes from elsewhere. */
+  #hideRemoved(group: Group, turn: Turn): void {
+    if (this.removed === null) return;
+    for (const { log, position, ahead } of this.removed.places()) {
+      const bounds = [log.first, position, ...ahead.toArray()];
+      for (let i = 0; i < bounds.length; i += 2) group.hide(log, { from: bounds[i], to: bounds[i + 1] }, turn);
+    }
   }
 
   #grow(): void {

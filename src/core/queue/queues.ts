@@ -6,9 +6,10 @@ import { isQueueName, QUEUE_NAME_RULE } from "./address.ts";
 import { Captures } from "./captures.ts";
 import type { QueueContext } from "./context.ts";
 import type { Settlement } from "./custody.ts";
-import { deadLetterDefinition, deadLetterName, deadLetterOf } from "./dead_letters.ts";
+import { deadLetterDefinition, deadLetterName, deadLetterOf, revivedEntry } from "./dead_letters.ts";
 import type { QueueDefinition } from "./definition.ts";
 import { assertChange, assertDefinition, groupNameFault } from "./definition_rules.ts";
+import { Delays } from "./delays.ts";
 import type { QueueDelivery } from "./delivery.ts";
 import type { Due } from "./due.ts";
 import type { Group } from "./group.ts";
@@ -17,6 +18,7 @@ import type { QueueItem } from "./item.ts";
 import { keyHash } from "./key_hash.ts";
 import type { QueueLoad } from "./load.ts";
 import type { QueueConsumer, QueueMember } from "./member.ts";
+import { messageIdOf, parseMessageId } from "./message_id.ts";
 import type { StoredQueues } from "./mutation.ts";
 import type { QueueCompaction, QueueDelayPage } from "./ports.ts";
 import { type Appended, type Publication, publicationBytes } from "./publication.ts";
@@ -24,9 +26,6 @@ import { Queue } from "./queue.ts";
 import { type DeadLetterCause, type QueueEntry, type QueueRecord, recordBytes } from "./record.ts";
 import { restoreQueues } from "./restore.ts";
 import { type QueueView, viewOf } from "./views.ts";
-
-/** Delays that are appended at a time. */
-const DELAYS_MAX = 1_000;
 
 /** How queues are made that nobody has defined. */
 export interface QueuesOptions {
@@ -65,10 +64,8 @@ export class Queues {
   readonly #captures = new Captures();
   readonly #deadlines = new Deadlines<Due>();
   readonly #context: QueueContext;
+  readonly #delays = new Delays();
   #lastId = 0;
-  #nextDelayAt = Infinity;
-  /** The store has been asked for delays; what is delayed meanwhile may not be in its answer. */
-  #isAskingDelays = false;
 
   constructor(options: QueuesOptions) {
     this.#options = options;
@@ -84,7 +81,7 @@ export class Queues {
   /** Takes over what a start found; once, before anything else. How sessions consume is the shell's to bring back, by `join`. */
   restore(stored: StoredQueues, turn: Turn): void {
     this.#lastId = stored.lastId;
-    this.#nextDelayAt = stored.nextDelayAt;
+    this.#delays.restore(stored.nextDelayAt);
     for (const queue of restoreQueues(this.#context, stored, turn)) {
       this.#byName.set(queue.name, queue);
       this.#byId.set(queue.queueId, queue);
@@ -192,11 +189,11 @@ export class Queues {
     const partition = queue.partitionFor(chosenBy === "" ? undefined : keyHash(chosenBy));
     const entry = entryOf(publication, queue);
     if (delayMs > 0) {
-      this.#delay(queue, { partition, entry, dueAt: turn.now + delayMs }, turn);
+      this.#delays.add(queue, { partition, entry, dueAt: turn.now + delayMs }, turn);
       return { messageId: "", isDuplicate: false };
     }
     const { offset } = queue.append(entry, partition, turn);
-    return { messageId: `${queue.name}:${partition}:${offset}`, isDuplicate: false };
+    return { messageId: messageIdOf(queue.name, partition, offset), isDuplicate: false };
   }
 
   /** The queues that copy what is published to an ordinary topic; their copies go through {@link capture}. */
@@ -262,7 +259,7 @@ export class Queues {
     consumer: QueueConsumer,
     message: { queue: string; messageId: string; group?: string },
   ): QueueDelivery | undefined {
-    const place = placeOf(message.messageId);
+    const place = parseMessageId(message.messageId);
     const queue = this.#byName.get(message.queue);
     if (place === undefined || queue === undefined || place.queue !== message.queue) return undefined;
     for (const group of queue.active) {
@@ -301,6 +298,37 @@ export class Queues {
     for (const group of [...this.#clientGroups.get(clientId) ?? []]) group.queue.deleteGroup(group, turn);
   }
 
+  /** Sends a dead letter back to its own queue, partition and key, for the group that it failed in, and takes it out of the dead letters
+   * of all groups in the same commit; false when it is not there any more. `toEveryGroup` is for one whose group is gone.
+   * @throws {RangeError} it is no dead letter, or its queue or group is gone
+   * @throws {Refusal} its queue has no room for it */
+  replay(
+    letter: { queue: string; partition: number; record: QueueRecord; toEveryGroup?: boolean },
+    turn: Turn,
+  ): boolean {
+    const letters = this.#existing(letter.queue);
+    const { record, partition, toEveryGroup = false } = letter;
+    const { origin } = record;
+    if (origin === undefined) {
+      throw new RangeError(
+        `Cannot send back ${quoted(messageIdOf(letter.queue, partition, record.offset))}: it is no dead letter`,
+      );
+    }
+    const queue = this.#existing(origin.queue);
+    if (!toEveryGroup) this.#existingGroup(origin.queue, origin.group);
+    const entry = revivedEntry(record, letter.queue, toEveryGroup ? "" : origin.group);
+    queue.assertRoom(recordBytes(entry));
+    if (!letters.remove(record, partition, turn)) return false;
+    queue.append(entry, Math.min(origin.partition, queue.partitions.length - 1), turn);
+    return true;
+  }
+
+  /** Takes one message out of a queue, whoever has it; false when it is not there any more.
+   * @throws {RangeError} no such queue */
+  remove(message: { queue: string; partition: number; record: QueueRecord }, turn: Turn): boolean {
+    return this.#existing(message.queue).remove(message.record, message.partition, turn);
+  }
+
   /** The answer to a load of the kind "page". */
   refill(load: QueueLoad, records: readonly QueueRecord[], turn: Turn): void {
     if (load.kind !== "page" || load.place.load !== load) return; // the group is gone, or elsewhere
@@ -309,16 +337,7 @@ export class Queues {
 
   /** The answer to a load of the kind "delays": what is due is appended. */
   delaysDue(page: QueueDelayPage, turn: Turn): void {
-    this.#isAskingDelays = false;
-    for (const { delayId, queueId, partition, entry } of page.delays) {
-      const queue = this.#byId.get(queueId);
-      if (queue === undefined) continue; // deleted meanwhile
-      turn.effects.writes.push({ kind: "queue-delay-ended", delayId });
-      const { count, bytes } = queue.delayed;
-      queue.delayed = { count: count - 1, bytes: bytes - recordBytes(entry) };
-      queue.append(entry, partition, turn);
-    }
-    this.#nextDelayAt = Math.min(this.#nextDelayAt, page.nextAt);
+    this.#delays.answer(page, this.#byId, turn);
   }
 
   /** The answer to a load of the kind "compaction". */
@@ -330,7 +349,7 @@ export class Queues {
 
   /** When something falls due; Infinity for never. */
   get nextDeadline(): number {
-    return Math.min(this.#deadlines.next, this.#isAskingDelays ? Infinity : this.#nextDelayAt);
+    return Math.min(this.#deadlines.next, this.#delays.nextAt);
   }
 
   /** Does what has fallen due. */
@@ -338,10 +357,7 @@ export class Queues {
     for (let due = this.#deadlines.take(turn.now); due !== undefined; due = this.#deadlines.take(turn.now)) {
       due.due(turn);
     }
-    if (this.#nextDelayAt > turn.now || this.#isAskingDelays) return;
-    this.#isAskingDelays = true;
-    this.#nextDelayAt = Infinity;
-    turn.effects.queueLoads.push({ kind: "delays", now: turn.now, limit: DELAYS_MAX });
+    this.#delays.ask(turn);
   }
 
   #existing(name: string): Queue {
@@ -427,20 +443,13 @@ export class Queues {
     turn.effects.writes.push({ kind: "queue-key-noted", queueId: queue.queueId, messageKey, at: turn.now });
   }
 
-  #delay(queue: Queue, delay: { partition: number; entry: QueueEntry; dueAt: number }, turn: Turn): void {
-    const { count, bytes } = queue.delayed;
-    queue.delayed = { count: count + 1, bytes: bytes + recordBytes(delay.entry) };
-    turn.effects.writes.push({ kind: "queue-delayed", delayId: ++this.#lastId, queueId: queue.queueId, ...delay });
-    this.#nextDelayAt = Math.min(this.#nextDelayAt, delay.dueAt);
-  }
-
   #bury(item: QueueItem, why: { cause: DeadLetterCause; reason: string }, turn: Turn): boolean {
     const { group, log } = item.place;
     const { queue } = group;
     const name = deadLetterName(queue.name);
     const letters = this.#byName.get(name) ?? this.#add(deadLetterDefinition(queue.definition), turn);
     const entry = deadLetterOf(item, why, turn.now);
-    const messageId = `${queue.name}:${log.partition}:${item.record.offset}`;
+    const messageId = messageIdOf(queue.name, log.partition, item.record.offset);
     const facts = { queue: queue.name, group: group.name, messageId, cause: why.cause };
     if (!letters.hasRoom(recordBytes(entry))) {
       queue.statistics.deadLettersRefused++;
@@ -481,10 +490,4 @@ function entryOf(publication: Publication, queue: Queue): QueueEntry {
     properties,
     payload,
   };
-}
-
-/** `name:partition:offset`, read from the end: a name may hold ":". */
-function placeOf(messageId: string): { queue: string; partition: number; offset: number } | undefined {
-  const parts = /^(.+):(\d{1,4}):(\d{1,16})$/s.exec(messageId);
-  return parts === null ? undefined : { queue: parts[1], partition: Number(parts[2]), offset: Number(parts[3]) };
 }

@@ -3,7 +3,7 @@ import type { QueueContext } from "./context.ts";
 import { Group } from "./group.ts";
 import type { GroupLog } from "./group_log.ts";
 import type { StoredQueues } from "./mutation.ts";
-import { Queue } from "./queue.ts";
+import { Queue, REMOVED } from "./queue.ts";
 import type { QueueLog } from "./queue_log.ts";
 import { SettledRanges } from "./settled_ranges.ts";
 
@@ -46,6 +46,10 @@ function restoreGroups(queues: ReadonlyMap<number, Queue>, stored: StoredQueues,
       place.ahead.dropBelow(place.cursor);
       place.recount();
       places.set(id, place);
+    }
+    if (each.name === REMOVED) {
+      queue.removed = group;
+      continue;
     }
     queue.addGroup(group);
     groups.push(group);

@@ -323,6 +323,10 @@ export class World {
     for (const happening of happenings) {
       if (happening.kind === "message-dead-lettered") {
         const { messageId, group } = happening;
+        const { depth, definition } = this.queues.get(deadLetterName(happening.queue))!;
+        if (Number.isFinite(definition.limits.messages)) {
+          assert.ok(depth <= definition.limits.messages, "too many dead letters");
+        }
         const index = letters.indexOf(`${messageId} ${group}`);
         assert.ok(index >= 0, `${messageId} is told to be a dead letter and is none`);
         letters.splice(index, 1);
@@ -421,6 +425,12 @@ export class World {
     }
     for (const other of queue.inFrontOf(message, group)) {
       assert.ok(other.expiresAt <= this.now || this.#isGoing(other, delivery), `${text} has overtaken ${other.text}`);
+    }
+    if (queue.definition.ordering === "partition") {
+      assert.ok(
+        consumer.member.partitions.some(({ index }) => index === message.partition),
+        `${text} is not ${consumer.id}'s`,
+      );
     }
     assert.equal(deadline, this.now + queue.definition.visibilityTimeoutMs);
     standing.holder = consumer.id;
