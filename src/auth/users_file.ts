@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { formatUserList, parseUserList, type UserEntry, UserListError } from "./user_list.ts";
 
 /** More is no users file. */
@@ -5,6 +6,13 @@ const FILE_BYTES_MAX = 64 * 1024 ** 2;
 
 /** The group may read, others may do nothing. */
 const MODE_FORBIDDEN = 0o026;
+
+/** Why a file with secrets is not kept well enough to be used; undefined when it is, or the system has no modes. */
+export function whyNotKept(path: string, { mode }: Pick<Deno.FileInfo, "mode">): string | undefined {
+  if (mode === null || (mode & MODE_FORBIDDEN) === 0) return undefined;
+  const shown = (mode & 0o777).toString(8).padStart(4, "0");
+  return `its mode is ${shown}, and others could read or change it; chmod 600 ${path}`;
+}
 
 /** The users file cannot be used; the message is for people. */
 export class UsersFileError extends Error {
@@ -35,6 +43,7 @@ export async function readUsersFile(path: string): Promise<Map<string, UserEntry
  * @throws {UsersFileError} when it cannot be read or written, or is no users file */
 export async function editUsersFile(path: string, change: (users: Map<string, UserEntry>) => void): Promise<void> {
   const target = await realPath(path); // a link stays one
+  await makeFolder(dirname(target));
   using lock = await opening(`${target}.lock`);
   await lock.lock(true); // goes with the process
   const before = await stat(target);
@@ -67,14 +76,11 @@ async function keepOwner(draft: string, before: Deno.FileInfo): Promise<void> {
   if (before.mode !== null && (before.mode & 0o040) !== 0) await Deno.chmod(draft, 0o640);
 }
 
-function assertKept(path: string, { isFile, mode, size }: Deno.FileInfo): void {
+function assertKept(path: string, info: Deno.FileInfo): void {
+  const { isFile, size } = info;
   if (!isFile) throw new UsersFileError(`Cannot read the users file ${path}: it is no plain file`);
-  if (mode !== null && (mode & MODE_FORBIDDEN) !== 0) {
-    const shown = (mode & 0o777).toString(8).padStart(4, "0");
-    throw new UsersFileError(
-      `Cannot use the users file ${path}: its mode is ${shown}, and others could read or change it; chmod 600 ${path}`,
-    );
-  }
+  const why = whyNotKept(path, info);
+  if (why !== undefined) throw new UsersFileError(`Cannot use the users file ${path}: ${why}`);
   if (size > FILE_BYTES_MAX) {
     throw new UsersFileError(`Cannot read the users file ${path}: it has more than ${FILE_BYTES_MAX} bytes`);
   }
@@ -103,6 +109,11 @@ function parse(path: string, bytes: Uint8Array): Map<string, UserEntry> {
     if (cause instanceof TypeError) throw new UsersFileError(`Cannot use ${path}: it is not UTF-8`, { cause });
     throw cause;
   }
+}
+
+/** For us alone, as the data folder is. */
+async function makeFolder(path: string): Promise<void> {
+  if (await stat(path) === undefined) await Deno.mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 async function opening(path: string): Promise<Deno.FsFile> {

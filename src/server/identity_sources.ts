@@ -4,6 +4,7 @@ import { CalloutSource } from "../auth/callout_source.ts";
 import { RemoteKeys } from "../auth/remote_keys.ts";
 import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_keys.ts";
 import { TokenSource } from "../auth/token_source.ts";
+import { whyNotKept } from "../auth/users_file.ts";
 import { VerdictCache } from "../auth/verdict_cache.ts";
 import type { ExternalConfig, JwtConfig } from "../config/config.ts";
 
@@ -71,7 +72,8 @@ function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, fetch: Bou
 }
 
 async function keysOf(path: string, { algorithms }: JwtConfig): Promise<TokenKeys> {
-  const text = await readTextFile("auth.jwt.key_file", path);
+  const isSecret = algorithms.some((algorithm) => algorithm.startsWith("HS"));
+  const text = await readTextFile("auth.jwt.key_file", path, { isSecret });
   try {
     return await readTokenKeys(text, algorithms);
   } catch (cause) {
@@ -85,7 +87,7 @@ export async function openCallout(external: ExternalConfig): Promise<OpenSource<
   const { url, timeoutMs, caFile, tokenFile, cacheMs, negativeCacheMs, cacheEntriesMax } = external;
   const logger = getLogger(["weir"]);
   const authority = caFile && await readTextFile("auth.external.ca_file", caFile);
-  const token = tokenFile && (await readTextFile("auth.external.token_file", tokenFile)).trim();
+  const token = tokenFile && (await readTextFile("auth.external.token_file", tokenFile, { isSecret: true })).trim();
   if (token === "" || /[^\x21-\x7e]/.test(token ?? "")) {
     throw new IdentityFileError(`Cannot use auth.external.token_file ${tokenFile}: expected one line without blanks`);
   }
@@ -120,10 +122,12 @@ export class IdentityFileError extends Error {
   override readonly name = "IdentityFileError";
 }
 
-async function readTextFile(key: string, path: string): Promise<string> {
+async function readTextFile(key: string, path: string, options: { isSecret?: boolean } = {}): Promise<string> {
   try {
-    const { size, isFile } = await Deno.stat(path);
-    if (!isFile || size > FILE_BYTES_MAX) throw new Error("it is no plain file of up to 1 MiB");
+    const info = await Deno.stat(path);
+    if (!info.isFile || info.size > FILE_BYTES_MAX) throw new Error("it is no plain file of up to 1 MiB");
+    const why = options.isSecret ? whyNotKept(path, info) : undefined;
+    if (why !== undefined) throw new Error(why);
     return await Deno.readTextFile(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing

@@ -146,6 +146,19 @@ Deno.test("a start with a key, a certificate or a secret that cannot be used fai
   for (const [yaml, files, message] of starts) {
     await assert.rejects(Served.start(`auth: { ${yaml} }`, files), message, yaml);
   }
+  if (Deno.build.os === "windows") return;
+  const secret = Deno.makeTempFileSync();
+  Deno.writeTextFileSync(secret, SECRET);
+  Deno.chmodSync(secret, 0o644);
+  for (
+    const yaml of [
+      `jwt: { key_file: ${secret}, algorithms: HS256 }`,
+      `external: { url: "http://127.0.0.1:1", token_file: ${secret} }`,
+    ]
+  ) {
+    await assert.rejects(Served.start(`auth: { ${yaml} }`), /its mode is 0644, and others could read or change it/);
+  }
+  Deno.removeSync(secret);
 });
 
 Deno.test("the salt of a SCRAM user who does not exist is the same after a restart, and another's is another", async () => {

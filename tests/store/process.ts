@@ -34,7 +34,7 @@ export class Program implements AsyncDisposable {
     }
   }
 
-  signal(name: "SIGTERM" | "SIGKILL"): void {
+  signal(name: "SIGHUP" | "SIGTERM" | "SIGKILL"): void {
     this.#child.kill(name);
   }
 
