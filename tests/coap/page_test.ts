@@ -1,7 +1,9 @@
 /** docs/doors/coap.md and config/coap.yaml do what they say: their commands run, on other ports. */
 import assert from "node:assert/strict";
+import { WeirBroker } from "../../mod.ts";
 import { Program } from "../store/process.ts";
 import { findCommand, requires } from "../support/skip.ts";
+import { Certificates } from "../tls/certificates.ts";
 import { COAP_CLIENT } from "./libcoap.ts";
 
 const PAGE = Deno.readTextFileSync(new URL("../../docs/doors/coap.md", import.meta.url));
@@ -55,13 +57,64 @@ Deno.test(requires([COAP_CLIENT, "mosquitto_pub", "mosquitto_sub"], {
   },
 }));
 
+Deno.test(requires(["socat", "openssl", "coap-client-openssl"], {
+  name: "the page on CoAP: DTLS ends in front of the broker, for clients with a certificate",
+  async fn() {
+    using certificates = new Certificates();
+    await using broker = await WeirBroker.start({ sysIntervalMs: 0 });
+    const door = broker.listenCoap({ port: 0 });
+    const { udp: dtls } = freePorts();
+    const here = (command: string) => {
+      return command.replaceAll("config/certs", certificates.path).replace("SERVER:5684", `SERVER:${dtls}`)
+        .replace("127.0.0.1:5683", `127.0.0.1:${door.port}`).replace(
+          "coaps://127.0.0.1/",
+          `coaps://127.0.0.1:${dtls}/`,
+        );
+    };
+    const start = (command: string) => {
+      const [name, ...args] = here(command).split(" ");
+      return new Program(findCommand(name)!, args);
+    };
+    await using front = start(commands("socat")[0]);
+    assert.equal(await isListening(dtls), true);
+    const [put, get, nobody] = commands("coap-client-openssl");
+    const reader = broker.subscribe("greenhouse/#").getReader();
+    await using putting = start(put);
+    assert.deepEqual(await putting.end(), { code: 0, errors: "" });
+    assert.equal(new TextDecoder().decode((await reader.read()).value?.payload), "secret");
+    await using getting = start(get);
+    await getting.end();
+    assert.deepEqual(getting.said, ["secret"]);
+    await using refused = start(nobody);
+    await refused.end();
+    assert.match(refused.said.join("\n"), /handshake failure/);
+    assert.ok(!refused.said.includes("secret"));
+    await reader.cancel();
+    await front.kill();
+  },
+}));
+
+/** Whether somebody has taken a UDP port, in a while. */
+async function isListening(port: number): Promise<boolean> {
+  for (let count = 0; count < 100; count++) {
+    try {
+      Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port }).close();
+    } catch (error) {
+      if (error instanceof Deno.errors.AddrInUse) return true;
+      throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50)); // nothing tells when another program has opened its port
+  }
+  return false;
+}
+
 async function play(ports: Ports): Promise<void> {
   const run = async (command: string): Promise<{ output: string; errors: string }> => {
     await using each = program(command, ports);
     const { errors } = await each.end();
     return { output: each.said.join("\n"), errors };
   };
-  const [observe, put, post, get, remove, core, health] = commands("coap-client");
+  const [observe, put, post, get, remove, core, health] = commands("coap-client ");
   const [subscribe] = commands("mosquitto_sub");
   const [publish] = commands("mosquitto_pub");
   await using first = program("mosquitto_pub -t greenhouse/first -m ready -r", ports); // shows who is there to receive
