@@ -101,7 +101,7 @@ export class CoapDoor {
       bodiesPerPeerMax: BODIES_PER_PEER_MAX,
     });
     this.#rates = new RateLimit(limits.requestsPerSecondMax);
-    this.#visitors = new Visitors(parts);
+    this.#visitors = new Visitors({ ...parts, onFailure: (hostname) => this.#rates.charge(hostname) });
   }
 
   /** When {@link tick} is to be called; Infinity when nothing is due. */

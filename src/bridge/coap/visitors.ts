@@ -17,6 +17,8 @@ export interface VisitorsParts {
   readonly uriCredentials: boolean;
   readonly now: () => number;
   readonly timeOfDay: () => number;
+  /** A login was wrong. */
+  readonly onFailure: (hostname: string) => void;
 }
 
 interface Stay {
@@ -91,5 +93,6 @@ export class Visitors {
     const failures = this.#failures.get(peer) ?? { count: 0, since: now };
     failures.count++;
     this.#failures.set(peer, failures);
+    this.#parts.onFailure(peer.address.hostname);
   }
 }
