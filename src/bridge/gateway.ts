@@ -18,7 +18,7 @@ export interface Gateway {
 
 /** What a guest brings to be known by. */
 export interface GuestCredentials {
-  /** Made up by the broker when absent or empty. */
+  /** Made up by the broker when absent or empty, the same for the same credentials from the same address. */
   readonly clientId?: string;
   /** Absent for an anonymous guest, and where a token says who it is. */
   readonly username?: string;

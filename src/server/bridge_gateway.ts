@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from "node:crypto";
 import type { Admission, Authenticator, Credentials } from "../auth/authenticator.ts";
 import type { Gateway, Guest, GuestCredentials } from "../bridge/gateway.ts";
 import type { Broker } from "../core/broker.ts";
@@ -5,7 +6,6 @@ import type { Happening } from "../core/happening.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { TopicTable } from "../protocol/topic_table.ts";
-import { AdmissionCache, type KnownGuest } from "./admission_cache.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
@@ -32,7 +32,7 @@ export interface GatewayParts {
 export class BridgeGateway implements Gateway {
   readonly #parts: GatewayParts;
   readonly #streams = new Set<GuestStream>();
-  readonly #cache = new AdmissionCache();
+  readonly #key = randomBytes(32);
   #isDraining = false;
 
   constructor(parts: GatewayParts) {
@@ -53,11 +53,19 @@ export class BridgeGateway implements Gateway {
       this.#assertAdmitting();
       assertClientId(clientId);
       const { username, password, certificate } = brought;
-      const credentials = { clientId, username, password, certificate, remoteAddress, listener, protocolVersion: 0 };
-      const known = await this.#known(credentials);
+      const credentials: Credentials = {
+        clientId: clientId === "" ? this.#nameOf(brought) : clientId,
+        username,
+        password,
+        certificate,
+        remoteAddress,
+        listener,
+        protocolVersion: 0,
+      };
+      const admission = await this.#authenticate(credentials);
       this.#assertAdmitting(); // it may have waited
       const parts = { ...this.#parts, streams: this.#streams, isDraining: () => this.#isDraining };
-      return new BridgeGuest(parts, { ...credentials, clientId: known.clientId }, known.admission);
+      return new BridgeGuest(parts, credentials, admission);
     } catch (error) {
       if (error instanceof Refusal) this.#tell(error, brought);
       throw error;
@@ -75,16 +83,12 @@ export class BridgeGateway implements Gateway {
     for (const stream of [...this.#streams]) if (!stream.holds) stream.close("not-authorized");
   }
 
-  /** Who it is, found out or remembered. Who brings no client id gets one, which is remembered with the rest. */
-  async #known(credentials: Credentials): Promise<KnownGuest> {
-    const mark = this.#cache.markOf(credentials);
-    const now = this.#parts.clock.timeOfDay();
-    const known = this.#cache.find(mark, now);
-    if (known !== undefined) return known;
-    const clientId = credentials.clientId === "" ? `weir-${crypto.randomUUID()}` : credentials.clientId;
-    const guest = { clientId, admission: await this.#authenticate({ ...credentials, clientId }) };
-    this.#cache.keep(mark, guest, now);
-    return guest;
+  /** The client id of who brings none: another one for everybody, and the same when the same comes again, so that what authentication
+   * remembers of a client serves the next request, too. */
+  #nameOf({ username, password, certificate, remoteAddress, listener }: GuestCredentials): string {
+    const parts = [username, password?.toBase64(), certificate?.fingerprint, remoteAddress, listener];
+    const code = createHmac("sha256", this.#key).update(JSON.stringify(parts.map((part) => part ?? null))).digest();
+    return `weir-${code.subarray(0, 16).toString("hex")}`;
   }
 
   /** Ends the subscriptions that are not allowed any more. */
