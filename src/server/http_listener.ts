@@ -1,6 +1,7 @@
 import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { HttpListener } from "../transport/http.ts";
+import type { TlsOptions } from "../transport/tls.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -12,6 +13,8 @@ export interface ListenHttpOptions extends HttpBridgeOptions {
   readonly hostname?: string;
   /** 8080 when absent; 0 lets the system choose. */
   readonly port?: number;
+  /** How the listener proves who it is, and what it asks of its clients; in clear text when absent. */
+  readonly tls?: TlsOptions;
   /** Connections at a time; 10,000. */
   readonly connectionsMax?: number;
 }
@@ -24,18 +27,22 @@ export interface HttpListenerParts {
   /** The headers of a request must have arrived in this time. */
   readonly connectTimeoutMs: number;
   readonly onError: (error: unknown, context: string) => void;
+  /** Told of handshakes that failed, with the address of the peer and why. */
+  readonly onRefusedPeer: (address: string, reason: string) => void;
 }
 
 /** Opens the HTTP bridge on a socket.
- * @throws {Error} as the system says, with its code (`EADDRINUSE`) */
+ * @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
 export async function openHttp(options: ListenHttpOptions, parts: HttpListenerParts): Promise<HttpListener> {
   const { name = "http", hostname = "127.0.0.1", port = 8080, connectionsMax = 10_000 } = options;
-  const { requestTimeoutMs = 30_000 } = options;
-  const { gateway, connections, traffic, connectTimeoutMs, onError } = parts;
+  const { requestTimeoutMs = 30_000, tls } = options;
+  const { gateway, connections, traffic, connectTimeoutMs, onError, onRefusedPeer } = parts;
   const bridge = new HttpBridge({ ...options, gateway, listener: name, isLoopback: isLoopback(hostname), onError });
   return await HttpListener.open({
     hostname,
     port,
+    tls,
+    onRefusedPeer,
     connectionsMax,
     headersTimeoutMs: connectTimeoutMs,
     requestTimeoutMs: connectTimeoutMs + 2 * requestTimeoutMs, // the bridge itself is faster, and says so

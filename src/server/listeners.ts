@@ -54,7 +54,7 @@ export class Listeners {
   readonly #open: TransportListener[] = [];
   readonly #coap: CoapListener[] = [];
   readonly #http: HttpListener[] = [];
-  readonly #tls = new Map<string, TlsListener>();
+  readonly #tls = new Map<string, Pick<TlsListener, "renew">>();
   readonly #serving: Promise<void>[] = [];
   #acceptErrorAt = -Infinity;
 
@@ -74,13 +74,16 @@ export class Listeners {
   async openTls(options: ListenTlsOptions): Promise<ListenerAddress> {
     const { name = "tls", hostname = "127.0.0.1", port = 8883, noDelay = true, tls } = options;
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
-    const onRefusedPeer = (remoteAddress: string, reason: string) => {
-      const { traffic, onRefusal } = this.#parts.connectionParts;
-      traffic.connectionsRejected++;
-      onRefusal({ kind: "connection-refused", remoteAddress, clientId: "", cause: "not-authorized", reason });
-    };
     const rounds = this.#rounds;
-    const listener = await listenTls({ hostname, port, noDelay, rounds, tls, onAcceptError, onRefusedPeer });
+    const listener = await listenTls({
+      hostname,
+      port,
+      noDelay,
+      rounds,
+      tls,
+      onAcceptError,
+      onRefusedPeer: this.#onRefusedPeer,
+    });
     this.#tls.set(name, listener);
     return this.#add(listener, { ...options, name });
   }
@@ -105,7 +108,15 @@ export class Listeners {
   async openHttp(options: ListenHttpOptions, gateway: Gateway): Promise<ListenerAddress> {
     const { connections, connectionParts, options: { connection: { connectTimeoutMs } } } = this.#parts;
     const { traffic, onError } = connectionParts;
-    const listener = await openHttp(options, { gateway, connections, traffic, connectTimeoutMs, onError });
+    const listener = await openHttp(options, {
+      gateway,
+      connections,
+      traffic,
+      connectTimeoutMs,
+      onError,
+      onRefusedPeer: this.#onRefusedPeer,
+    });
+    if (options.tls !== undefined) this.#tls.set(options.name ?? "http", listener);
     this.#http.push(listener);
     const { hostname, port } = listener;
     return { name: options.name ?? "http", hostname, port };
@@ -153,6 +164,12 @@ export class Listeners {
       connections.track(new Connection(connectionParts, source), onEnded);
     }
   }
+
+  readonly #onRefusedPeer = (remoteAddress: string, reason: string): void => {
+    const { traffic, onRefusal } = this.#parts.connectionParts;
+    traffic.connectionsRejected++;
+    onRefusal({ kind: "connection-refused", remoteAddress, clientId: "", cause: "not-authorized", reason });
+  };
 
   /** Out of file descriptors, this comes every few milliseconds: it is told once a minute. */
   #onAcceptError(error: unknown, name: string): void {

@@ -1,6 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { ClientCertificate } from "./certificate.ts";
+import { beneath, Handshakes, peerOf } from "./handshakes.ts";
 import { plainAddress } from "./tcp.ts";
+import { certificateOf, contextOf, renewed, type TlsOptions, usable, type UsableTls } from "./tls.ts";
 
 /** A request as the listener hands it over; the target as it was sent. */
 export interface HttpRequestIn {
@@ -11,12 +16,18 @@ export interface HttpRequestIn {
   /** Aborted when the peer has gone. */
   readonly signal: AbortSignal;
   readonly remoteAddress: string;
+  /** What was verified of the peer, where it is asked for a certificate. */
+  readonly certificate?: ClientCertificate;
 }
 
 /** Where and how to listen for HTTP. */
 export interface HttpListenOptions {
   readonly hostname: string;
   readonly port: number;
+  /** In clear text when absent. */
+  readonly tls?: TlsOptions;
+  /** Told of handshakes that failed, with the address of the peer and why. */
+  readonly onRefusedPeer?: (address: string, reason: string) => void;
   /** Connections at a time. */
   readonly connectionsMax: number;
   /** The headers must have arrived this long after the connection was opened, and the whole request after its first byte. */
@@ -43,32 +54,35 @@ export class HttpListener {
   port: number;
   readonly #options: HttpListenOptions;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  /** Those with a request that is not answered yet. */
-  readonly #busy = new Set<Socket>();
+  readonly #handshakes: Handshakes;
+  /** By the peer: beneath the socket of TLS there is another. */
+  readonly #sockets = new Map<string, Socket>();
+  /** Peers with a request that is not answered yet. */
+  readonly #busy = new Set<string>();
+  /** What was found of the clients that have done their handshake. */
+  readonly #certificates = new WeakMap<Socket, Promise<ClientCertificate | undefined>>();
+  #tls: UsableTls | undefined;
   #isClosing = false;
 
-  private constructor(options: HttpListenOptions) {
+  private constructor(options: HttpListenOptions, tls: UsableTls | undefined) {
     this.#options = options;
+    this.#tls = tls;
     this.hostname = options.hostname;
     this.port = options.port;
-    const settings = {
-      headersTimeout: options.headersTimeoutMs,
-      requestTimeout: options.requestTimeoutMs,
-      connectionsCheckingInterval: CHECK_MS,
-      keepAliveTimeout: IDLE_MS,
-      maxHeaderSize: HEADER_BYTES_MAX,
-      noDelay: true,
-    };
-    this.#server = createServer(settings);
+    this.#handshakes = new Handshakes(options.onRefusedPeer);
+    this.#server = serverOf(options);
     this.#server.on("connection", (socket: Socket) => this.#onConnection(socket));
+    this.#server.on("secureConnection", (socket: TLSSocket) => this.#onSecure(socket));
+    this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+      this.#handshakes.refuse(beneath(socket), error.message);
+    });
     this.#server.on("clientError", (error: Error & { code?: string }, socket: Socket) => refuse(error, socket));
     this.#server.on("request", (request, response) => void this.#onRequest(request, response));
   }
 
-  /** @throws {Error} as the system says, with its code (`EADDRINUSE`) */
+  /** @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
   static async open(options: HttpListenOptions): Promise<HttpListener> {
-    const listener = new HttpListener(options);
+    const listener = new HttpListener(options, options.tls === undefined ? undefined : await usable(options.tls));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const server = listener.#server;
     server.once("error", reject);
@@ -80,14 +94,23 @@ export class HttpListener {
     return listener;
   }
 
+  /** Takes effect with the next handshake; connections that are open stay.
+   * @throws {RangeError} when it speaks no TLS, or what is asked of clients or the oldest version is another than at the opening
+   * @throws {Error} when certificate, key or lists are not usable; everything is as before then */
+  async renew(tls: TlsOptions): Promise<void> {
+    if (this.#tls === undefined) throw new RangeError("Cannot renew the certificate of a listener in clear text");
+    this.#tls = await renewed(this.#tls, tls);
+    (this.#server as unknown as SecureServer).setSecureContext(contextOf(tls));
+  }
+
   /** Takes no more connections; those that are open end with the answer that is under way, or are cut after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#isClosing = true;
     this.#server.close(() => resolve());
-    for (const socket of [...this.#sockets]) if (!this.#busy.has(socket)) socket.destroy();
+    for (const [peer, socket] of [...this.#sockets]) if (!this.#busy.has(peer)) socket.destroy();
     const cut = setTimeout(() => {
-      for (const socket of [...this.#sockets]) socket.destroy();
+      for (const socket of [...this.#sockets.values()]) socket.destroy();
     }, timeoutMs);
     await promise;
     clearTimeout(cut);
@@ -97,22 +120,35 @@ export class HttpListener {
     const { connectionsMax, enter } = this.#options;
     const leave = this.#sockets.size < connectionsMax ? enter(plainAddress(socket.remoteAddress ?? "")) : undefined;
     if (leave === undefined) return void socket.destroy();
-    this.#sockets.add(socket);
+    const peer = peerOf(socket);
+    this.#sockets.set(peer, socket);
+    if (this.#tls !== undefined) this.#handshakes.begin(socket);
     socket.on("error", () => {}); // "close" follows
     socket.once("close", () => {
-      this.#sockets.delete(socket);
-      this.#busy.delete(socket);
+      this.#sockets.delete(peer);
+      this.#busy.delete(peer);
       leave();
     });
   }
 
+  #onSecure(socket: TLSSocket): void {
+    this.#handshakes.end(socket);
+    socket.on("error", () => {}); // "close" follows
+    const certificate = certificateOf(socket, this.#tls!);
+    certificate.catch((error: Error) => this.#handshakes.refuse(socket, error.message));
+    this.#certificates.set(socket, certificate);
+  }
+
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    this.#busy.add(socket);
+    const peer = peerOf(socket);
+    this.#busy.add(peer);
     const gone = new AbortController();
     response.on("error", () => {}); // "close" follows
     response.once("close", () => gone.abort());
     try {
+      const certificate = await this.#certificates.get(socket)?.catch(() => null);
+      if (certificate === null) return void response.destroy(); // it is told, and its socket is on its way out
       const answer = await this.#options.onRequest({
         method: request.method ?? "",
         target: request.url ?? "",
@@ -120,17 +156,36 @@ export class HttpListener {
         body: bodyOf(request),
         signal: gone.signal,
         remoteAddress: plainAddress(socket.remoteAddress ?? ""),
+        certificate,
       });
       if (this.#isClosing) response.setHeader("connection", "close");
       await send(answer, request, response);
     } catch (error) {
-      this.#options.onError(error);
+      if (!(error instanceof Deno.errors.TimedOut)) this.#options.onError(error); // else it is the peer's fault
       response.destroy();
     } finally {
-      this.#busy.delete(socket);
+      this.#busy.delete(peer);
       if (this.#isClosing) socket.destroySoon();
     }
   }
+}
+
+/** What `node:https` has and `node:http` has not. */
+interface SecureServer {
+  setSecureContext(context: ReturnType<typeof contextOf>): void;
+}
+
+function serverOf({ tls, headersTimeoutMs, requestTimeoutMs }: HttpListenOptions): Server {
+  const settings = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: CHECK_MS,
+    keepAliveTimeout: IDLE_MS,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    noDelay: true,
+  };
+  if (tls === undefined) return createServer(settings);
+  return createSecureServer({ ...settings, ...contextOf(tls) }) as unknown as Server;
 }
 
 function headersOf(request: IncomingMessage): Headers {

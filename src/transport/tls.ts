@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { readCertificate, RevocationLists } from "./certificate.ts";
+import { type ClientCertificate, readCertificate, RevocationLists } from "./certificate.ts";
+import { beneath, Handshakes } from "./handshakes.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { plainAddress, type TcpListenOptions } from "./tcp.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
@@ -37,11 +38,6 @@ export interface TlsListener extends TransportListener {
   renew(tls: TlsOptions): Promise<void>;
 }
 
-/** A handshake that takes longer is cut off. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Handshakes under way at a time; who comes above it is cut off. */
-const HANDSHAKES_MAX = 1_000;
-
 /** Opens a TLS listener. Over `node:tls`, not `Deno.listenTls`, which can neither ask for client certificates nor renew its own and keeps
  * small packets back (docs/decisions/0015).
  * @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
@@ -52,12 +48,14 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
 }
 
 /** What was checked and read of the options. */
-interface Usable {
+export interface UsableTls {
   readonly options: TlsOptions;
   readonly lists: RevocationLists | undefined;
 }
 
-async function usable(options: TlsOptions): Promise<Usable> {
+/** Checks and reads what a listener is to show and to ask for.
+ * @throws {Error} when certificate, key or lists are not usable */
+export async function usable(options: TlsOptions): Promise<UsableTls> {
   const { certificate, privateKey, clientCertificate = "none", clientAuthorities, revocationLists } = options;
   if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) {
     throw new Error("the private key is not that of the certificate");
@@ -78,23 +76,23 @@ class NodeTlsListener implements TlsListener {
   readonly connections: ReadableStream<TransportConnection>;
   readonly #options: TlsListenOptions;
   readonly #server: Server;
-  #tls: Usable;
+  #tls: UsableTls;
   #accepted!: ReadableStreamDefaultController<TransportConnection>;
-  /** By the peer, since the socket of a handshake and the one that comes out of it are two. */
-  readonly #handshakes = new Map<string, Socket>();
+  readonly #handshakes: Handshakes;
   #isClosed = false;
 
-  constructor(options: TlsListenOptions, tls: Usable) {
+  constructor(options: TlsListenOptions, tls: UsableTls) {
     this.#options = options;
     this.#tls = tls;
+    this.#handshakes = new Handshakes(options.onRefusedPeer);
     this.hostname = options.hostname;
     this.port = options.port;
     this.connections = new ReadableStream({ start: (controller) => void (this.#accepted = controller) });
     this.#server = createServer({ ...contextOf(tls.options), noDelay: options.noDelay });
-    this.#server.on("connection", (socket: Socket) => this.#onHandshake(socket));
+    this.#server.on("connection", (socket: Socket) => this.#handshakes.begin(socket));
     this.#server.on(
       "tlsClientError",
-      (error: Error, socket: TLSSocket) => this.#refuse(beneath(socket), error.message),
+      (error: Error, socket: TLSSocket) => this.#handshakes.refuse(beneath(socket), error.message),
     );
     this.#server.on("secureConnection", (socket: TLSSocket) => void this.#onSecure(socket));
   }
@@ -112,47 +110,23 @@ class NodeTlsListener implements TlsListener {
   }
 
   async renew(tls: TlsOptions): Promise<void> {
-    const { clientCertificate = "none", minVersion = "1.2" } = this.#tls.options;
-    if ((tls.clientCertificate ?? "none") !== clientCertificate || (tls.minVersion ?? "1.2") !== minVersion) {
-      throw new RangeError("clientCertificate and minVersion hold as long as the listener is open");
-    }
-    const next = await usable(tls);
+    this.#tls = await renewed(this.#tls, tls);
     this.#server.setSecureContext(contextOf(tls));
-    this.#tls = next;
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#server.close();
-    for (const socket of [...this.#handshakes.values()]) socket.destroy();
+    this.#handshakes.cut();
     this.#accepted.close();
   }
 
-  #onHandshake(socket: Socket): void {
-    if (this.#handshakes.size >= HANDSHAKES_MAX) return void socket.destroy();
-    const peer = peerOf(socket);
-    this.#handshakes.set(peer, socket);
-    const timer = setTimeout(() => {
-      if (this.#handshakes.get(peer) === socket) this.#refuse(socket, "the handshake took too long");
-    }, HANDSHAKE_TIMEOUT_MS);
-    socket.on("error", () => {}); // "close" follows
-    socket.once("close", () => {
-      clearTimeout(timer);
-      if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
-    });
-  }
-
-  #refuse(socket: Socket, reason: string): void {
-    this.#options.onRefusedPeer?.(plainAddress(socket.remoteAddress ?? ""), reason);
-    socket.destroy();
-  }
-
   async #onSecure(socket: TLSSocket): Promise<void> {
-    this.#handshakes.delete(peerOf(socket));
+    this.#handshakes.end(socket);
     socket.on("error", () => {}); // told by "close" to whoever reads
     try {
-      const certificate = await this.#certificateOf(socket);
+      const certificate = await certificateOf(socket, this.#tls);
       if (this.#isClosed || socket.destroyed) return void socket.destroy();
       if (this.#options.noDelay) socket.setNoDelay(true);
       this.#accepted.enqueue({
@@ -162,37 +136,43 @@ class NodeTlsListener implements TlsListener {
         certificate,
       });
     } catch (error) {
-      this.#refuse(socket, error instanceof Error ? error.message : String(error));
+      this.#handshakes.refuse(socket, error instanceof Error ? error.message : String(error));
     }
   }
+}
 
-  /** @throws {Error} saying why the client is not let in */
-  async #certificateOf(socket: TLSSocket): Promise<TransportConnection["certificate"]> {
-    const { options: { clientCertificate = "none" }, lists } = this.#tls;
-    if (clientCertificate === "none") return undefined;
-    const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
-    if (raw === undefined) {
-      if (clientCertificate === "request") return undefined;
-      throw new Error("the client has no certificate");
-    }
-    if (!socket.authorized) throw new Error(`the client certificate is not valid: ${socket.authorizationError}`);
-    const der = new Uint8Array(raw);
-    const refusal = lists?.refusal(der, Date.now());
-    if (refusal !== undefined) throw new Error(`the client certificate is not accepted: ${refusal}`);
-    return await readCertificate(der);
+/** What the certificate of a client that has done its handshake says; undefined where none is asked for, or needed.
+ * @throws {Error} saying why the client is not let in */
+export async function certificateOf(
+  socket: TLSSocket,
+  { options: { clientCertificate = "none" }, lists }: UsableTls,
+): Promise<ClientCertificate | undefined> {
+  if (clientCertificate === "none") return undefined;
+  const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
+  if (raw === undefined) {
+    if (clientCertificate === "request") return undefined;
+    throw new Error("the client has no certificate");
   }
+  if (!socket.authorized) throw new Error(`the client certificate is not valid: ${socket.authorizationError}`);
+  const der = new Uint8Array(raw);
+  const refusal = lists?.refusal(der, Date.now());
+  if (refusal !== undefined) throw new Error(`the client certificate is not accepted: ${refusal}`);
+  return await readCertificate(der);
 }
 
-/** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */
-function beneath(socket: TLSSocket): Socket {
-  return (socket as { _parent?: Socket })._parent ?? socket;
+/** What an open listener goes on with.
+ * @throws {RangeError} when it would ask another thing of its clients
+ * @throws {Error} when certificate, key or lists are not usable */
+export async function renewed({ options }: UsableTls, next: TlsOptions): Promise<UsableTls> {
+  const { clientCertificate = "none", minVersion = "1.2" } = options;
+  if ((next.clientCertificate ?? "none") !== clientCertificate || (next.minVersion ?? "1.2") !== minVersion) {
+    throw new RangeError("clientCertificate and minVersion hold as long as the listener is open");
+  }
+  return await usable(next);
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
-}
-
-function contextOf(tls: TlsOptions) {
+/** As the runtime's TLS servers take it. */
+export function contextOf(tls: TlsOptions) {
   const { certificate, privateKey, clientCertificate = "none", clientAuthorities, minVersion = "1.2" } = tls;
   return {
     cert: certificate,

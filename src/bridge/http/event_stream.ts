@@ -120,7 +120,7 @@ export class EventStream {
     const isAsked = this.#wake !== undefined;
     if (!isAsked && now - this.#since > writeTimeoutMs) {
       this.#end();
-      this.#controller.error(new Error("The reader takes nothing"));
+      this.#controller.error(new Deno.errors.TimedOut("The reader takes nothing"));
       return;
     }
     if (!this.#subscription.isStalled) this.#stalledSince = Infinity;
