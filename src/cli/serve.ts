@@ -96,7 +96,7 @@ function greeting(server: RunningServer, config: Config): string[] {
   return [
     "Weir is ready for MQTT clients.",
     ...listeners,
-    ...http === undefined ? [] : [line(http, "  HTTP")],
+    ...http === undefined ? [] : [line(http, `  HTTP${tlsNote(config.http!.tls).replace("  TLS", " over TLS")}`)],
     ...coap === undefined ? [] : [line(coap, "  CoAP over UDP")],
     `Data: ${visible(server.dataDescription, MESSAGE_CHARACTERS_MAX)}.`,
     "Try it:",

@@ -4,6 +4,7 @@ import { hasNames } from "./acl_clash.ts";
 import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts";
 import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
 import { hasIdentities } from "./identity_clash.ts";
+import { httpTls, type TlsKeys } from "./tls_clash.ts";
 import type {
   AclRule,
   AuthConfig,
@@ -72,6 +73,7 @@ function buildHttp(values: Values): HttpConfig {
     name: HTTP_LISTENER,
     ...values["server.http_addr"],
     connectionsMax: values["server.http_max_connections"],
+    tls: buildTls(httpTls(values)),
     bodyBytesMax: values["server.http_max_body_size"],
     requestTimeoutMs: values["server.http_request_timeout"],
     subscriptionsMax: values["server.http_max_subscriptions"],
@@ -92,7 +94,7 @@ function buildCoap(values: Values): CoapConfig {
   };
 }
 
-function buildTls(entry: Partial<Lists["server.listeners"][number]>): TlsFiles | null {
+function buildTls(entry: TlsKeys): TlsFiles | null {
   const { cert_file: certFile, key_file: keyFile, ca_file: caFile, crl_file: crlFile } = entry;
   if (certFile === undefined || keyFile === undefined) return null;
   const { client_auth: clientAuth = "none", min_version: minVersion = "1.2" } = entry;

@@ -4,6 +4,7 @@ import { type Clash, hasIdentities, identityClashes, placeOf, whereOf } from "./
 import type { Problem } from "./problem.ts";
 import type { Reading } from "./reading.ts";
 import { type Address, formatAddress, isLoopback } from "./text_type.ts";
+import { halfTls } from "./tls_clash.ts";
 
 /** An address with the key that asks for it. */
 interface Door {
@@ -58,7 +59,8 @@ function findDoors({ values, lists }: Reading): Door[] {
   }
   if (values["server.http_enabled"]) {
     const address = values["server.http_addr"];
-    doors.push({ path: "server.http_addr", name: HTTP_LISTENER, address, isLocked: false, isBridge: true });
+    const isLocked = values["server.http_client_auth"] === "require";
+    doors.push({ path: "server.http_addr", name: HTTP_LISTENER, address, isLocked, isBridge: true });
   }
   if (values["server.coap_enabled"]) {
     const address = values["server.coap_addr"];
@@ -110,30 +112,6 @@ function* sameAddresses(doors: readonly Door[]): Iterable<Clash> {
         })`;
       },
     };
-  }
-}
-
-/** Keys of a TLS listener that need each other. */
-function* halfTls({ lists }: Reading): Iterable<Clash> {
-  for (const [index, entry] of lists["server.listeners"].entries()) {
-    const path = `server.listeners[${index}]`;
-    const needs = (key: keyof typeof entry, other: keyof typeof entry) => {
-      if (entry[key] === undefined || entry[other] !== undefined) return [];
-      return [{ path: `${path}.${key}`, message: () => `it needs ${other} beside it` }];
-    };
-    yield* needs("cert_file", "key_file");
-    for (const key of ["key_file", "client_auth", "ca_file", "crl_file", "min_version"] as const) {
-      yield* needs(key, "cert_file");
-    }
-    yield* needs("crl_file", "ca_file");
-    const asks = entry.client_auth === "request" || entry.client_auth === "require";
-    if (asks) yield* needs("client_auth", "ca_file");
-    else if (entry.ca_file !== undefined) {
-      yield {
-        path: `${path}.ca_file`,
-        message: () => "nobody is asked for a certificate: write client_auth: require or request",
-      };
-    }
   }
 }
 

@@ -48,6 +48,8 @@ export interface HttpConfig {
   readonly hostname: string;
   readonly port: number;
   readonly connectionsMax: number;
+  /** Null for a listener in clear text. */
+  readonly tls: TlsFiles | null;
   readonly bodyBytesMax: number;
   /** From the end of the headers to the end of the body. */
   readonly requestTimeoutMs: number;

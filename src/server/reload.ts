@@ -26,7 +26,7 @@ export interface Reloadable {
  * in the log and leaves what was. Without `after`, which could not be read, only the files are. */
 export async function reload({ broker, rules, chain }: Reloadable, before: Config, after?: Config): Promise<void> {
   if (after !== undefined) apply({ broker, rules }, after);
-  await renewTls(broker, before.listeners);
+  await renewTls(broker, [...before.listeners, ...before.http === null ? [] : [before.http]]);
   await chain.reload();
   broker.endRevoked();
   broker.endForbidden(); // when everybody who stays is known
@@ -61,7 +61,7 @@ function tellRestart(before: Config, after: Config): void {
 }
 
 /** Renews the files of the TLS listeners. One that is not usable changes nothing, and is told. */
-async function renewTls(broker: WeirBroker, listeners: readonly ListenerConfig[]): Promise<void> {
+async function renewTls(broker: WeirBroker, listeners: readonly Pick<ListenerConfig, "name" | "tls">[]): Promise<void> {
   const logger = getLogger(["weir"]);
   for (const { name, tls } of listeners) {
     if (tls === null) continue;

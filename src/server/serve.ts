@@ -1,7 +1,7 @@
 import { addressRange } from "../auth/access_rule.ts";
 import { AccessRules } from "../auth/access_rules.ts";
 import { isInRange } from "../auth/failed_logins.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Config, HttpConfig, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -74,7 +74,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       listeners.push(await opening(listener, () => open(broker, listener, config.connection)));
     }
     const { http, coap } = config;
-    const httpListener = http === null ? undefined : await opening(http, () => broker.listenHttp(http));
+    const httpListener = http === null ? undefined : await opening(http, () => openHttp(broker, http));
     const coapListener = coap === null ? undefined : await opening(coap, () => broker.listenCoap(coap));
     return {
       listeners,
@@ -117,6 +117,10 @@ async function opening<T>(listener: Address, open: () => T | Promise<T>): Promis
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ListenError(`Cannot listen on ${formatAddress(listener)}: ${reason}`, { cause });
   }
+}
+
+async function openHttp(broker: WeirBroker, { tls, ...options }: HttpConfig): Promise<ListenerAddress> {
+  return await broker.listenHttp({ ...options, tls: tls === null ? undefined : await readTls(tls) });
 }
 
 async function open(

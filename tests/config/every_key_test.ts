@@ -21,6 +21,12 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "server.shutdown_timeout": ["0s", (c) => c.shutdownTimeoutMs, 0],
   "server.http_enabled": ["true", (c) => c.http?.port, 8080],
   "server.http_addr": ["127.0.0.1:8999", (c) => c.http?.port, 8999],
+  "server.http_cert_file": ["x.crt", (c) => c.http?.tls?.certFile, "x.crt"],
+  "server.http_key_file": ["x.key", (c) => c.http?.tls?.keyFile, "x.key"],
+  "server.http_client_auth": ["request", (c) => c.http?.tls?.clientAuth, "request"],
+  "server.http_ca_file": ["ca.crt", (c) => c.http?.tls?.caFile, "ca.crt"],
+  "server.http_crl_file": ["ca.crl", (c) => c.http?.tls?.crlFile, "ca.crl"],
+  "server.http_min_version": ["1.3", (c) => c.http?.tls?.minVersion, "1.3"],
   "server.http_max_connections": ["7", (c) => c.http?.connectionsMax, 7],
   "server.http_max_body_size": ["2KiB", (c) => c.http?.bodyBytesMax, 2048],
   "server.http_request_timeout": ["5s", (c) => c.http?.requestTimeoutMs, 5000],
@@ -152,6 +158,16 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
 /** What a key of a door that is shut by default is read beside: the door is open. */
 const SHUT_DOORS = ["http", "coap"];
 
+/** What the keys of TLS need of each other. */
+const HTTP_TLS = { http_cert_file: "c", http_key_file: "k", http_ca_file: "a", http_client_auth: "require" };
+const TLS_KEY = /^server\.http_(cert|key|ca|crl)_file$|^server\.http_(client_auth|min_version)$/;
+
+/** The keys that open a door, and those that `path` needs besides, without the section. */
+function besideDoor(door: string, path: string): Record<string, string> {
+  const more = Object.entries(HTTP_TLS).filter(([key]) => TLS_KEY.test(path) && `server.${key}` !== path);
+  return { [`${door}_enabled`]: "true", ...Object.fromEntries(more) };
+}
+
 /** What is read beside the others: users need rules. */
 const RULES = { WEIR_AUTH_ACL_DEFAULT: "allow" };
 
@@ -161,8 +177,11 @@ for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
   Deno.test(`${path} has an effect, from the file and from its variable`, () => {
     const [section, key] = path.split(".");
     const door = SHUT_DOORS.find((door) => path.startsWith(`server.${door}_`) && !path.endsWith("_enabled"));
-    const own = door === undefined ? BESIDE[path]?.env : { [variableOf(`server.${door}_enabled`)]: "true" };
-    const beside = door === undefined ? "" : `\n  ${door}_enabled: true`;
+    const keys = door === undefined ? [] : Object.entries(besideDoor(door, path));
+    const own = door === undefined
+      ? BESIDE[path]?.env
+      : Object.fromEntries(keys.map(([name, value]) => [variableOf(`server.${name}`), value]));
+    const beside = keys.map(([name, value]) => `\n  ${name}: ${value}`).join("");
     const env = { ...(path === "auth.acl_default" ? {} : RULES), ...own };
     const yaml = `${BESIDE[path]?.yaml ?? `${section}:${beside}\n  ${key}: `}${text}\n`;
     if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);

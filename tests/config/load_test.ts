@@ -298,6 +298,19 @@ Deno.test("the HTTP door is held to the rules of every listener", () => {
   assert.match(open("127.0.0.1:1", ', tcp_addr: ""')[0], /nobody could connect/);
   assert.deepEqual(problemsOf('server: { http_addr: ":8080" }'), [], "while it is shut it is nowhere");
   assert.match(problemsOf("server: { http: { plain: x } }")[0], /no such key in Weir: see server.http_enabled/);
+  const tls = (text: string) => problemsOf(`server: { http_enabled: true, ${text} }`);
+  assert.match(tls("http_cert_file: c")[0], /server.http_cert_file: it needs http_key_file beside it/);
+  assert.match(tls("http_min_version: '1.3'")[0], /server.http_min_version: it needs http_cert_file beside it/);
+  assert.match(
+    tls("http_cert_file: c, http_key_file: k, http_client_auth: require")[0],
+    /it needs http_ca_file beside it/,
+  );
+  assert.match(
+    tls("http_cert_file: c, http_key_file: k, http_ca_file: a")[0],
+    /write http_client_auth: require or request/,
+  );
+  const locked = "http_cert_file: c, http_key_file: k, http_client_auth: require, http_ca_file: a";
+  assert.deepEqual(tls(`http_addr: ":8080", ${locked}`), [], "nobody comes in without a certificate");
   const origins = (text: string) => problemsOf(`server: { http_enabled: true, http_cors_origins: ${text} }`);
   assert.deepEqual(origins('["https://a.example", "http://localhost:3000"]'), []);
   assert.match(origins("https://a.example/app")[0], /an origin has no path/);

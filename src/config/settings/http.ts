@@ -1,7 +1,17 @@
 import { origins } from "../origin_type.ts";
 import { setting } from "../setting.ts";
-import { address } from "../text_type.ts";
-import { count, duration, flag, size } from "../value_type.ts";
+import { address, pathOrNone } from "../text_type.ts";
+import { choice, count, duration, flag, size, type ValueType } from "../value_type.ts";
+
+/** A version of TLS; YAML takes it for a number where it is not in quotes. */
+function tlsVersion(): ValueType<"1.2" | "1.3"> {
+  const versions = ["1.2", "1.3"] as const;
+  return {
+    ...choice(versions),
+    parse: (found) => versions.find((version) => version === String(found)),
+    format: (version) => JSON.stringify(version),
+  };
+}
 
 /** `server.http_*`: the HTTP bridge. */
 export const HTTP_SETTINGS = {
@@ -16,6 +26,38 @@ export const HTTP_SETTINGS = {
     about:
       "Where HTTP clients connect; this listener is called `http`. As `server.tcp_addr`. While it stands on this machine only, " +
       "requests that name another host are refused, so that no page in a browser can lead here.",
+  }),
+  "server.http_cert_file": setting({
+    type: pathOrNone(),
+    initial: null,
+    about:
+      "The certificate that the HTTP listener shows, with those between it and the root (PEM). Makes it HTTPS. Read again at SIGHUP, " +
+      "as the other files.",
+  }),
+  "server.http_key_file": setting({
+    type: pathOrNone(),
+    initial: null,
+    about: "The private key of the certificate (PEM, not encrypted).",
+  }),
+  "server.http_client_auth": setting<"none" | "request" | "require">({
+    type: choice(["none", "request", "require"]),
+    initial: "none",
+    about: "Whether HTTP clients are asked for a certificate, as `client_auth` of `server.listeners`.",
+  }),
+  "server.http_ca_file": setting({
+    type: pathOrNone(),
+    initial: null,
+    about: "Who signs the certificates of HTTP clients (PEM).",
+  }),
+  "server.http_crl_file": setting({
+    type: pathOrNone(),
+    initial: null,
+    about: "Revocation lists of `http_ca_file` (PEM), as `crl_file` of `server.listeners`.",
+  }),
+  "server.http_min_version": setting<"1.2" | "1.3">({
+    type: tlsVersion(),
+    initial: "1.2",
+    about: "The oldest version of TLS that is spoken.",
   }),
   "server.http_max_connections": setting({
     type: count({ from: 1, to: 1_000_000 }),
