@@ -184,7 +184,13 @@ export class Queue {
 
   /** What a group has settled alone stays settled: it goes from the log before the group does. */
   deleteGroup(group: Group, turn: Turn): void {
-    if (this.#definition.type === "classic") { for (const log of this.logs()) this.#trim(log, turn); }
+    const isClassic = this.#definition.type === "classic";
+    if (isClassic && this.groups.size === 1) {
+      for (const log of this.logs()) {
+        const { position } = group.placeIn(log);
+        if (position > log.first) this.#cut(log, position, turn);
+      }
+    }
     this.groups.delete(group.name);
     const at = this.active.indexOf(group);
     if (at >= 0) this.active.splice(at, 1);
@@ -192,9 +198,7 @@ export class Queue {
     if (group.clientId !== "") this.context.noteClientGroup(group, false);
     turn.effects.writes.push({ kind: "queue-group-deleted", groupId: group.groupId });
     turn.effects.happenings.push({ kind: "queue-group-deleted", queue: this.name, group: group.name });
-    if (this.#definition.type === "classic" && this.groups.size > 0) {
-      for (const log of this.logs()) this.#trim(log, turn);
-    }
+    if (isClassic) { for (const log of this.logs()) this.#trim(log, turn); }
   }
 
   /** Sends a group elsewhere, as far as there is something. */

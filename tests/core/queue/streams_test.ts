@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import type { QueueDefinition } from "../../../src/core/queue/definition.ts";
+import { DEFAULT_QUEUE } from "../../../src/core/queue/definition.ts";
+import { BrokerOfQueues } from "./broker_of_queues.ts";
+
+const { retention } = DEFAULT_QUEUE;
+
+function stream(definition: Partial<QueueDefinition> = {}): BrokerOfQueues {
+  const broker = new BrokerOfQueues();
+  const limits = { ...DEFAULT_QUEUE.limits, messages: Infinity };
+  broker.create({ name: "q", type: "stream", limits, ...definition });
+  return broker;
+}
+
+function fill(broker: BrokerOfQueues, count: number): void {
+  for (let i = 0; i < count; i++) broker.publish("q", `${i}`);
+}
+
+Deno.test("a new group of a stream starts at the end, unless it says otherwise", () => {
+  const broker = stream();
+  fill(broker, 4);
+  const seen = (group: string, start: Parameters<BrokerOfQueues["join"]>[1]) =>
+    broker.join(group, { group, ...start }).seen;
+  assert.deepEqual(seen("a", {}), []);
+  assert.deepEqual(seen("b", { start: { kind: "last" } }), []);
+  assert.deepEqual(seen("c", { start: { kind: "first" } }), ["0", "1", "2", "3"]);
+  assert.deepEqual(seen("d", { start: { kind: "offset", offset: 2 } }), ["2", "3"]);
+  assert.deepEqual(seen("e", { start: { kind: "offset", offset: 99 } }), []);
+  const { logId } = broker.queues.view("q")!.partitions[0].logs[0];
+  assert.deepEqual(seen("f", { start: { kind: "offsets", offsets: new Map([[logId, 3]]) } }), ["3"]);
+});
+
+Deno.test("a stream keeps what everybody has settled, and several groups go at their own pace", () => {
+  const broker = stream();
+  const alice = broker.join("alice", { group: "a" });
+  const bob = broker.join("bob", { group: "b" });
+  fill(broker, 3);
+  broker.ack(alice, "0", "1", "2");
+  broker.ack(bob, "0");
+  broker.advance(60_000);
+  const { groups, stored } = broker.queues.view("q")!;
+  assert.deepEqual(groups.map(({ unsettled }) => unsettled), [0, 2]);
+  assert.equal(stored.count, 3);
+  assert.deepEqual(broker.join("carol", { group: "c", start: { kind: "first" } }).seen, ["0", "1", "2"]);
+});
+
+Deno.test("what a member holds is settled up to an offset at once, and nothing of another's", () => {
+  const broker = stream({ ordering: "none" });
+  const alice = broker.join("alice", { prefetch: 3 });
+  const bob = broker.join("bob", { prefetch: 3 });
+  fill(broker, 6);
+  const upTo = alice.get(alice.holding[1]).record.offset;
+  assert.equal(broker.queues.commit(alice.member!, { partition: 0, offset: upTo }, broker.turn), 2);
+  broker.settle();
+  assert.equal(alice.holding.length, 1);
+  assert.equal(bob.holding.length, 3);
+});
+
+Deno.test("a group that seeks gives back what it holds, and reads from there", () => {
+  const broker = stream();
+  const alice = broker.join("alice");
+  fill(broker, 3);
+  broker.ack(alice, "0", "1");
+  broker.queues.seek({ queue: "q", group: "g", to: { kind: "offset", offset: 1 } }, broker.turn);
+  broker.settle();
+  assert.equal(alice.withdrawn.length, 1);
+  assert.deepEqual(alice.holding, ["1", "2"]);
+  broker.queues.seek({ queue: "q", group: "g", to: { kind: "last" } }, broker.turn);
+  broker.settle();
+  assert.deepEqual(alice.holding, []);
+  assert.deepEqual(broker.restarted().join("bob").seen, []);
+});
+
+Deno.test("retention by time takes what is older, in whole segments, from those that have not read it too", () => {
+  const broker = stream({ retention: { ...retention, ageMs: 3_600_000 }, deliveryLimit: Infinity });
+  broker.join("alice", { group: "a", start: { kind: "first" }, prefetch: 1 });
+  fill(broker, 3);
+  broker.advance(1_800_000);
+  broker.publish("q", "young");
+  broker.advance(1_860_000);
+  const { partitions, groups } = broker.queues.view("q")!;
+  assert.deepEqual([partitions[0].first, partitions[0].count], [3, 1]);
+  assert.equal(groups[0].unsettled, 1);
+  assert.deepEqual(broker.join("bob", { group: "b", start: { kind: "first" } }).seen, ["young"]);
+});
+
+Deno.test("retention by messages and by bytes keeps at least that much, and a segment more at most", () => {
+  for (const amount of [{ messages: 2_000 }, { bytes: 2_000 * 10 }]) {
+    const broker = stream({ retention: { ...retention, ...amount } });
+    for (let i = 0; i < 6_000; i++) broker.publish("q", "xx");
+    const { count } = broker.queues.view("q")!.partitions[0];
+    assert.ok(count >= 2_000 && count <= 3_100, `${count}`);
+    assert.equal(broker.store.load().logs[0].segments.reduce((sum, segment) => sum + segment.count, 0), count);
+  }
+});
+
+Deno.test("compaction keeps the newest value of each key and honours tombstones; a key names what a message is about, not its copy", () => {
+  const broker = stream({ retention: { ...retention, isCompacted: true, compactionLagMs: 60_000 } });
+  for (let i = 0; i < 5; i++) for (const key of ["a", "b"]) broker.publish("q", `${key}${i}`, { messageKey: key });
+  broker.publish("q", "", { messageKey: "b" });
+  assert.equal(broker.queues.view("q")?.stored.count, 11, "none of them is a duplicate");
+  broker.advance(240_000);
+  assert.equal(broker.queues.view("q")?.stored.count, 1);
+  const alice = broker.join("alice", { start: { kind: "first" } });
+  assert.deepEqual(alice.seen, ["a4"]);
+  broker.ack(alice, "a4");
+  assert.equal(broker.queues.view("q")?.groups[0].unsettled, 0);
+});
+
+Deno.test("a stream has no priorities", () => {
+  const broker = stream();
+  const alice = broker.join("alice", { prefetch: 1 });
+  for (const [text, priority] of [["1", 0], ["2", 0], ["3", 9]] as const) broker.publish("q", text, { priority });
+  broker.ack(alice, "1");
+  assert.deepEqual(alice.holding, ["2"]);
+});
