@@ -6,6 +6,8 @@ export interface BoundedFetchOptions {
   readonly bytesMax: number;
   /** Who signs the certificates of the server, besides those whom the runtime trusts (PEM). */
   readonly authority?: string;
+  /** What is asked, as a whole or in the beginning. */
+  readonly url: string;
 }
 
 /** Nothing usable came back. The message tells what and never what was sent. */
@@ -21,7 +23,11 @@ export class BoundedFetch implements Disposable {
 
   constructor(options: BoundedFetchOptions) {
     this.#options = options;
-    this.#client = Deno.createHttpClient({ caCerts: options.authority === undefined ? [] : [options.authority] });
+    const { authority, url } = options;
+    this.#client = Deno.createHttpClient({
+      caCerts: authority === undefined ? [] : [authority],
+      proxy: pastProxies(new URL(url)),
+    });
   }
 
   /** The JSON that comes with status 200.
@@ -65,6 +71,13 @@ export class BoundedFetch implements Disposable {
     }
     return bytes;
   }
+}
+
+/** What is in clear text is for this machine: a proxy that the environment names is not to read it, which the runtime would let it.
+ * Naming the server itself is how to say so. */
+function pastProxies({ protocol, hostname, port }: URL): Deno.Proxy | undefined {
+  if (protocol !== "http:") return undefined;
+  return { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
 }
 
 function whyFailed(error: unknown): string {

@@ -37,7 +37,7 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
     case "serve":
       return runServe(loader(options, host), host);
     case "check":
-      return say(host, summary(operands[0], loadConfig({ ...sources(host), path: operands[0] })));
+      return check(operands[0], host);
     case "backup":
       return backup(invocation, host);
     case "inspect":
@@ -59,6 +59,14 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
     default:
       return unreachable(command.name);
   }
+}
+
+/** The files of users and keys are read as well: a start would stop at them. */
+async function check(path: string, host: Host): Promise<number> {
+  const config = loadConfig({ ...sources(host), path });
+  const { assertAuthenticationFiles } = await import("../server/authentication_chain.ts");
+  await assertAuthenticationFiles(config.auth);
+  return say(host, summary(path, config));
 }
 
 /** Loaded only when it is needed, as what serves is. */

@@ -16,7 +16,7 @@ import type { TokenSource } from "../auth/token_source.ts";
 import type { UserEntry } from "../auth/user_list.ts";
 import { readUsersFile, UsersFileError } from "../auth/users_file.ts";
 import type { AuthConfig, ScramUser } from "../config/config.ts";
-import { openCallout, type OpenSource, openTokens } from "./identity_sources.ts";
+import { assertIdentityFiles, openCallout, type OpenSource, openTokens } from "./identity_sources.ts";
 
 /** What a chain needs from others. */
 export interface AuthenticationChainOptions {
@@ -124,6 +124,13 @@ async function reloading(what: string, read: () => Promise<void>): Promise<void>
   } catch (error) {
     logger.error("{what} cannot be used and stays as it was, with whoever was removed: {error}", { what, error });
   }
+}
+
+/** Reads every file that a start would read to know who clients are, for those who only want to know whether it could.
+ * @throws {Error} for a file that cannot be used */
+export async function assertAuthenticationFiles(auth: AuthConfig): Promise<void> {
+  await usersOf(auth);
+  await assertIdentityFiles(auth);
 }
 
 /** @throws {UsersFileError} also when somebody is in the configuration as well: who of the two is it? */

@@ -6,7 +6,7 @@ import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_key
 import { TokenSource } from "../auth/token_source.ts";
 import { whyNotKept } from "../auth/users_file.ts";
 import { VerdictCache } from "../auth/verdict_cache.ts";
-import type { ExternalConfig, JwtConfig } from "../config/config.ts";
+import type { AuthConfig, ExternalConfig, JwtConfig } from "../config/config.ts";
 
 /** A key set, and the time and size of one request for it. */
 const JWKS_TIMEOUT_MS = 5_000;
@@ -44,7 +44,12 @@ export async function openTokens(jwt: JwtConfig): Promise<OpenSource<TokenSource
     return { source, reload: async () => source.replace(await keysOf(keyFile, jwt)), [Symbol.dispose]: () => {} };
   }
   const authority = jwt.caFile && await readTextFile("auth.jwt.ca_file", jwt.caFile);
-  const fetch = new BoundedFetch({ timeoutMs: JWKS_TIMEOUT_MS, bytesMax: JWKS_BYTES_MAX, authority });
+  const fetch = new BoundedFetch({
+    timeoutMs: JWKS_TIMEOUT_MS,
+    bytesMax: JWKS_BYTES_MAX,
+    authority,
+    url: jwt.jwksUrl!,
+  });
   const keys = remoteKeys(jwt, fetch);
   void keys.refresh(); // nobody waits: until there are keys nobody comes in by a token
   return {
@@ -71,6 +76,15 @@ function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, fetch: Bou
   });
 }
 
+/** Reads the files of a configuration as a start would, and asks nobody.
+ * @throws {Error} naming the key and the file, when one cannot be used */
+export async function assertIdentityFiles({ jwt, external }: Pick<AuthConfig, "jwt" | "external">): Promise<void> {
+  if (jwt?.keyFile !== undefined) await keysOf(jwt.keyFile, jwt);
+  if (jwt?.caFile !== undefined) await readTextFile("auth.jwt.ca_file", jwt.caFile);
+  if (external?.caFile !== undefined) await readTextFile("auth.external.ca_file", external.caFile);
+  if (external?.tokenFile !== undefined) await readToken(external.tokenFile);
+}
+
 async function keysOf(path: string, { algorithms }: JwtConfig): Promise<TokenKeys> {
   const isSecret = algorithms.some((algorithm) => algorithm.startsWith("HS"));
   const text = await readTextFile("auth.jwt.key_file", path, { isSecret });
@@ -87,11 +101,8 @@ export async function openCallout(external: ExternalConfig): Promise<OpenSource<
   const { url, timeoutMs, caFile, tokenFile, cacheMs, negativeCacheMs, cacheEntriesMax } = external;
   const logger = getLogger(["weir"]);
   const authority = caFile && await readTextFile("auth.external.ca_file", caFile);
-  const token = tokenFile && (await readTextFile("auth.external.token_file", tokenFile, { isSecret: true })).trim();
-  if (token === "" || /[^\x21-\x7e]/.test(token ?? "")) {
-    throw new IdentityFileError(`Cannot use auth.external.token_file ${tokenFile}: expected one line without blanks`);
-  }
-  const fetch = new BoundedFetch({ timeoutMs, bytesMax: ANSWER_BYTES_MAX, authority });
+  const token = tokenFile && await readToken(tokenFile);
+  const fetch = new BoundedFetch({ timeoutMs, bytesMax: ANSWER_BYTES_MAX, authority, url });
   const source = new CalloutSource({
     url,
     fetch,
@@ -115,6 +126,12 @@ export async function openCallout(external: ExternalConfig): Promise<OpenSource<
     reload: () => Promise.resolve(source.forget()),
     [Symbol.dispose]: () => fetch[Symbol.dispose](),
   };
+}
+
+async function readToken(path: string): Promise<string> {
+  const token = (await readTextFile("auth.external.token_file", path, { isSecret: true })).trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new IdentityFileError(`Cannot use auth.external.token_file ${path}: expected one line without blanks`);
 }
 
 /** A file that a source of identities needs cannot be used; the message is for people. */

@@ -4,6 +4,8 @@ import { BoundedFetch } from "../../src/auth/bounded_fetch.ts";
 import { type CalloutOptions, CalloutSource } from "../../src/auth/callout_source.ts";
 import type { Denial, Identification } from "../../src/auth/identity.ts";
 import { VerdictCache, type VerdictCacheOptions } from "../../src/auth/verdict_cache.ts";
+import { requires } from "../support/skip.ts";
+import { Certificates } from "../tls/certificates.ts";
 import { WebServer } from "./web_server.ts";
 
 /** A callout to `url`, and a clock that only the test moves. */
@@ -14,9 +16,12 @@ class Fixture implements Disposable {
   readonly source: CalloutSource;
   readonly #fetch: BoundedFetch;
 
-  constructor(url: string, options: Partial<CalloutOptions & VerdictCacheOptions> & { timeoutMs?: number } = {}) {
-    const { timeoutMs = 2_000, ...rest } = options;
-    this.#fetch = new BoundedFetch({ timeoutMs, bytesMax: 4_096 });
+  constructor(
+    url: string,
+    options: Partial<CalloutOptions & VerdictCacheOptions> & { timeoutMs?: number; authority?: string } = {},
+  ) {
+    const { timeoutMs = 2_000, authority, ...rest } = options;
+    this.#fetch = new BoundedFetch({ timeoutMs, bytesMax: 4_096, url, authority });
     this.cache = new VerdictCache({ entriesMax: 10, knownMs: 60_000, deniedMs: 5_000, staleMs: 600_000, ...rest });
     this.source = new CalloutSource({
       url,
@@ -89,6 +94,40 @@ Deno.test("id, groups and access rules come from the answer", async () => {
     rules: [{ permission: "allow", action: "publish", filter: "a/#" }],
   });
   assert.equal(JSON.parse(server.bodies[0]).password, "", "none is an empty one, as in the seed");
+});
+
+Deno.test(requires(["openssl"], {
+  name: "over TLS it is asked when its certificate is signed by a known authority, and is told no password otherwise",
+  async fn() {
+    using certificates = new Certificates();
+    const [cert, key] = [certificates.read("server.crt"), certificates.read("server.key")];
+    await using server = new WebServer(pencil, { cert, key });
+    using known = new Fixture(server.url, { authority: certificates.read("ca.crt") });
+    assert.equal(await known.ask("ann", "pencil"), "let in as ann");
+    using unknown = new Fixture(server.url);
+    assert.equal(await unknown.ask("ann", "s3cret"), DOWN);
+    assert.equal(server.requests, 1);
+  },
+}));
+
+Deno.test("a proxy that the environment names reads no password on its way to this machine", async () => {
+  await using proxy = new WebServer(() => Response.json({ authenticated: true }));
+  await using server = new WebServer(pencil);
+  const names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+  const before = names.map((name) => Deno.env.get(name));
+  try {
+    for (const name of names) Deno.env.set(name, proxy.url);
+    using fixture = new Fixture(server.url);
+    assert.equal(await fixture.ask("ann", "pencil"), "let in as ann");
+    assert.equal(await fixture.ask("ann", "wrong"), WRONG);
+  } finally {
+    names.forEach((name, index) => {
+      const value = before[index];
+      if (value === undefined) Deno.env.delete(name);
+      else Deno.env.set(name, value);
+    });
+  }
+  assert.deepEqual([proxy.requests, server.requests], [0, 2]);
 });
 
 Deno.test("who gives no name is not asked about, and a password that is no text lets nobody in", async () => {

@@ -12,10 +12,11 @@ const second = { ...first, kid: "second" };
 class Fixture implements Disposable {
   now = 1_000_000;
   readonly told: unknown[] = [];
-  readonly #fetch = new BoundedFetch({ timeoutMs: 2_000, bytesMax: 4_096 });
+  readonly #fetch: BoundedFetch;
   readonly keys: RemoteKeys;
 
   constructor(url: string) {
+    this.#fetch = new BoundedFetch({ timeoutMs: 2_000, bytesMax: 4_096, url });
     this.keys = new RemoteKeys({
       url,
       fetch: this.#fetch,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Credentials } from "../../mod.ts";
+import { hashPassword } from "../../src/auth/scrypt_hash.ts";
 import { IdentityChain } from "../../src/auth/identity_chain.ts";
 import { PasswordSource } from "../../src/auth/password_source.ts";
 import type { KnownClient } from "../../src/auth/authenticator.ts";
@@ -139,6 +140,24 @@ Deno.test("a wrong name takes as long as a wrong password", async () => {
   const [wrongPassword, wrongName] = [await median("ann"), await median("eve")];
   const ratio = wrongName / wrongPassword;
   assert.ok(ratio > 0.4 && ratio < 2.5, `${wrongName} ms for a wrong name, ${wrongPassword} ms for a wrong password`);
+});
+
+Deno.test("attack: while twenty others guess at once, who is connected and who knows the password are served", async () => {
+  const dear = await userOf("ann", "pencil");
+  const users = new Map([["ann", { ...dear, hash: { ...await hashPassword("pencil"), logN: 15 } }]]);
+  const source = new PasswordSource({ users, scramUsers: new Map() });
+  assert.ok("username" in (await source.identify(credentials("ann", "pencil")))!, "once, before");
+  let guessed = 0;
+  const guesses = Array.from({ length: 20 }, async (_, n) => {
+    await source.identify(credentials("ann", `guess ${n}`));
+    guessed++;
+  });
+  for (let round = 0; round < 50; round++) { // each a turn of the event loop
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.ok("username" in (await source.identify(credentials("ann", "pencil")))!);
+  }
+  assert.ok(guessed < 20, "fifty turns and logins did not wait for twenty hashes");
+  await Promise.all(guesses);
 });
 
 Deno.test("the groups of a user reach the policy", async () => {

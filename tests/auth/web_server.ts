@@ -8,15 +8,19 @@ export class WebServer implements AsyncDisposable {
   answer: (body: string, request: Request) => Response | Promise<Response>;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor(answer: (body: string, request: Request) => Response | Promise<Response>) {
+  /** With a certificate and its key it speaks TLS. */
+  constructor(
+    answer: (body: string, request: Request) => Response | Promise<Response>,
+    tls: { cert: string; key: string } | undefined = undefined,
+  ) {
     this.answer = answer;
-    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {}, ...tls }, async (request) => {
       const body = await request.text();
       this.bodies.push(body);
       this.headers.push(request.headers);
       return await this.answer(body, request);
     });
-    this.url = `http://127.0.0.1:${this.#server.addr.port}`;
+    this.url = `http${tls === undefined ? "" : "s"}://127.0.0.1:${this.#server.addr.port}`;
   }
 
   get requests(): number {

@@ -99,6 +99,24 @@ Deno.test("no password, two that differ, or one that is none adds nobody", async
   assert.throws(() => Deno.statSync(users.path), Deno.errors.NotFound);
 });
 
+Deno.test("weir check reads the users file and the keys as a start would", async () => {
+  using users = new Users();
+  const yaml = (auth: string) => ({ "weir.yaml": `auth: { ${auth}, acl_default: deny }` });
+  const checked = async (auth: string) => {
+    const host = new FakeHost({ files: yaml(auth) });
+    return [await runProgram(["check", "weir.yaml"], host), host.complaints.join()] as const;
+  };
+  const file = `users_file: ${JSON.stringify(users.path)}`;
+  const [code, complaint] = await checked(file);
+  assert.equal(code, 1);
+  assert.match(complaint, /there is no such file; weir user add NAME makes one/);
+  await users.run("user add alice", { secrets: ["pencil"] });
+  assert.deepEqual(await checked(file), [0, ""]);
+  const [tokenCode, tokenComplaint] = await checked(`jwt: { key_file: ${users.path}, algorithms: RS256 }`);
+  assert.equal(tokenCode, 1);
+  assert.match(tokenComplaint, /Cannot use auth\.jwt\.key_file .*: expected a public key/);
+});
+
 Deno.test("the file is that of the configuration or of --file, and there is none by default", async () => {
   using users = new Users();
   const files = { "weir.yaml": `auth: { acl_default: allow, users_file: ${JSON.stringify(users.path)} }` };
