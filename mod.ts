@@ -100,7 +100,11 @@ export type { FetchHandler, ListenHttpOptions } from "./src/server/http_listener
 export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";
 export type { FailedLoginOptions } from "./src/server/login_guard.ts";
 export type { BrokerOptions, ConnectionOptions, ListenerPolicy, ProtocolOptions } from "./src/server/options.ts";
-export { type OutgoingMessage, type SubscribeOptions, WeirBroker } from "./src/server/weir_broker.ts";
+export type { OutgoingMessage, SubscribeOptions } from "./src/server/program_options.ts";
+export { WeirBroker } from "./src/server/weir_broker.ts";
+export type { RateLimitOptions } from "./src/server/metering.ts";
+export type { RateLimits, ScopedRates } from "./src/protocol/rate_limiter.ts";
+export type { Rate } from "./src/protocol/token_bucket.ts";
 export { MemoryStore } from "./src/store/memory.ts";
 export type { TlsOptions } from "./src/transport/tls.ts";
 export type { ByteStreams } from "./src/transport/transport.ts";

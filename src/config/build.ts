@@ -2,6 +2,7 @@
 import { assertLimits, type Limits } from "../core/limits.ts";
 import { hasNames } from "./acl_clash.ts";
 import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts";
+import { buildRateLimits } from "./build_ratelimit.ts";
 import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
 import { hasIdentities } from "./identity_clash.ts";
 import { httpTls, type TlsKeys } from "./tls_clash.ts";
@@ -35,6 +36,7 @@ export function buildConfig({ values, lists }: Pick<Reading, "values" | "lists">
     protocol: buildProtocol(values),
     sys: { intervalMs: values["broker.sys_interval"] },
     auth: buildAuth({ values, lists }, rules),
+    rateLimits: buildRateLimits(values),
     log: { level: values["log.level"], format: values["log.format"] },
     storage: { type: values["storage.type"], path: values["storage.path"], sync: values["storage.sync"] },
     keys: keysOf({ ...values, ...lists, "auth.acl": rules }),

@@ -16,6 +16,7 @@ export interface Config {
   readonly protocol: ProtocolConfig;
   readonly sys: SysConfig;
   readonly auth: AuthConfig;
+  readonly rateLimits: RateLimitConfig;
   readonly log: LogConfig;
   readonly storage: StorageConfig;
   /** Every key as JSON, to tell what has changed between two readings. */
@@ -224,6 +225,29 @@ export interface ScramUser {
   readonly storedKey: Uint8Array<ArrayBuffer>;
   /** 32 bytes: HMAC(SaltedPassword, "Server Key"). */
   readonly serverKey: Uint8Array<ArrayBuffer>;
+}
+
+/** How much clients may do in which time; what is absent is not limited. */
+export interface RateLimitConfig {
+  readonly action: "slow" | "refuse" | "disconnect";
+  /** Addresses and ranges that are not counted. */
+  readonly exempt: readonly string[];
+  readonly connection: Omit<ScopedRateConfig, "client">;
+  readonly message: ScopedRateConfig;
+  readonly bytes: ScopedRateConfig;
+  readonly subscribe: ScopedRateConfig;
+}
+
+/** By whom. */
+export interface ScopedRateConfig {
+  readonly address?: RateConfig;
+  readonly client?: RateConfig;
+  readonly user?: RateConfig;
+}
+
+export interface RateConfig {
+  readonly perSecond: number;
+  readonly burst: number;
 }
 
 /** What is logged and how. */

@@ -14,6 +14,7 @@ import {
 } from "./settings/operation.ts";
 import { EXTERNAL_SETTINGS, FAILED_LOGIN_SETTINGS, JWT_SETTINGS, USERS_SETTINGS } from "./settings/identity.ts";
 import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
+import { RATELIMIT_SETTINGS } from "./settings/ratelimit.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
 
 /** The sections in the order of the reference. */
@@ -22,6 +23,8 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   broker: "Messages and topics, and what MQTT 5 clients are told about them in CONNACK.",
   session: "What is kept for a client, connected or not.",
   auth: "Who may connect, and what clients may do.",
+  ratelimit:
+    "How much clients may do in which time, for each address, client id and user. Times without use are saved up to the burst.",
   log: "What the broker writes to its standard error.",
   storage: "Where sessions, their queues and retained messages live.",
 };
@@ -40,6 +43,7 @@ export const SETTINGS = {
   ...JWT_SETTINGS,
   ...EXTERNAL_SETTINGS,
   ...ACL_SETTINGS,
+  ...RATELIMIT_SETTINGS,
   ...LOG_SETTINGS,
   ...STORAGE_SETTINGS,
 };

@@ -24,7 +24,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   queue: "durable queues",
   queue_manager: "durable queues",
   queues: "durable queues",
-  ratelimit: "rate limits",
   webhook: "webhooks",
 };
 
@@ -33,6 +32,10 @@ const REPLACED: Readonly<Record<string, string>> = {
   tls: "give a listener under server.listeners a cert_file and a key_file",
   "auth.external.protocols": "every client that gives a user name is asked about",
   "auth.external.tls": "see auth.external.ca_file",
+  "ratelimit.connection.enabled": "0 as rate switches it off",
+  "ratelimit.connection.cleanup_interval": "what is idle is let go of by itself",
+  "ratelimit.message.enabled": "0 as rate switches it off",
+  "ratelimit.subscribe.enabled": "0 as rate switches it off",
   acl: "see auth.acl and auth.acl_file",
   "auth.local_principals": "see auth.certificate_username",
   "server.mqtt": "list each address under server.listeners; its protocol is v3, v5 or auto",

@@ -12,7 +12,8 @@ export type DropCause =
   | "retained-limit"
   | "session-ended"
   | "not-authorized"
-  | "refused";
+  | "refused"
+  | "rate-exceeded";
 
 /** Why a queue's group did not get a message, or a queue did not take the copy of one ("queue-full"). */
 export type QueueDropCause = "expired" | "rejected" | "delivery-limit" | "queue-full";

@@ -16,6 +16,7 @@ export class Statistics {
     "session-ended": 0,
     "not-authorized": 0,
     "refused": 0,
+    "rate-exceeded": 0,
   };
   /** Subscriptions in place now. */
   subscriptions = 0;

@@ -8,6 +8,7 @@ import type { Outbox } from "../wire/outbox.ts";
 import { PACKET_BYTES_MAX, type ProtocolVersion } from "../wire/packet.ts";
 import type { Dialect } from "./dialect.ts";
 import type { PublishWriter } from "./publish_writer.ts";
+import type { Meter } from "./rate_limiter.ts";
 import type { EndpointSettings } from "./settings.ts";
 import { AliasesOut } from "./topic_alias.ts";
 import { v3 } from "./v3.ts";
@@ -38,6 +39,8 @@ export class Endpoint implements Peer {
   version: ProtocolVersion = 4;
   session: Session | null = null;
   policy: Policy | null = null;
+  /** What the client does against the rate limits; null when there are none. */
+  meter: Meter | null = null;
   /** Too many bytes wait; set while packets are written, taken back by whoever empties the outbox. */
   congested = false;
   /** Bytes that were taken out of the outbox and are not written yet; kept by whoever takes them. */

@@ -16,6 +16,7 @@ import { readSubscribe, readUnsubscribe } from "../wire/subscribe.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { assertCapabilities, assertPublishable, messageOf, resolveTopic } from "./admission.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { RateRefusal } from "./rate_limiter.ts";
 import type { TopicTable } from "./topic_table.ts";
 
 /** Turns the packets of connected clients into decisions of the core. One serves every connection: it keeps nothing of any. */
@@ -73,6 +74,7 @@ export class PacketHandler {
       if (view.qos > 0 && session.received?.has(view.packetId) === true) { // it is a QoS 2 message's until PUBREL ([MQTT-4.3.3-10])
         return this.#acknowledge(endpoint, view.qos === 2 ? "success" : "packet-identifier-in-use", "");
       }
+      endpoint.meter?.assertMayPublish(frame.end - frame.start, this.#turn.now);
       assertPublishable(endpoint, view, topic);
       const message = messageOf(endpoint, { view, topic }, this.#turn.now);
       this.#broker.assertStorable(message, session, this.#turn);
@@ -82,7 +84,7 @@ export class PacketHandler {
       if (!(error instanceof Refusal) || !isSayable(error, endpoint, view.qos)) throw error;
       outcome = error.refusal;
       reason = error.message;
-      this.#turn.drop(session.clientId, endpoint.lastTopic?.name ?? "", dropCause(outcome));
+      this.#turn.drop(session.clientId, endpoint.lastTopic?.name ?? "", dropCause(error));
     }
     if (view.qos > 0) this.#acknowledge(endpoint, outcome, reason);
   }
@@ -162,11 +164,24 @@ export class PacketHandler {
       );
     }
     const isInUse = session.received?.has(packetId) === true;
+    const isTooMuch = !this.#maySubscribe(endpoint, packet.requests.length);
     const requests = packet.requests.map((request): SubscribeRequest => {
       if (isInUse) return "packet-identifier-in-use";
+      if (isTooMuch) return "quota-exceeded";
       return this.#admitSubscription(endpoint, request, subscriptionId);
     });
     this.#broker.subscribe(session, { packetId, requests }, this.#turn);
+  }
+
+  /** @throws {Refusal} message-rate-too-high where that is how the rate limits are kept */
+  #maySubscribe({ meter }: Endpoint, count: number): boolean {
+    try {
+      meter?.assertMaySubscribe(count, this.#turn.now);
+      return true;
+    } catch (error) {
+      if (error instanceof RateRefusal) return false;
+      throw error;
+    }
   }
 
   #admitSubscription(endpoint: Endpoint, request: SubscriptionRequest, subscriptionId: number): SubscribeRequest {
@@ -235,8 +250,9 @@ function outOfOrder(packetId: number): Refusal {
   );
 }
 
-function dropCause(outcome: Outcome): DropCause {
-  return outcome === "not-authorized" ? outcome : "refused";
+function dropCause(error: Refusal): DropCause {
+  if (error instanceof RateRefusal) return "rate-exceeded";
+  return error.refusal === "not-authorized" ? error.refusal : "refused";
 }
 
 /** Whether a refusal is said in the acknowledgement, so that the connection lives on. A QoS 0 message has none: it is dropped when it

@@ -11,6 +11,7 @@ import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import { BridgeGuest } from "./bridge_guest.ts";
 import type { GuestStream } from "./guest_stream.ts";
+import type { Metering } from "./metering.ts";
 import type { ProtocolOptions } from "./options.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -23,6 +24,7 @@ export interface GatewayParts {
   readonly topics: TopicTable;
   readonly traffic: Traffic;
   readonly authenticator: Authenticator;
+  readonly metering: Metering;
   readonly protocol: Required<ProtocolOptions>;
   readonly onError: (error: unknown, context: string) => void;
   readonly onRefusal: (refusal: Extract<Happening, { kind: "connection-refused" }>) => void;

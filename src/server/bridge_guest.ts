@@ -57,10 +57,12 @@ export class BridgeGuest implements Guest {
   }
 
   async publish(publication: GuestPublication): Promise<PublishOutcome> {
-    const { broker, loop } = this.#parts;
+    const { broker, loop, metering } = this.#parts;
     if (loop.isOverloaded) await loop.settled(); // as connections are not read then
     let outcome: PublishOutcome | undefined;
     this.#decide((turn) => {
+      const bytes = publication.payload.length + publication.topic.length;
+      metering.assertGuestMay({ message: 1, bytes }, this.#metered);
       const message = this.#admit(publication, turn);
       outcome = broker.publish(message, this.#owner ?? this.#sender, turn) as PublishOutcome;
     });
@@ -77,8 +79,10 @@ export class BridgeGuest implements Guest {
     options: GuestSubscribeOptions = {},
   ): Promise<GuestSubscription> {
     this.#assertCurrent();
+    const { broker, clock, loop, metering, streams, turn } = this.#parts;
+    turn.now = this.#now();
+    metering.assertGuestMay({ subscribe: filters.length }, this.#metered);
     const requests = filters.map((filter) => this.#subscription(filter));
-    const { broker, clock, loop, streams, turn } = this.#parts;
     const { remoteAddress, listener, protocolVersion } = this.#from;
     const { limits } = turn;
     const stream = new GuestStream({
@@ -142,6 +146,10 @@ export class BridgeGuest implements Guest {
     this.#decide((turn) => broker.endSession(session, turn));
     await loop.settled();
     return true;
+  }
+
+  get #metered(): { remoteAddress: string; clientId: string; username: string | undefined } {
+    return { remoteAddress: this.#from.remoteAddress, clientId: this.clientId, username: this.username };
   }
 
   /** The guest's own session among the clients', so that its no-local subscriptions know their publisher. */

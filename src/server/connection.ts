@@ -29,6 +29,7 @@ import { packetName, PacketType } from "../wire/packet.ts";
 import { Authentication } from "./authentication.ts";
 import type { Alarm, AlarmHandle, Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
+import type { Metering } from "./metering.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What the connections of a broker share. */
@@ -45,6 +46,7 @@ export interface ConnectionParts {
   readonly traffic: Traffic;
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
+  readonly metering: Metering;
   readonly connectTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly onError: (error: unknown, context: string) => void;
@@ -231,6 +233,18 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     this.#refuse(new Refusal("not-authorized", "A subscription is not allowed any more"));
   }
 
+  /** Rate limits have changed. */
+  meterAgain(): void {
+    const { session } = this.endpoint;
+    if (session !== null && !this.#isClosed) {
+      this.#parts.metering.renew(this.endpoint, { ...this.#from, username: session.username });
+    }
+  }
+
+  get #from(): { remoteAddress: string; clientId: string } {
+    return { remoteAddress: this.remoteAddress, clientId: this.#clientId };
+  }
+
   /** When the client's silence ends the connection, in milliseconds. */
   get #silentUntil(): number {
     const { keepAliveSeconds, settings } = this.endpoint;
@@ -262,6 +276,8 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
         this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && frames.first >> 4 !== PacketType.auth) {
           this.#parts.packets.handle(endpoint, frames);
+          const ms = endpoint.meter === null ? 0 : this.#parts.metering.pauseOf(endpoint);
+          if (ms > 0) return this.#processAfter(this.#pause(ms));
           continue;
         }
         const pending = this.#handleOpening(frames);
@@ -276,6 +292,13 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     // A client that has said DISCONNECT sees its connection closed when the end of its session, or of its will, is on disk.
     if (endpoint.isClosing) this.#parts.loop.settled().then(() => this.transmit(), () => this.#close());
     return undefined;
+  }
+
+  /** The client has done more than it may: it is not read for so long, and its keep-alive counts from then on. */
+  #pause(ms: number): Promise<void> {
+    this.#parts.loop.settle();
+    this.#lastReceivedAt += Math.ceil(ms);
+    return this.#parts.metering.pause(ms);
   }
 
   async #processAfter(pending: Promise<void>): Promise<void> {
@@ -307,6 +330,8 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     const { endpoint } = this;
     const connect = readConnect(frames);
     this.#hasConnect = true;
+    endpoint.version = connect.version;
+    this.#parts.metering.assertMayConnect(this.remoteAddress);
     frames.packetBytesMax = endpoint.settings.packetBytesMax;
     const applicant = this.#parts.connects.admit(endpoint, connect, this);
     this.#clientId = applicant.clientId;
@@ -341,6 +366,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
       return this.transmit();
     }
     endpoint.authenticationData = step.data;
+    this.#parts.metering.begin(endpoint, { ...this.#from, username: step.username });
     this.#parts.connects.attach(endpoint, this.#authentication!.applicant, step);
     if (!this.#authentication!.isExpected) this.#authentication = null;
     this.#parts.loop.settle();
@@ -459,6 +485,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.endpoint.isClosing = true;
+    this.#parts.metering.end(this.endpoint);
     if (this.#linger !== undefined) this.#parts.clock.cancel(this.#linger);
     this.#channel.close();
     this.#owner?.onClosed(this);

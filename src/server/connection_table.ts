@@ -63,6 +63,11 @@ export class ConnectionTable implements ConnectionOwner {
     for (const connection of [...this.#connections.keys()]) connection.endIfForbidden();
   }
 
+  /** Rate limits have changed. */
+  meterAgain(): void {
+    for (const connection of this.#connections.keys()) connection.meterAgain();
+  }
+
   /** Ends every connection without a word, and resolves when all have gone. */
   async cutAll(): Promise<void> {
     this.#abortAll();

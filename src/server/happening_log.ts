@@ -57,6 +57,7 @@ function droppedWords(cause: DropCause): string {
   switch (cause) {
     case "not-authorized":
     case "refused":
+    case "rate-exceeded":
       return "{count} message(s) from client {clientId} not taken: {cause}; the last one on {topic}";
     case "retained-limit":
       return "{count} message(s) not retained: {cause}; the last one on {topic}";

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Store } from "../core/ports.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
 import type { FailedLoginOptions } from "./login_guard.ts";
+import type { RateLimitOptions } from "./metering.ts";
 import { MemoryStore } from "../store/memory.ts";
 
 /** What the MQTT edge announces and checks, beyond the limits; each has a sensible default. */
@@ -53,6 +54,8 @@ export interface BrokerOptions {
   readonly authenticationMethods?: readonly AuthenticationMethod[];
   /** What a login that fails costs whoever tries; nothing. */
   readonly failedLogins?: FailedLoginOptions;
+  /** How much clients may do in which time; without limit. */
+  readonly rateLimits?: RateLimitOptions;
   /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
   readonly sysIntervalMs?: number;
   /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 30,000. */
@@ -80,6 +83,7 @@ export interface ResolvedOptions {
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
   readonly failedLogins: FailedLoginOptions;
+  readonly rateLimits: RateLimitOptions;
   readonly sysIntervalMs: number;
   readonly shutdownTimeoutMs: number;
 }
@@ -110,6 +114,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     authenticator: options.authenticator ?? anonymous,
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
     failedLogins: options.failedLogins ?? {},
+    rateLimits: options.rateLimits ?? {},
     sysIntervalMs: options.sysIntervalMs ?? 10_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
   };

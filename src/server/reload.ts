@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { AccessRules } from "../auth/access_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import type { AuthenticationChain } from "./authentication_chain.ts";
+import { withExempt } from "./exempt.ts";
 import { readTls } from "./tls_files.ts";
 import type { WeirBroker } from "./weir_broker.ts";
 
@@ -10,6 +11,7 @@ import type { WeirBroker } from "./weir_broker.ts";
 const LIVE: readonly RegExp[] = [
   /^log\./,
   /^auth\.acl(_file|_default)?$/,
+  /^ratelimit\./,
   /^session\.(max_sessions|takeover|max_subscriptions|max_offline_queue_size|max_offline_queue_bytes)$/,
   /^session\.(offline_queue_policy|queue_qos0)$/,
   /^broker\.(max_retained_messages|max_retained_bytes|max_message_expiry)$/,
@@ -41,7 +43,7 @@ export function needsRestart(before: Config, after: Config): string[] {
   );
 }
 
-function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits }: Config): void {
+function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits, rateLimits }: Config): void {
   rules.replace(auth.acl.rules, { otherwise: auth.acl.otherwise });
   const { sessionsMax, takeover, subscriptionsPerSessionMax, queuedMessagesMax, queuedBytesMax, queueOverflow } =
     limits;
@@ -50,6 +52,7 @@ function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits }: C
     ...{ sessionsMax, takeover, subscriptionsPerSessionMax, queuedMessagesMax, queuedBytesMax, queueOverflow },
     ...{ queueQos0, retainedMessagesMax, retainedBytesMax, messageExpirySecondsMax },
   });
+  broker.adjustRateLimits(withExempt(rateLimits));
   getLogger(["weir"]).info("the configuration has been read again: {count} access rule(s)", {
     count: auth.acl.rules.length,
   });

@@ -1,6 +1,4 @@
-import { addressRange } from "../auth/access_rule.ts";
 import { AccessRules } from "../auth/access_rules.ts";
-import { isInRange } from "../auth/failed_logins.ts";
 import type { Config, HttpConfig, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "../config/text_type.ts";
@@ -10,8 +8,8 @@ import { AuthenticationChain } from "./authentication_chain.ts";
 import { logHappenings } from "./happening_log.ts";
 import type { ListenerAddress } from "./listeners.ts";
 import { decoySecret } from "./decoy_secret.ts";
-import type { FailedLoginOptions } from "./login_guard.ts";
 import type { BrokerOptions } from "./options.ts";
+import { withExempt } from "./exempt.ts";
 import { reload } from "./reload.ts";
 import { readTls } from "./tls_files.ts";
 import { WeirBroker } from "./weir_broker.ts";
@@ -57,7 +55,8 @@ export async function serve(config: Config): Promise<RunningServer> {
     connection: config.connection,
     authenticator: chain.authenticator,
     authenticationMethods: chain.methods,
-    failedLogins: failedLoginOptions(config.auth.failedLogins),
+    failedLogins: withExempt(config.auth.failedLogins),
+    rateLimits: withExempt(config.rateLimits),
     sysIntervalMs: config.sys.intervalMs,
     shutdownTimeoutMs: config.shutdownTimeoutMs,
   };
@@ -97,11 +96,6 @@ export async function serve(config: Config): Promise<RunningServer> {
 async function openChain({ auth, storage }: Config, { policyOf }: AccessRules): Promise<AuthenticationChain> {
   const secret = auth.scramUsers.length > 0 ? await decoySecret(storage, auth.scramUsers) : undefined;
   return await AuthenticationChain.open(auth, { policyOf, decoySecret: secret });
-}
-
-function failedLoginOptions({ exempt, ...options }: Config["auth"]["failedLogins"]): FailedLoginOptions {
-  const ranges = exempt.map(addressRange);
-  return { ...options, isExempt: (address) => ranges.some((range) => isInRange(range, address)) };
 }
 
 /** A listener that cannot be opened; the message is for people. */

@@ -3,6 +3,7 @@ import { Message, messageSource } from "../core/message.ts";
 import { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
+import type { RateLimiter } from "../protocol/rate_limiter.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What the `$SYS` topics tell about. */
@@ -12,6 +13,7 @@ export interface SysSources {
   readonly traffic: Traffic;
   readonly version: string;
   readonly uptimeSeconds: number;
+  readonly limiter: RateLimiter;
 }
 
 /** Publishes the state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in
@@ -26,7 +28,9 @@ export function publishSysTopics(sources: SysSources): void {
 }
 
 /** The values by name. Refusals are told by their cause, each from the first on. */
-function sysValues({ broker, turn, traffic, version, uptimeSeconds }: SysSources): Record<string, string | number> {
+function sysValues(
+  { broker, turn, traffic, version, uptimeSeconds, limiter }: SysSources,
+): Record<string, string | number> {
   const { statistics } = turn;
   const refusals = (...causes: Parameters<Traffic["countRefusal"]>[0][]) =>
     causes.reduce((sum, cause) => sum + (traffic.refusals.get(cause) ?? 0), 0);
@@ -46,6 +50,8 @@ function sysValues({ broker, turn, traffic, version, uptimeSeconds }: SysSources
     "bytes/sent": traffic.bytesSent,
     "subscriptions/count": statistics.subscriptions,
     "retained/count": broker.retained.count,
+    "ratelimit/refused": limiter.counts.refused,
+    "ratelimit/paused": limiter.counts.paused,
     "storage/full": turn.isStoreFull ? 1 : 0,
     "connections/accepted": traffic.connectionsAccepted,
     "connections/rejected": traffic.connectionsRejected,

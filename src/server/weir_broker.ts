@@ -3,7 +3,7 @@ import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
-import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
+import { expiryTime, Message, messageSource } from "../core/message.ts";
 import { deliveriesOf, restore } from "../core/restore.ts";
 import { QUEUE_PAGE } from "../core/delivery_queue.ts";
 import { type AdjustableLimits, assertLimits } from "../core/limits.ts";
@@ -18,6 +18,7 @@ import { Turn } from "../core/turn.ts";
 import { assertCapabilities } from "../protocol/admission.ts";
 import { ConnectHandler } from "../protocol/connect_handler.ts";
 import { PacketHandler } from "../protocol/packet_handler.ts";
+import { RateLimiter } from "../protocol/rate_limiter.ts";
 import { PublishWriter } from "../protocol/publish_writer.ts";
 import { TopicTable } from "../protocol/topic_table.ts";
 import { channelOf } from "../transport/byte_channel.ts";
@@ -25,7 +26,7 @@ import type { TlsOptions } from "../transport/tls.ts";
 import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
 import { FrameReaderPool } from "../wire/frame_reader_pool.ts";
-import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
+import { writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { BridgeGateway } from "./bridge_gateway.ts";
 import { Clock } from "./clock.ts";
@@ -45,6 +46,8 @@ import {
 } from "./options.ts";
 import { type FetchHandler, fetchHandler, type ListenHttpOptions } from "./http_listener.ts";
 import { LoginGuard } from "./login_guard.ts";
+import { Metering, type RateLimitOptions } from "./metering.ts";
+import type { OutgoingMessage, SubscribeOptions } from "./program_options.ts";
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
@@ -54,32 +57,6 @@ const HTTP_CLOSE_MS = 1_000;
 
 /** Between two rounds of the store's housekeeping. */
 const MAINTAIN_MS = 1_000;
-
-/** A message that the program publishes. Text payloads are sent as UTF-8. */
-export interface OutgoingMessage extends MessageProperties {
-  /** A topic name, without wildcards. */
-  readonly topic: string;
-  /** Text is sent as UTF-8. */
-  readonly payload: string | Uint8Array;
-  /** 0 when absent. */
-  readonly qos?: QoS;
-  /** False when absent. An empty payload with `retain` clears the topic's retained message. */
-  readonly retain?: boolean;
-  /** Seconds after which nobody gets it any more; never when absent. */
-  readonly expirySeconds?: number;
-}
-
-/** How the program subscribes. */
-export interface SubscribeOptions {
-  /** Highest QoS wanted; 0. */
-  readonly qos?: QoS;
-  /** Messages kept for a reader that is behind; 1,000. Beyond it QoS 0 is dropped, QoS 1 and 2 wait. */
-  readonly highWaterMark?: number;
-  /** Whether retained messages are sent first; true. */
-  readonly retained?: boolean;
-  /** Ends the subscription. */
-  readonly signal?: AbortSignal;
-}
 
 /** An MQTT broker in this process. Start it, open listeners or hand it connections, publish and subscribe beside the clients;
  * `await using` stops it. Several may live in one process. */
@@ -92,6 +69,7 @@ export class WeirBroker {
   readonly #traffic = new Traffic();
   readonly #happenings: Happenings;
   readonly #topics: TopicTable;
+  readonly #metering: Metering;
   readonly #parts: ConnectionParts;
   readonly #connections: ConnectionTable;
   readonly #listeners: Listeners;
@@ -119,6 +97,11 @@ export class WeirBroker {
       clock: this.#clock,
       tell: (happening) => this.#happenings.tell(happening),
     });
+    this.#metering = new Metering({
+      limiter: new RateLimiter(options.rateLimits),
+      clock: this.#clock,
+      turn: this.#turn,
+    }, options.rateLimits);
     this.#loop = new CommitLoop({
       turn: this.#turn,
       store: options.store,
@@ -141,6 +124,7 @@ export class WeirBroker {
       traffic: this.#traffic,
       authenticator: guard.authenticator(options.authenticator),
       methods: new Map([...options.methods].map(([name, method]) => [name, guard.method(method)])),
+      metering: this.#metering,
       connectTimeoutMs: options.connection.connectTimeoutMs,
       writeTimeoutMs: options.connection.writeTimeoutMs,
       onError: (error, context) => this.#onError(error, context),
@@ -236,6 +220,12 @@ export class WeirBroker {
   adjustLimits(limits: Partial<AdjustableLimits>): void {
     assertLimits({ ...this.#options.limits, ...limits });
     Object.assign(this.#options.limits, limits);
+  }
+
+  /** Changes how much clients may do in which time, for everybody who is connected too. */
+  adjustRateLimits(limits: RateLimitOptions): void {
+    this.#metering.configure(limits);
+    this.#connections.meterAgain();
   }
 
   /** Serves a client over any pair of Web Streams; resolves when its connection has ended. */
@@ -445,7 +435,13 @@ export class WeirBroker {
   }
 
   #startSysTopics(intervalMs: number): void {
-    const sources = { broker: this.#broker, turn: this.#turn, traffic: this.#traffic, version: VERSION };
+    const sources = {
+      broker: this.#broker,
+      turn: this.#turn,
+      traffic: this.#traffic,
+      version: VERSION,
+      limiter: this.#metering.limiter,
+    };
     this.#clock.set(this.#clock.now(), {
       ring: (now) => {
         const uptimeSeconds = Math.floor((now - this.#startedAt) / 1000);

@@ -103,6 +103,31 @@ const EFFECTS: Readonly<Record<keyof typeof SETTINGS, readonly [string, (config:
   "auth.jwt.username": ["ignore", (c) => c.auth.jwt?.matchUsername, false],
   "auth.acl_file": ["config/acl.yaml", (c) => c.auth.acl.rules.map(({ filter }) => filter), ["from/the/file"]],
   "auth.acl_default": ["deny", (c) => c.auth.acl.otherwise, "deny"],
+  "ratelimit.enabled": ["true", (c) => c.rateLimits.message.client?.perSecond, 1000],
+  "ratelimit.action": ["refuse", (c) => c.rateLimits.action, "refuse"],
+  "ratelimit.exempt": ["10.0.0.0/8", (c) => c.rateLimits.exempt, ["10.0.0.0/8"]],
+  "ratelimit.connection.rate": ["0.5", (c) => c.rateLimits.connection.address?.perSecond, 0.5],
+  "ratelimit.connection.burst": ["7", (c) => c.rateLimits.connection.address?.burst, 7],
+  "ratelimit.connection.user_rate": ["0.5", (c) => c.rateLimits.connection.user?.perSecond, 0.5],
+  "ratelimit.connection.user_burst": ["7", (c) => c.rateLimits.connection.user?.burst, 7],
+  "ratelimit.message.rate": ["0.5", (c) => c.rateLimits.message.client?.perSecond, 0.5],
+  "ratelimit.message.burst": ["7", (c) => c.rateLimits.message.client?.burst, 7],
+  "ratelimit.message.address_rate": ["0.5", (c) => c.rateLimits.message.address?.perSecond, 0.5],
+  "ratelimit.message.address_burst": ["7", (c) => c.rateLimits.message.address?.burst, 7],
+  "ratelimit.message.user_rate": ["0.5", (c) => c.rateLimits.message.user?.perSecond, 0.5],
+  "ratelimit.message.user_burst": ["7", (c) => c.rateLimits.message.user?.burst, 7],
+  "ratelimit.bytes.rate": ["2KiB", (c) => c.rateLimits.bytes.client?.perSecond, 2048],
+  "ratelimit.bytes.burst": ["8KiB", (c) => c.rateLimits.bytes.client?.burst, 8192],
+  "ratelimit.bytes.address_rate": ["2KiB", (c) => c.rateLimits.bytes.address?.perSecond, 2048],
+  "ratelimit.bytes.address_burst": ["8KiB", (c) => c.rateLimits.bytes.address?.burst, 8192],
+  "ratelimit.bytes.user_rate": ["2KiB", (c) => c.rateLimits.bytes.user?.perSecond, 2048],
+  "ratelimit.bytes.user_burst": ["8KiB", (c) => c.rateLimits.bytes.user?.burst, 8192],
+  "ratelimit.subscribe.rate": ["0.5", (c) => c.rateLimits.subscribe.client?.perSecond, 0.5],
+  "ratelimit.subscribe.burst": ["7", (c) => c.rateLimits.subscribe.client?.burst, 7],
+  "ratelimit.subscribe.address_rate": ["0.5", (c) => c.rateLimits.subscribe.address?.perSecond, 0.5],
+  "ratelimit.subscribe.address_burst": ["7", (c) => c.rateLimits.subscribe.address?.burst, 7],
+  "ratelimit.subscribe.user_rate": ["0.5", (c) => c.rateLimits.subscribe.user?.perSecond, 0.5],
+  "ratelimit.subscribe.user_burst": ["7", (c) => c.rateLimits.subscribe.user?.burst, 7],
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],
@@ -171,23 +196,36 @@ function besideDoor(door: string, path: string): Record<string, string> {
 /** What is read beside the others: users need rules. */
 const RULES = { WEIR_AUTH_ACL_DEFAULT: "allow" };
 
+/** Limits count when they are switched on, and a burst beside a rate. */
+function limitsBeside(path: string): Readonly<Record<string, string>> {
+  if (!path.startsWith("ratelimit.") || path === "ratelimit.enabled") return {};
+  const rate = path.endsWith("burst") ? { [variableOf(path.replace(/burst$/, "rate"))]: "10" } : {};
+  return { WEIR_RATELIMIT_ENABLED: "true", ...rate };
+}
+
+/** The key as YAML, up to its value. */
+function keyAsYaml(path: string): string {
+  return path.split(".").map((key, depth) => `${"  ".repeat(depth)}${key}:`).join("\n") + " ";
+}
+
 const ONE_VALUE = new Set(["auth.allow_anonymous"]);
 
 for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
   Deno.test(`${path} has an effect, from the file and from its variable`, () => {
-    const [section, key] = path.split(".");
+    const [section] = path.split(".");
     const door = SHUT_DOORS.find((door) => path.startsWith(`server.${door}_`) && !path.endsWith("_enabled"));
     const keys = door === undefined ? [] : Object.entries(besideDoor(door, path));
     const own = door === undefined
       ? BESIDE[path]?.env
       : Object.fromEntries(keys.map(([name, value]) => [variableOf(`server.${name}`), value]));
     const beside = keys.map(([name, value]) => `\n  ${name}: ${value}`).join("");
-    const env = { ...(path === "auth.acl_default" ? {} : RULES), ...own };
-    const yaml = `${BESIDE[path]?.yaml ?? `${section}:${beside}\n  ${key}: `}${text}\n`;
+    const common = path === "auth.acl_default" ? {} : { ...RULES, ...limitsBeside(path) };
+    const env = { ...common, ...own };
+    const yaml = `${BESIDE[path]?.yaml ?? keyAsYaml(path).replace(`${section}:`, `${section}:${beside}`)}${text}\n`;
     if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);
     const readFile = (file: string) =>
       new TextEncoder().encode(file === "weir.yaml" ? yaml : "[{ permission: allow, filter: from/the/file }]");
-    assert.deepEqual(read(load(yaml, { env: path === "auth.acl_default" ? {} : RULES, readFile })), expected);
+    assert.deepEqual(read(load(yaml, { env: common, readFile })), expected);
     assert.deepEqual(read(loadConfig({ readFile, env: { ...env, [variableOf(path)]: text } })), expected);
   });
 }

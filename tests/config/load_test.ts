@@ -268,7 +268,6 @@ const SEED_KEYS = {
   OpenTelemetry: ["server.otel_service_name"],
   clustering: ["cluster"],
   webhooks: ["webhook"],
-  "rate limits": ["ratelimit"],
   "durable queues": ["queues", "queue"],
   "storage on disk": ["storage.badger_dir"],
 };
