@@ -260,6 +260,18 @@ Deno.test("CoAP: peers and exchanges are bounded, the oldest goes, and who is bu
   assert.equal(server.overloads, 450, "those that are answered make room");
 });
 
+Deno.test("CoAP: those who observe in silence do not keep others out of a full table", () => {
+  const world = new World(1);
+  const server = new Server(world, { peersMax: 100 });
+  const bytes = Uint8Array.of(0x50, Code.post, 0, 1, 0xff, 1);
+  const receive = (port: number) => server.receive(bytes, { hostname: "192.0.2.1", port });
+  for (let port = 1; port <= 100; port++) receive(port);
+  for (const { peer } of server.exchanges.slice(0, 60)) peer.uses++;
+  for (let port = 1_001; port <= 1_100; port++) receive(port);
+  assert.deepEqual([server.layer.peerCount, server.silent], [100, 0]);
+  assert.ok(server.overloads <= 5, `${server.overloads} of 100 were not answered`);
+});
+
 const weather = fc.record({
   lost: fc.double({ min: 0, max: 0.4, noNaN: true }),
   doubled: fc.double({ min: 0, max: 0.3, noNaN: true }),

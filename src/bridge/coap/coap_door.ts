@@ -83,7 +83,7 @@ export class CoapDoor {
       exchangesMax: EXCHANGES_MAX,
       onRequest: (message, exchange, now) => this.#onRequest(message, exchange, now),
       onSilence: (peer) => this.#observations.cancelAll(peer),
-      onOverload: () => this.#overloads++,
+      onOverload: () => this.#onOverload(),
     });
     this.#observations = new Observations({
       layer: this.#layer,
@@ -134,6 +134,11 @@ export class CoapDoor {
   async close(): Promise<void> {
     this.#observations.close();
     await Promise.all(this.#answering);
+  }
+
+  #onOverload(): void {
+    this.#overloads++;
+    this.#parts.onError(new Error("Cannot answer a new endpoint: all that may be remembered are busy"));
   }
 
   #onRequest(message: CoapMessage, exchange: Exchange, now: number): void {

@@ -1,7 +1,7 @@
 import { Peer, type PeerAddress } from "./peer.ts";
 import { EXCHANGE_LIFETIME_MS } from "./transmission.ts";
 
-/** Peers that are looked at for one to forget, from the one that has been silent longest. */
+/** Peers that are looked at for one to forget, from the one that has been silent longest; those that are busy go behind the others. */
 const EVICTION_LOOKS_MAX = 32;
 
 /** The peers that are known, at most so many. One that has been silent for an exchange lifetime and has nothing under way is forgotten;
@@ -49,10 +49,11 @@ export class PeerTable {
   }
 
   #evict(): boolean {
-    let looks = 0;
-    for (const [key, peer] of this.#peers) {
-      if (!peer.isBusy) return this.#peers.delete(key);
-      if (++looks === EVICTION_LOOKS_MAX) break;
+    for (let looks = 0; looks < EVICTION_LOOKS_MAX; looks++) {
+      const [key, peer] = this.#peers.entries().next().value!;
+      this.#peers.delete(key);
+      if (!peer.isBusy) return true;
+      this.#peers.set(key, peer); // the next look is at others
     }
     return false;
   }

@@ -54,7 +54,7 @@ export function answer(call: Call): CoapResponse | Promise<CoapResponse> {
 function onTopic(call: Call, topic: string): CoapResponse | Promise<CoapResponse> {
   switch (call.request.method) {
     case Code.get:
-      return call.request.observe === 0 ? observe(call, topic) : read(call, topic);
+      return isRegistration(call.request) ? observe(call, topic) : read(call, topic);
     case Code.post:
       return publish(call, topic, { retain: false });
     case Code.put:
@@ -64,6 +64,11 @@ function onTopic(call: Call, topic: string): CoapResponse | Promise<CoapResponse
     default:
       throw methodNotAllowed();
   }
+}
+
+/** The later blocks of a notification are read (RFC 7959 section 2.6). */
+function isRegistration({ observe, block2 }: CoapRequest): boolean {
+  return observe === 0 && (block2?.number ?? 0) === 0;
 }
 
 function discover(call: Call): CoapResponse {
