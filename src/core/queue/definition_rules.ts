@@ -10,7 +10,7 @@ const PREFETCH_MAX = 65_535;
 /** Refuses a definition that contradicts itself or is out of range.
  * @throws {RangeError} */
 export function assertDefinition(definition: QueueDefinition): void {
-  const { name, partitions, ordering, type, retention, backoff, limits } = definition;
+  const { name, partitions, ordering, type, retention, backoff } = definition;
   const fault = isQueueName(parentName(name) ?? name) ? topicsFault(definition) : QUEUE_NAME_RULE;
   if (fault !== undefined) throw new RangeError(`Cannot create the queue ${quoted(name)}: ${fault}`);
   for (const [field, value, from, to] of ranges(definition)) {
@@ -39,11 +39,6 @@ export function assertDefinition(definition: QueueDefinition): void {
   }
   if (retention.isCompacted && type !== "stream") {
     throw new RangeError(`Cannot compact ${quoted(name)}: only a stream is compacted`);
-  }
-  if (limits.bytes < limits.messageBytes && limits.messageBytes !== Infinity) {
-    throw new RangeError(
-      `Cannot set limits.bytes of ${quoted(name)} to ${limits.bytes}: one message may have ${limits.messageBytes}`,
-    );
   }
 }
 

@@ -184,8 +184,7 @@ export class Queue {
 
   /** What a group has settled alone stays settled: it goes from the log before the group does. */
   deleteGroup(group: Group, turn: Turn): void {
-    const isClassic = this.#definition.type === "classic";
-    if (isClassic && this.groups.size === 1) {
+    if (this.#definition.type === "classic" && this.groups.size === 1) {
       for (const log of this.logs()) {
         const { position } = group.placeIn(log);
         if (position > log.first) this.#cut(log, position, turn);
@@ -198,7 +197,7 @@ export class Queue {
     if (group.clientId !== "") this.context.noteClientGroup(group, false);
     turn.effects.writes.push({ kind: "queue-group-deleted", groupId: group.groupId });
     turn.effects.happenings.push({ kind: "queue-group-deleted", queue: this.name, group: group.name });
-    if (isClassic) { for (const log of this.logs()) this.#trim(log, turn); }
+    for (const log of this.logs()) this.#trim(log, turn);
   }
 
   /** Sends a group elsewhere, as far as there is something. */
@@ -323,9 +322,9 @@ export class Queue {
     this.#slowest = { count, bytes };
   }
 
-  /** Trims whole segments that every group has settled; nothing while there is no group. */
+  /** Trims whole segments of a classic queue that every group has settled; nothing while there is no group. */
   #trim(log: QueueLog, turn: Turn): void {
-    const lowest = this.#lowest(log);
+    const lowest = this.#definition.type === "classic" ? this.#lowest(log) : undefined;
     const before = lowest === undefined ? 0 : log.wholeBelow(lowest);
     if (before > log.first) this.#cut(log, before, turn);
   }

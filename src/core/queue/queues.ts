@@ -6,7 +6,7 @@ import { isQueueName, QUEUE_NAME_RULE } from "./address.ts";
 import { Captures } from "./captures.ts";
 import type { QueueContext } from "./context.ts";
 import type { Settlement } from "./custody.ts";
-import { deadLetterDefinition, deadLetterName, deadLetterOf, revivedEntry } from "./dead_letters.ts";
+import { deadLetterDefinition, deadLetterName, deadLetterOf, parentName, revivedEntry } from "./dead_letters.ts";
 import type { QueueDefinition } from "./definition.ts";
 import { assertChange, assertDefinition, groupNameFault } from "./definition_rules.ts";
 import { Delays } from "./delays.ts";
@@ -112,7 +112,8 @@ export class Queues {
     if (this.#byName.has(definition.name)) {
       throw new RangeError(`Cannot create the queue ${quoted(definition.name)}: it is there already`);
     }
-    this.#assertMayGrow(definition.name);
+    const fault = this.#growthFault(definition.name);
+    if (fault !== undefined) throw new RangeError(fault);
     return this.#add(definition, turn);
   }
 
@@ -382,13 +383,13 @@ export class Queues {
     return queue;
   }
 
-  #assertMayGrow(name: string): void {
-    if (this.#byName.size < this.#options.queuesMax) return;
-    throw new RangeError(
-      `Cannot create the queue ${
-        quoted(name)
-      }: there are ${this.#byName.size}, the maximum is ${this.#options.queuesMax}`,
-    );
+  /** What is wrong with one more queue; dead letters are as many as their queues and do not count. */
+  #growthFault(name: string): string | undefined {
+    const { queuesMax } = this.#options;
+    if (this.#byName.size < queuesMax || parentName(name) !== undefined) return undefined;
+    const count = [...this.#byName.keys()].filter((each) => parentName(each) === undefined).length;
+    if (count < queuesMax) return undefined;
+    return `Cannot create the queue ${quoted(name)}: there are ${count}, the maximum is ${queuesMax}`;
   }
 
   #assertMayCreate(name: string, refusal: "topic-name-invalid" | "topic-filter-invalid" = "topic-name-invalid"): void {
@@ -398,13 +399,8 @@ export class Queues {
     if (!this.#options.autoCreate) {
       throw new Refusal(refusal, `Cannot use the queue ${quoted(name)}: there is none, and none is created by its use`);
     }
-    if (this.#byName.size < this.#options.queuesMax) return;
-    throw new Refusal(
-      "quota-exceeded",
-      `Cannot create the queue ${
-        quoted(name)
-      }: there are ${this.#byName.size}, the maximum is ${this.#options.queuesMax}`,
-    );
+    const growthFault = this.#growthFault(name);
+    if (growthFault !== undefined) throw new Refusal("quota-exceeded", growthFault);
   }
 
   #groupFor(queue: Queue, options: JoinOptions, turn: Turn): Group {

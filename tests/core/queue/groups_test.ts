@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { BrokerOfQueues, type StubConsumer } from "./broker_of_queues.ts";
+import { DEFAULT_QUEUE } from "../../../src/core/queue/definition.ts";
+import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
+import type { Turn } from "../../../src/core/turn.ts";
+import { BrokerOfQueues, definitionOf, START, StubConsumer, textOf } from "./broker_of_queues.ts";
+import { ReferenceStore } from "./reference_store.ts";
 
 function partitionsOf(consumer: StubConsumer): number[] {
   return consumer.member!.partitions.map(({ index }) => index).sort((a, b) => a - b);
@@ -241,4 +245,64 @@ Deno.test("one message that is held back lets a thousand others pass, and they a
   assert.deepEqual(alice.holding, ["0"]);
   assert.deepEqual(broker.store.load().positions[0].settled, [1, 3_000]);
   assert.equal(broker.queues.view("q")?.waiting.count, 1);
+});
+
+Deno.test("a consumer may settle while it is handed a message", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q", prefetch: 1 });
+  for (let i = 0; i < 3_000; i++) broker.publish("q", `${i}`, { key: i % 3 === 0 ? "k" : "" });
+  const seen: string[] = [];
+  const consumer = new StubConsumer("alice");
+  consumer.deliver = (delivery: QueueDelivery, turn?: Turn) => {
+    seen.push(textOf(delivery.record));
+    assert.ok(broker.queues.settle(delivery, { kind: "ack" }, turn!));
+  };
+  broker.join("alice", { consumer });
+  assert.equal(seen.length, 3_000);
+  assert.equal(new Set(seen).size, 3_000);
+  broker.advance(2_000);
+  assert.equal(broker.queues.view("q")?.stored.count, 0);
+});
+
+Deno.test("after a crash only what the consumer had counts as failed", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  const alice = broker.join("alice");
+  for (const text of ["sent", "unsent"]) broker.publish("q", text);
+  const had = ({ record }: QueueDelivery) => textOf(record) === "sent";
+  broker.queues.leave(alice.member!, { isCrash: true, had }, broker.turn);
+  broker.settle();
+  const bob = broker.join("bob");
+  assert.deepEqual([bob.get("sent").deliveryCount, bob.get("unsent").deliveryCount], [2, 1]);
+});
+
+Deno.test("a backlog of ten million costs a segment for each thousand, and one page when somebody comes", () => {
+  const store = new ReferenceStore();
+  const stored = store.load();
+  const definition = definitionOf({ name: "q", partitions: 10, limits: { ...DEFAULT_QUEUE.limits, messages: 2e7 } });
+  const segments = Array.from({ length: 1_000 }, (_, i) => {
+    return { from: i * 1_000, count: 1_000, bytes: 256_000, firstAt: START, lastAt: START };
+  });
+  const logs = Array.from({ length: 10 }, (_, partition) => {
+    return { logId: 2 + partition, queueId: 1, partition, priority: 0, first: 0, next: 1_000_000, segments };
+  });
+  store.load = () => ({ ...stored, queues: [{ queueId: 1, definition }], logs, lastId: 100 });
+  store.commit = () => {};
+  const broker = new BrokerOfQueues({ store });
+  assert.equal(broker.queues.view("q")?.waiting.count, 10_000_000);
+  for (let i = 0; i < 100; i++) broker.publish("q", `${i}`);
+  assert.equal(broker.queues.view("q")?.waiting.count, 10_000_100);
+  const alice = new StubConsumer("alice");
+  const join = {
+    queue: "q",
+    group: "g",
+    filter: "#",
+    prefetch: 0,
+    start: { kind: "first" },
+    boundToClient: false,
+  } as const;
+  broker.queues.join({ ...join, consumer: alice }, broker.turn);
+  const { queueLoads } = broker.turn.effects;
+  assert.equal(queueLoads.length, 10);
+  assert.ok(queueLoads.every((load) => load.kind === "page" && load.request.limit === 1_000));
 });

@@ -17,6 +17,8 @@ export interface ModelMessage {
   readonly group: string;
   /** It is in the log no longer. */
   isRemoved: boolean;
+  /** It was taken out by hand: it is for nobody any more. */
+  isOut: boolean;
 }
 
 /** Where a group is with a message. */
@@ -98,7 +100,8 @@ export class ModelQueue {
   /** What limits count. */
   get depth(): number {
     const lags = [...this.groups.values()].map((group) => this.unsettled(group).length);
-    return (lags.length === 0 ? this.present.length : Math.max(...lags)) + this.delayed.length;
+    const all = this.present.filter(({ isOut }) => !isOut).length;
+    return (lags.length === 0 ? all : Math.max(...lags)) + this.delayed.length;
   }
 
   /** What has to be settled before `message` may be delivered: earlier ones of its key. */

@@ -22,6 +22,7 @@ const WEIGHTS = {
   "time": 6,
   "restart": 1,
   "seek": 1,
+  "take out": 1,
   "purge": 0.2,
   "end of a group": 0.3,
 } as const;
@@ -113,6 +114,7 @@ class Player {
     else if (what === "join" && world.consumers.length < 8) this.#join(queue, step);
     else if (what === "restart") this.#restart(queues[0], step);
     else if (what === "purge" && b % 4 === 0) world.purge(queue);
+    else if (what === "take out") this.#takeOut(b % 3 === 0 ? queues[0] : queues[queues.length - 1], step);
     else if (what === "seek" && groups.length > 0) world.seek(queue, groups[a % groups.length], STARTS[c % 4]);
     else if (what === "end of a group" && groups.length > 0) world.deleteGroup(queue, groups[a % groups.length]);
     else if (what === "late") {
@@ -150,6 +152,13 @@ class Player {
     const group = ["g", "g", "h", "own"][a % 4];
     const filter = this.#kind.hasFilters ? ["#", "a/#", "+"][b % 3] : "#";
     this.#world.join(queue, { group, filter, prefetch: [0, 1, 2][c % 3], start: STARTS[(b + c) % 4] });
+  }
+
+  #takeOut(queue: ModelQueue, { a, c }: Step): void {
+    const { present } = queue;
+    const message = present[a % present.length];
+    if (message === undefined || this.#kind.depth < Infinity) return; // what comes back for one group is no exact count
+    this.#world.takeOut(queue, message, c % 2 === 0);
   }
 
   /** Sometimes with something on its way that nobody will hear of. */

@@ -188,6 +188,31 @@ export class World {
     this.broker.settle();
   }
 
+  /** Takes a message out, or sends a dead letter back. */
+  takeOut(queue: ModelQueue, message: ModelMessage, isReplay: boolean): void {
+    const { name } = queue.definition;
+    const parent = this.queues.get(parentName(name) ?? "");
+    const rows = [...this.broker.store.logs.values()].filter(({ queueId, partition }) => {
+      return partition === message.partition && this.broker.store.queues.get(queueId)!.name === name;
+    });
+    const record = rows.flatMap(({ records }) => records).find(({ offset }) => offset === message.offset)!;
+    const letter = { queue: name, partition: message.partition, record };
+    const isBack = isReplay && parent !== undefined;
+    if (isBack && !parent.groups.has(record.origin!.group)) {
+      assert.throws(() => this.broker.queues.replay(letter, this.broker.turn), RangeError);
+      assert.equal(this.broker.turn.effects.writes.length, 0);
+      return;
+    }
+    const isThere = !message.isOut;
+    const published = isBack && isThere ? { queue: parent.definition.name, text: message.text } : undefined;
+    this.#expected = { isLeaving: true, published };
+    message.isOut = true;
+    for (const group of queue.groups.values()) group.of(message).isSettled = true;
+    const { queues, turn } = this.broker;
+    assert.equal(isBack ? queues.replay(letter, turn) : queues.remove(letter, turn), isThere);
+    this.broker.settle();
+  }
+
   deleteGroup(queue: ModelQueue, group: ModelGroup): void {
     this.#expected = { isLeaving: true, endOf: group };
     const { name } = queue.definition;
@@ -380,6 +405,7 @@ export class World {
       appendedAt,
       group,
       isRemoved: false,
+      isOut: false,
     });
   }
 
@@ -394,7 +420,8 @@ export class World {
       }
       const others = [...queue.groups.values()].filter((group) => group !== this.#expected.endOf);
       const groups = others.length > 0 ? others : [...queue.groups.values()];
-      const isSettled = type === "classic" && groups.length > 0 && groups.every((group) => group.of(message).isSettled);
+      const isOver = groups.length > 0 ? groups.every((group) => group.of(message).isSettled) : message.isOut;
+      const isSettled = type === "classic" && isOver;
       const isOld = message.appendedAt < this.now - retention.ageMs;
       assert.ok(isSettled || isOld, `${message.text} was trimmed`);
       message.isRemoved = true;
@@ -507,7 +534,7 @@ export class World {
 
   /** Whether a group that starts there has nothing to do with the message. */
   #isBefore(message: ModelMessage, { queue, start }: { queue: ModelQueue; start: GroupStart }): boolean {
-    if (message.isRemoved) return true;
+    if (message.isRemoved || message.isOut) return true;
     const isStream = queue.definition.type === "stream";
     if (start.kind === "last" || (start.kind === "default" && isStream)) return true;
     if (start.kind === "offset") return message.offset < start.offset;
