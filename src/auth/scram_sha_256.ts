@@ -19,6 +19,8 @@ export interface ScramDecoy {
   readonly secret: Uint8Array<ArrayBuffer>;
   /** What most users have. */
   readonly iterations: number;
+  /** The length of most users' salts, up to 32; 16 when absent. */
+  readonly saltBytes?: number;
 }
 
 /** The client's first message, taken apart (RFC 5802 section 7). */
@@ -43,6 +45,7 @@ export class ScramSha256 implements AuthenticationMethod {
       policyOf: options.policyOf ?? (() => ALLOW_ALL),
       decoySecret: options.decoy?.secret ?? crypto.getRandomValues(new Uint8Array(32)),
       decoyIterations: options.decoy?.iterations ?? DEFAULT_ITERATIONS,
+      decoySaltBytes: options.decoy?.saltBytes ?? 16,
       followsUsers: options.decoy === undefined,
     };
   }
@@ -60,6 +63,7 @@ interface Users {
   readonly policyOf: PolicyOf;
   readonly decoySecret: Uint8Array<ArrayBuffer>;
   decoyIterations: number;
+  readonly decoySaltBytes: number;
   /** Whether the iterations are those of the last user found; a guess, for want of knowing. */
   readonly followsUsers: boolean;
 }
@@ -121,7 +125,7 @@ class ScramExchange implements Exchange {
   }
 
   async #decoySalt(username: string): Promise<Uint8Array> {
-    return (await hmac(this.#users.decoySecret, username)).slice(0, 16);
+    return (await hmac(this.#users.decoySecret, username)).slice(0, this.#users.decoySaltBytes);
   }
 }
 

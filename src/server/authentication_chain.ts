@@ -112,7 +112,8 @@ function methodsOf(
 ): AuthenticationMethod[] {
   if (users.size === 0) return [];
   const iterations = mostOf(auth.scramUsers.map((user) => user.iterations))!;
-  const decoy = decoySecret && { secret: decoySecret, iterations };
+  const saltBytes = mostOf(auth.scramUsers.map((user) => user.salt.length));
+  const decoy = decoySecret && { secret: decoySecret, iterations, saltBytes };
   return [new ScramSha256((username) => users.get(username), { policyOf, decoy })];
 }
 

@@ -82,11 +82,23 @@ export class LoginGuard {
     const key = addressKey(remoteAddress);
     const isBanned = this.#isBanned(remoteAddress);
     if (!isBanned && (this.#underWay.get(key)?.count ?? 0) >= AT_ONCE_MAX) return this.#waitFor(inner, credentials);
-    const startedAt = this.#parts.clock.now();
+    const attempt = { remoteAddress, startedAt: this.#parts.clock.now() };
     const verdict = isBanned ? BANNED : inner.authenticate(credentials);
-    if (verdict instanceof Promise) return this.#judgeLater(verdict, { remoteAddress, startedAt });
+    if (verdict instanceof Promise) {
+      return this.#isWatched(remoteAddress) ? this.#judgeLater(verdict, attempt) : this.#judge(verdict, attempt);
+    }
     this.#wakeNext(key); // no place was taken
-    return isWrong(verdict) ? this.#punish(verdict, { remoteAddress, startedAt }) : verdict;
+    return isWrong(verdict) ? this.#punish(verdict, attempt) : verdict;
+  }
+
+  /** Whether failures are counted: many clients may be behind an address that is exempt. */
+  #isWatched(remoteAddress: string): boolean {
+    return remoteAddress !== "" && !this.#options.isExempt(remoteAddress);
+  }
+
+  async #judge(verdict: Promise<Verdict>, attempt: Attempt): Promise<Verdict> {
+    const judged = await verdict;
+    return isWrong(judged) ? await this.#punish(judged, attempt) : judged;
   }
 
   async #waitFor(inner: Authenticator, credentials: Credentials): Promise<Verdict> {
@@ -144,7 +156,7 @@ export class LoginGuard {
   /** Counts the failure at once; the answer comes when the delay is over. */
   #punish<T>(answer: T, { remoteAddress, startedAt }: Attempt): Promise<T> {
     const { clock } = this.#parts;
-    if (remoteAddress !== "" && !this.#options.isExempt(remoteAddress)) this.#note(remoteAddress);
+    if (this.#isWatched(remoteAddress)) this.#note(remoteAddress);
     return new Promise((resolve) => {
       const ring = () => {
         resolve(answer);

@@ -5,7 +5,7 @@ import { openLog } from "../../src/cli/log.ts";
 import { LoginGuard } from "../../src/server/login_guard.ts";
 import { Clock } from "../../src/server/clock.ts";
 import type { Happening } from "../../mod.ts";
-import { happening, turns } from "../embedding/waiting.ts";
+import { happening, turns, until } from "../embedding/waiting.ts";
 import { TestBroker } from "../support/broker.ts";
 import { ScramClient } from "./scram_client.ts";
 import { Served, usersText } from "./served.ts";
@@ -68,6 +68,23 @@ Deno.test("a flood of guesses at once is banned before it is all looked at, and 
   assert.ok(authenticator.asked < 10 + 8, `${authenticator.asked} of 200 were looked at`);
   assert.equal(codes.filter((each) => each === 0x86).length, authenticator.asked);
   assert.equal(codes.filter((each) => each === 0x8a).length, 200 - authenticator.asked);
+});
+
+Deno.test("logins of an exempt address do not wait for each other, and are never banned", async () => {
+  const gate = Promise.withResolvers<void>();
+  let asked = 0;
+  const authenticator: Authenticator = {
+    authenticate: async () => {
+      asked++;
+      await gate.promise;
+      return { refusal: "bad-user-name-or-password", reason: "" };
+    },
+  };
+  await using broker = await TestBroker.start({ authenticator, failedLogins: { banAfter: 3, isExempt: () => true } });
+  const codes = Array.from({ length: 30 }, () => code(broker, "wrong"));
+  await until(() => asked === 30, "all of them are looked at");
+  gate.resolve();
+  assert.deepEqual(new Set(await Promise.all(codes)), new Set([0x86]));
 });
 
 Deno.test("a flood of right passwords from one address is let in, some at a time", async () => {

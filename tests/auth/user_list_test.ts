@@ -1,6 +1,13 @@
+import fc from "fast-check";
 import assert from "node:assert/strict";
 import { formatHash, hashPassword, isPasswordOf, parseHash } from "../../src/auth/scrypt_hash.ts";
-import { formatUserList, parseUserList, type UserEntry, UserListError } from "../../src/auth/user_list.ts";
+import {
+  formatUserList,
+  parseUserList,
+  type UserEntry,
+  UserListError,
+  whyNoUserName,
+} from "../../src/auth/user_list.ts";
 
 /** Cheap, so that tests are quick. */
 const COST = { logN: 10, r: 1, p: 1 };
@@ -105,6 +112,31 @@ for (const [what, [text, message]] of Object.entries(MALFORMED)) {
     });
   });
 }
+
+Deno.test("property: what is written is read back, and any text is a list of users or refused in words", () => {
+  const entry = fc.record({
+    name: fc.string({ minLength: 1, maxLength: 60, unit: "grapheme" }).filter((name) =>
+      whyNoUserName(name) === undefined
+    ),
+    hash: fc.constant(hash),
+    groups: fc.array(fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/), { maxLength: 5 }),
+    isDisabled: fc.boolean(),
+  }, { noNullPrototype: true });
+  fc.assert(fc.property(fc.uniqueArray(entry, { selector: ({ name }) => name, maxLength: 10 }), (users) => {
+    assert.deepEqual([...parseUserList(formatUserList(users)).values()], users);
+  }));
+  const word = fc.oneof(
+    fc.constantFrom("weir-users 1", "\n", " ", '"', "\\", "#", HASH, "groups=", "disabled"),
+    fc.string(),
+  );
+  fc.assert(fc.property(fc.array(word), (words) => {
+    try {
+      parseUserList(`weir-users 1\n${words.join("")}`);
+    } catch (error) {
+      assert.ok(error instanceof UserListError, `${error}`);
+    }
+  }));
+});
 
 Deno.test("comments, empty lines and the ends of lines of Windows are read over", () => {
   const text = `weir-users 1\r\n# who\r\n\r\nalice\t${HASH}  groups=ops \t disabled\r\n`;
