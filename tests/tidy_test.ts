@@ -92,6 +92,12 @@ Deno.test("core, wire and protocol are pure, and core never waits", () => {
   hold("Cannot reach outside from a pure folder", purityProblems(sources, IMPURITIES));
 });
 
+Deno.test("the machines of the CoAP door are told the time and chance", () => {
+  const machines = sources.filter(({ path }) => path.startsWith("src/bridge/coap/"));
+  assert.ok(machines.length > 10);
+  hold("Cannot reach outside from a machine", purityProblems(machines, { bridge: new Set(OUTSIDE) }));
+});
+
 Deno.test("files keep their budget of lines", () => {
   hold("Cannot let a file grow over the budget: find the cut", fileProblems(sources, BUDGET, GIANTS));
 });
