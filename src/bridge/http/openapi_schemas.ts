@@ -1,0 +1,78 @@
+/** The documents of the bridge, as JSON Schema describes them. */
+
+const QOS = { type: "integer", enum: [0, 1, 2] };
+const SECONDS = { type: "integer", minimum: 0, maximum: 0xffff_ffff };
+const BASE64 = { type: "string", contentEncoding: "base64" };
+const ENCODING = { $ref: "#/components/schemas/Encoding" };
+const MESSAGES = { type: "array", items: { $ref: "#/components/schemas/Message" } };
+const PAIRS = {
+  type: "array",
+  items: { type: "array", items: { type: "string" }, minItems: 2, maxItems: 2 },
+  description: "Pairs of name and value, in order, with duplicates.",
+};
+
+const PROPERTIES = {
+  topic: { type: "string" },
+  payload: { type: "string", description: "As `encoding` says." },
+  encoding: ENCODING,
+  qos: QOS,
+  retain: { type: "boolean" },
+  expiry_seconds: SECONDS,
+  payload_is_utf8: { type: "boolean" },
+  content_type: { type: "string" },
+  response_topic: { type: "string" },
+  correlation_data: BASE64,
+  user_properties: PAIRS,
+};
+
+function object(properties: Readonly<Record<string, unknown>>, required: readonly string[] = Object.keys(properties)) {
+  return { type: "object", properties, required, additionalProperties: false };
+}
+
+export const SCHEMAS = {
+  Encoding: { type: "string", enum: ["base64", "text"], default: "base64" },
+  Publication: object(PROPERTIES, ["topic"]),
+  Message: object(
+    {
+      id: { type: "integer", description: "Where a session is kept: what an acknowledgement names." },
+      again: { type: "boolean", description: "It was sent before, and not acknowledged." },
+      ...PROPERTIES,
+    },
+    ["topic", "payload", "encoding", "qos", "retain"],
+  ),
+  Published: object({ status: { type: "string", enum: ["ok"] } }),
+  BatchAnswer: object({
+    results: {
+      type: "array",
+      items: object(
+        {
+          status: { type: "string", enum: ["ok", "refused"] },
+          outcome: { type: "string", description: "success, no-matching-subscribers, or why it was refused." },
+          detail: { type: "string" },
+        },
+        ["status", "outcome"],
+      ),
+    },
+  }),
+  PollAnswer: object({ session_present: { type: "boolean" }, messages: MESSAGES }),
+  RetainedAnswer: object(
+    { messages: MESSAGES, next: { type: "string", description: "The `after` to go on with, when there are more." } },
+    ["messages"],
+  ),
+  Acknowledgement: object({ through: { type: "integer", minimum: 0 } }),
+  Acknowledged: object({ settled: { type: "integer", minimum: 0 } }),
+  Health: object({ status: { type: "string", enum: ["healthy", "draining"] } }),
+  Problem: object(
+    {
+      type: { type: "string", pattern: "^urn:weir:problem:[-a-z]+$" },
+      title: { type: "string" },
+      status: { type: "integer" },
+      detail: { type: "string" },
+      errors: {
+        type: "array",
+        items: object({ index: { type: "integer" }, cause: { type: "string" }, detail: { type: "string" } }),
+      },
+    },
+    ["type", "title", "status", "detail"],
+  ),
+};
