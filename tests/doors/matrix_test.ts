@@ -1,0 +1,67 @@
+/** A message published through any door reaches subscribers behind every other one, with what both doors can say of it. */
+import assert from "node:assert/strict";
+import { WeirBroker } from "../../mod.ts";
+import { inTime } from "../embedding/waiting.ts";
+import { type Door, type Fact, type Facts, type QoS, type Shown } from "./door.ts";
+import { DOORS } from "./doors.ts";
+
+const FACTS: Facts = {
+  contentType: "application/json",
+  responseTopic: "reply/to/me",
+  correlationData: [0, 1, 255],
+  userProperties: [["key", "1"], ["key", "2"], ["other", "ä"]],
+};
+
+/** A session that polls is away most of the time. */
+const LIMITS = { queueQos0: true };
+
+/** What `to` shows of a message that `from` has said. */
+function expected(message: Shown, from: Door, to: Door): Shown {
+  const { topic, payload, ...facts } = message;
+  const both = Object.entries(facts).filter(([name]) => to.shows.has(name as Fact));
+  const said = both.map(([name, value]) => [name, from.sends.has(name as Fact) ? value : unsaid(name as Fact)]);
+  return { topic, payload, ...Object.fromEntries(said) };
+}
+
+function unsaid(fact: Fact): unknown {
+  return fact === "qos" ? 0 : fact === "retain" ? false : undefined;
+}
+
+/** Without what the door does not show, and what nobody has said. */
+function plain(message: Shown, to: Door): Shown {
+  const entries = Object.entries(message).filter(([name, value]) => {
+    return value !== undefined && (name === "topic" || name === "payload" || to.shows.has(name as Fact));
+  });
+  return Object.fromEntries(entries) as unknown as Shown;
+}
+
+for (const from of DOORS) {
+  for (const to of DOORS) {
+    Deno.test(`${from.name} to ${to.name}: every QoS, in order, with what both can say`, async () => {
+      await using broker = await WeirBroker.start({ sysIntervalMs: 0, shutdownTimeoutMs: 1_000, limits: LIMITS });
+      await using sender = await from.open(broker);
+      await using receiver = await to.open(broker);
+      const topic = "matrix/a";
+      const next = await receiver.subscribe(topic);
+      for (const qos of [0, 1, 2, 1, 0] as QoS[]) {
+        const message = { topic, payload: `"${from.name} ${qos}"`, qos, retain: false, ...FACTS };
+        await sender.publish(message);
+        const shown = await inTime(next(), `what ${from.name} has published with QoS ${qos}`);
+        assert.deepEqual(plain(shown, to), plain(expected(message, from, to), to));
+      }
+    });
+  }
+
+  Deno.test(`${from.name}: what is retained is there for every door that opens later`, async () => {
+    await using broker = await WeirBroker.start({ sysIntervalMs: 0, shutdownTimeoutMs: 1_000, limits: LIMITS });
+    await using sender = await from.open(broker);
+    const message = { topic: "matrix/kept", payload: '"kept"', qos: 1 as const, retain: true, ...FACTS };
+    await sender.publish(message);
+    for (const to of DOORS) {
+      await using receiver = await to.open(broker);
+      const next = await receiver.subscribe(message.topic);
+      const shown = await inTime(next(), `the retained message, by ${to.name}`);
+      assert.deepEqual(plain(shown, to), plain(expected(message, from, to), to));
+    }
+  });
+}
