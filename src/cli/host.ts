@@ -1,6 +1,7 @@
 /** What the commands use of the world, so that tests can hand them another one. */
 import { VARIABLES } from "../config/environment.ts";
 import { readBounded } from "../config/load.ts";
+import { heldPermissions } from "./permissions.ts";
 import type { Serve } from "./serve.ts";
 
 export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
@@ -22,6 +23,8 @@ export interface Host {
   exit(code: number): void;
   /** Called once the broker listens. */
   onServing(): void;
+  /** What the process may do, for people. */
+  permissions(): string;
   /** Loaded only when it is needed: `check` and `--help` do without the broker. */
   loadServe(): Promise<Serve>;
 }
@@ -46,6 +49,7 @@ export function processHost(onServing: () => void): Host {
     },
     exit: (code) => Deno.exit(code),
     onServing,
+    permissions: heldPermissions,
     loadServe: async () => (await import("../server/serve.ts")).serve,
   };
 }

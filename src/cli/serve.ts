@@ -36,7 +36,7 @@ export async function runServe(load: () => Config, host: Host): Promise<number> 
     return 1;
   }
   host.onServing();
-  for (const line of greeting(server, config)) host.print(line);
+  for (const line of greeting(server, config, host.permissions())) host.print(line);
   const stopped = stopWish.then(() => {
     host.print("Stopping: clients are told. Ctrl-C again stops at once.");
     return server!.stop();
@@ -80,7 +80,7 @@ function listenToSignals(host: Host): Promise<void> {
   return promise;
 }
 
-function greeting(server: RunningServer, config: Config): string[] {
+function greeting(server: RunningServer, config: Config, permissions: string): string[] {
   const { httpListener: http, coapListener: coap } = server;
   const bridges = [http, coap].filter((door) => door !== undefined);
   const width = Math.max(...[...server.listeners, ...bridges].map(({ name }) => name.length));
@@ -99,6 +99,7 @@ function greeting(server: RunningServer, config: Config): string[] {
     ...http === undefined ? [] : [line(http, `  HTTP${tlsNote(config.http!.tls).replace("  TLS", " over TLS")}`)],
     ...coap === undefined ? [] : [line(coap, "  CoAP over UDP")],
     `Data: ${visible(server.dataDescription, MESSAGE_CHARACTERS_MAX)}.`,
+    `It may ${permissions}.`,
     "Try it:",
     `  mosquitto_sub${target} -t 'hello/#' -v`,
     `  mosquitto_pub${target} -t hello/world -m hi`,

@@ -30,6 +30,7 @@ Deno.test("the start says where, what is kept, and how to try it; a signal stops
     "Weir is ready for MQTT clients.",
     "  tcp  127.0.0.1:1883",
     "Data: in memory only, lost at stop.",
+    "It may use the network.",
     "Try it:",
     "  mosquitto_sub -t 'hello/#' -v",
     "  mosquitto_pub -t hello/world -m hi",
@@ -104,7 +105,7 @@ auth:
   await started;
   host.signal("SIGINT");
   await code;
-  assert.equal(host.printed[4], "  mosquitto_sub -h 10.1.2.3 -p 1999 -u NAME -P PASSWORD -t 'hello/#' -v");
+  assert.equal(host.printed[5], "  mosquitto_sub -h 10.1.2.3 -p 1999 -u NAME -P PASSWORD -t 'hello/#' -v");
 });
 
 Deno.test("options win over file and environment", async () => {

@@ -67,6 +67,10 @@ export class FakeHost implements Host {
     this.events.push("serving");
   }
 
+  permissions(): string {
+    return "use the network";
+  }
+
   loadServe(): Promise<Serve> {
     return Promise.resolve(this.#options.serve!);
   }

@@ -376,6 +376,23 @@ Deno.test("a listener that everybody needs a certificate for may face other mach
   assert.match(open("request")[0], /can be reached from other machines/);
 });
 
+Deno.test("no door opens to other machines without a word about who may come in", () => {
+  const doors = {
+    tcp: 'tcp_addr: ":1883"',
+    listener: 'listeners: [{ name: b, addr: "0.0.0.0:1884" }]',
+    tls: 'listeners: [{ name: b, addr: "0.0.0.0:8883", cert_file: c, key_file: k }]',
+    http: 'http_enabled: true, http_addr: ":8080"',
+    coap: 'coap_enabled: true, coap_addr: ":5683"',
+  };
+  for (const [name, door] of Object.entries(doors)) {
+    const server = `server: { ${door} }\n`;
+    assert.match(problemsOf(server).join(), /can be reached from other machines/, name);
+    assert.deepEqual(problemsOf(`${server}auth: { allow_anonymous: true }`), [], name);
+    assert.deepEqual(problemsOf(`${server}auth: { users_file: u, acl_default: deny }`), [], name);
+    assert.match(problemsOf(`${server}auth: { allow_anonymous: false }`).join(), /nobody could connect/, name);
+  }
+});
+
 Deno.test("users, or a word, open a listener to other machines", () => {
   assert.equal(
     load(`server: { tcp_addr: :1883 }\nauth: { acl_default: deny, scram: { users: [${SCRAM_USER}] } }`).listeners[0]

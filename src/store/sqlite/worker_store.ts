@@ -29,16 +29,7 @@ export class WorkerStore implements Store {
       type: "module",
       name: "weir-store",
       deno: {
-        permissions: {
-          read: [folder],
-          write: [folder],
-          net: false,
-          env: false,
-          run: false,
-          ffi: false,
-          sys: false,
-          import: false,
-        },
+        permissions: workerPermissions(folder),
       },
     } as WorkerOptions);
     this.#worker.onmessage = ({ data }: MessageEvent<StoreReply>) => this.#onReply(data);
@@ -113,4 +104,10 @@ export class WorkerStore implements Store {
     this.#failure = error;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
+}
+
+/** The Worker has its folder and nothing else. */
+export function workerPermissions(folder: string): Deno.PermissionOptionsObject {
+  const nothing = { net: false, env: false, run: false, ffi: false, sys: false, import: false };
+  return { read: [folder], write: [folder], ...nothing };
 }
