@@ -92,6 +92,9 @@ export class BrokerOfQueues {
   /** Every mutation that was committed, for tests of what is written. */
   readonly written: QueueMutation[] = [];
   pages = 0;
+  /** Whether the store takes its time: what it is asked is answered when `answer` says so. */
+  isSlow = false;
+  readonly pending: QueueLoad[] = [];
   /** Called for every commit, also for one of nothing, once it has been made. */
   onCommit: (writes: readonly QueueMutation[], happenings: readonly Happening[]) => void = () => {};
 
@@ -178,12 +181,22 @@ export class BrokerOfQueues {
       this.onCommit(writes, [...effects.happenings]);
       loads = [...effects.queueLoads];
       effects.clear();
-      for (const load of loads) {
-        if (load.kind === "page") this.pages++;
-        if (load.kind === "page") this.queues.refill(load, this.store.page(load.request), this.turn);
-        else if (load.kind === "delays") this.queues.delaysDue(this.store.delaysDue(load.now, load.limit), this.turn);
-        else this.queues.compacted(this.store.compact(load.request));
-      }
+      if (this.isSlow) this.pending.push(...loads.splice(0));
+      for (const load of loads) this.#answer(load);
     }
+  }
+
+  /** The store answers one of the things that it was asked. */
+  answer(nth = 0): void {
+    const [load] = this.pending.splice(nth % Math.max(1, this.pending.length), 1);
+    if (load !== undefined) this.#answer(load);
+    this.settle();
+  }
+
+  #answer(load: QueueLoad): void {
+    if (load.kind === "page") this.pages++;
+    if (load.kind === "page") this.queues.refill(load, this.store.page(load.request), this.turn);
+    else if (load.kind === "delays") this.queues.delaysDue(this.store.delaysDue(load.now, load.limit), this.turn);
+    else this.queues.compacted(this.store.compact(load.request));
   }
 }

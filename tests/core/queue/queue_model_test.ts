@@ -22,6 +22,7 @@ const WEIGHTS = {
   "time": 6,
   "restart": 1,
   "seek": 1,
+  "answer": 8,
   "take out": 1,
   "purge": 0.2,
   "end of a group": 0.3,
@@ -59,6 +60,7 @@ const anyWorld = fc.record({
   ageMs: fc.constantFrom(Infinity, Infinity, 120_000),
   hasFilters: fc.boolean(),
   hasPriorities: fc.boolean(),
+  isSlow: fc.boolean(),
 });
 
 type Kind = typeof anyWorld extends fc.Arbitrary<infer T> ? T : never;
@@ -98,6 +100,7 @@ class Player {
     const limits = { ...letters.limits, messages: kind.letters ?? Infinity };
     const hasLetters = kind.hasDeadLetters && kind.letters !== undefined && !kind.hasPriorities && !kind.hasFilters;
     this.#world = new World(definition, hasLetters ? { ...letters, limits } : undefined);
+    this.#world.broker.isSlow = kind.isSlow;
   }
 
   run(step: Step): void {
@@ -114,6 +117,7 @@ class Player {
     else if (what === "join" && world.consumers.length < 8) this.#join(queue, step);
     else if (what === "restart") this.#restart(queues[0], step);
     else if (what === "purge" && b % 4 === 0) world.purge(queue);
+    else if (what === "answer") world.answer(a);
     else if (what === "take out") this.#takeOut(b % 3 === 0 ? queues[0] : queues[queues.length - 1], step);
     else if (what === "seek" && groups.length > 0) world.seek(queue, groups[a % groups.length], STARTS[c % 4]);
     else if (what === "end of a group" && groups.length > 0) world.deleteGroup(queue, groups[a % groups.length]);
@@ -177,6 +181,7 @@ class Player {
   /** Everything that is owed comes when everybody works. */
   finish(): void {
     const world = this.#world;
+    world.hurry();
     for (const consumer of [...world.consumers]) world.setRoom(consumer, true);
     for (const queue of world.queues.values()) {
       for (const { name: group } of [...queue.groups.values()]) {

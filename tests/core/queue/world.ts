@@ -163,6 +163,16 @@ export class World {
     this.broker.settle();
   }
 
+  answer(nth: number): void {
+    this.broker.answer(nth);
+  }
+
+  /** From now on the store answers at once. */
+  hurry(): void {
+    this.broker.isSlow = false;
+    while (this.broker.pending.length > 0) this.broker.answer();
+  }
+
   setRoom(consumer: Watched, hasRoom: boolean): void {
     consumer.hasRoom = hasRoom;
     if (hasRoom) this.broker.queues.pump(consumer.member, this.broker.turn);
@@ -229,6 +239,7 @@ export class World {
 
   /** The broker goes down, perhaps before something that it decided was committed, and comes back. */
   restart(lose: () => void): void {
+    const { isSlow } = this.broker;
     lose();
     this.broker.turn.effects.clear();
     this.events.length = 0;
@@ -236,6 +247,7 @@ export class World {
     for (const queue of this.queues.values()) for (const group of queue.groups.values()) group.forgetHolders();
     this.#expected = {};
     this.broker = this.#watch(this.broker.restarted());
+    this.broker.isSlow = isSlow;
   }
 
   advance(milliseconds: number): void {
@@ -276,6 +288,7 @@ export class World {
     }
     this.#comparePositions(queue, group);
     if (queue.definition.ordering === "partition" && members.length > 0) this.#compareShares(queue, members);
+    if (this.broker.pending.length > 0) return; // the store knows more
     for (const message of queue.present) {
       if (!queue.isEligible(message, group, this.now)) continue;
       const owners = queue.definition.ordering === "partition"
