@@ -74,6 +74,24 @@ export type {
   StoredWill,
 } from "./src/core/mutation.ts";
 export type { Identity, Origin, PageRequest, Policy, PublishFacts, Store } from "./src/core/ports.ts";
+export { DEFAULT_QUEUE } from "./src/core/queue/definition.ts";
+export type { GroupStart } from "./src/core/queue/group_start.ts";
+export type { QueueStatistics } from "./src/core/queue/queue_statistics.ts";
+export type {
+  QueueGroupMemberView,
+  QueueGroupPlaceView,
+  QueueGroupView,
+  QueueLogView,
+  QueuePartitionView,
+  QueueView,
+} from "./src/core/queue/views.ts";
+export type {
+  QueueCompaction,
+  QueueCompactionRequest,
+  QueueDelayPage,
+  QueuePageRequest,
+  QueueStore,
+} from "./src/core/queue/ports.ts";
 export type {
   QueueBackoff,
   QueueDefinition,
@@ -84,12 +102,15 @@ export type {
 } from "./src/core/queue/definition.ts";
 export type {
   QueueMutation,
+  QueueSegment,
   StoredQueueConsumer,
   StoredQueueDelay,
   StoredQueueFailure,
   StoredQueueGroup,
   StoredQueueKey,
   StoredQueueLog,
+  StoredQueuePosition,
+  StoredQueues,
 } from "./src/core/queue/mutation.ts";
 export type { DeadLetterCause, DeadLetterOrigin, QueueEntry, QueueRecord } from "./src/core/queue/record.ts";
 export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts";
@@ -99,12 +120,27 @@ export type { ReceivedMessage } from "./src/server/local_subscription.ts";
 export type { FetchHandler, ListenHttpOptions } from "./src/server/http_listener.ts";
 export type { ListenerAddress, ListenOptions, ListenTlsOptions } from "./src/server/listeners.ts";
 export type { FailedLoginOptions } from "./src/server/login_guard.ts";
-export type { BrokerOptions, ConnectionOptions, ListenerPolicy, ProtocolOptions } from "./src/server/options.ts";
 export type { OutgoingMessage, SubscribeOptions } from "./src/server/program_options.ts";
 export { WeirBroker } from "./src/server/weir_broker.ts";
 export type { RateLimitOptions } from "./src/server/metering.ts";
 export type { RateLimits, ScopedRates } from "./src/protocol/rate_limiter.ts";
 export type { Rate } from "./src/protocol/token_bucket.ts";
+export type {
+  BrokerOptions,
+  ConnectionOptions,
+  ListenerPolicy,
+  ProtocolOptions,
+  QueueBrokerOptions,
+} from "./src/server/options.ts";
+export type {
+  BrokerQueues,
+  ConsumeQueueOptions,
+  DeadLetter,
+  DeadLetterRange,
+  QueueMessage,
+  QueueOptions,
+  QueueReader,
+} from "./src/server/queue_api.ts";
 export { MemoryStore } from "./src/store/memory.ts";
 export type { TlsOptions } from "./src/transport/tls.ts";
 export type { ByteStreams } from "./src/transport/transport.ts";

@@ -5,6 +5,7 @@ import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts"
 import { buildRateLimits } from "./build_ratelimit.ts";
 import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
 import { hasIdentities } from "./identity_clash.ts";
+import { buildQueues } from "./build_queues.ts";
 import { httpTls, type TlsKeys } from "./tls_clash.ts";
 import type {
   AclRule,
@@ -35,6 +36,7 @@ export function buildConfig({ values, lists }: Pick<Reading, "values" | "lists">
     limits,
     protocol: buildProtocol(values),
     sys: { intervalMs: values["broker.sys_interval"] },
+    queues: buildQueues(values, lists.queues),
     auth: buildAuth({ values, lists }, rules),
     rateLimits: buildRateLimits(values),
     log: { level: values["log.level"], format: values["log.format"] },

@@ -2,6 +2,7 @@
 import { noRules } from "./acl_clash.ts";
 import { type Clash, hasIdentities, identityClashes, placeOf, whereOf } from "./identity_clash.ts";
 import type { Problem } from "./problem.ts";
+import { queueClashes } from "./queue_clash.ts";
 import type { Reading } from "./reading.ts";
 import { type Address, formatAddress, isLoopback } from "./text_type.ts";
 import { halfTls } from "./tls_clash.ts";
@@ -38,6 +39,7 @@ export function findClashes(reading: Reading): Problem[] {
     ...halfTls(reading),
     ...sameUsers(reading),
     ...tooLongExpiry(reading),
+    ...queues(reading),
   ];
   if (!isWrong(wrong, "server")) clashes.push(...noDoor(doors));
   if (!isWrong(wrong, "auth")) {
@@ -140,6 +142,11 @@ function* openDoors(reading: Reading, doors: readonly Door[]): Iterable<Clash> {
         `or stay on this machine with 127.0.0.1:${address.port}`,
     };
   }
+}
+
+function queues(reading: Reading): Clash[] {
+  const isWritten = (path: string) => reading.places.has(path);
+  return queueClashes(reading, isWritten).map(({ path, text }) => ({ path, message: () => text }));
 }
 
 /** A default that nobody wrote is cut silently instead. */

@@ -1,6 +1,7 @@
 /** The configuration as the running broker sees it: every key decided, every unit in the name, nothing optional but what may be absent.
  * `load.ts` makes it from YAML and the environment; nothing else reads either. */
 import type { Limits } from "../core/limits.ts";
+import type { QueueDefinition } from "../core/queue/definition.ts";
 
 /** Everything that a start of the broker needs to know. */
 export interface Config {
@@ -15,6 +16,7 @@ export interface Config {
   readonly limits: Limits;
   readonly protocol: ProtocolConfig;
   readonly sys: SysConfig;
+  readonly queues: QueuesConfig;
   readonly auth: AuthConfig;
   readonly rateLimits: RateLimitConfig;
   readonly log: LogConfig;
@@ -123,6 +125,17 @@ export interface ProtocolConfig {
 export interface SysConfig {
   /** How often they are published; 0 is never. */
   readonly intervalMs: number;
+}
+
+/** Durable queues. */
+export interface QueuesConfig {
+  /** What a queue is that is made by its first use. */
+  readonly template: Omit<QueueDefinition, "name">;
+  readonly autoCreate: boolean;
+  /** Queues, dead letters not counted, beyond which none is made by itself. */
+  readonly queuesMax: number;
+  /** Those that are there from the start. */
+  readonly definitions: readonly QueueDefinition[];
 }
 
 /** Who may connect. */

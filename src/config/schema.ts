@@ -13,6 +13,7 @@ import {
   STORAGE_SETTINGS,
 } from "./settings/operation.ts";
 import { EXTERNAL_SETTINGS, FAILED_LOGIN_SETTINGS, JWT_SETTINGS, USERS_SETTINGS } from "./settings/identity.ts";
+import { QUEUE_FIELDS, QUEUE_SETTINGS } from "./settings/queue.ts";
 import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
 import { RATELIMIT_SETTINGS } from "./settings/ratelimit.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
@@ -22,6 +23,9 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   server: "Where clients connect, and what holds for every connection.",
   broker: "Messages and topics, and what MQTT 5 clients are told about them in CONNACK.",
   session: "What is kept for a client, connected or not.",
+  queue:
+    "What durable queues are that do not say otherwise under `queues`: those that are made by their first use, too.",
+  queues: "Durable queues that are there from the start.",
   auth: "Who may connect, and what clients may do.",
   ratelimit:
     "How much clients may do in which time, for each address, client id and user. Times without use are saved up to the burst.",
@@ -36,6 +40,7 @@ export const SETTINGS = {
   ...COAP_SETTINGS,
   ...BROKER_SETTINGS,
   ...SESSION_SETTINGS,
+  ...QUEUE_SETTINGS,
   ...AUTH_SETTINGS,
   ...CERTIFICATE_SETTINGS,
   ...USERS_SETTINGS,
@@ -54,6 +59,19 @@ export const LISTS = {
     fields: LISTENER_FIELDS,
     about: "More listeners beside `server.tcp_addr`, each with its own address and, where it differs, its own rules.",
     example: ["name: legacy", 'addr: "127.0.0.1:1884"', "protocol: v3", "max_connections: 500"],
+  },
+  queues: {
+    fields: QUEUE_FIELDS,
+    about:
+      "One entry a queue. A queue that is there already gets what is written here, but for `type` and `ordering`, which stay what they " +
+      "were: another one stops the start.",
+    example: [
+      "name: orders",
+      "partitions: 50",
+      'topics: ["shop/+/orders"]',
+      "retention: { retention_time: 7d }",
+      "retry: { max_retries: 5, initial_backoff: 1s }",
+    ],
   },
   "auth.scram.users": {
     fields: SCRAM_USER_FIELDS,

@@ -21,9 +21,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   hooks: "blocking hooks",
   metrics: "metrics",
   otel: "OpenTelemetry",
-  queue: "durable queues",
-  queue_manager: "durable queues",
-  queues: "durable queues",
+  "queue.replication": "replication of queues",
   webhook: "webhooks",
 };
 
@@ -48,6 +46,7 @@ const REPLACED: Readonly<Record<string, string>> = {
     "MQTT 5 allows no resending on a live connection; messages are sent again when the client reconnects",
   "broker.max_retries":
     "MQTT 5 allows no resending on a live connection; messages are sent again when the client reconnects",
+  queue_manager: "copying into queues is part of the publish, and what a group has settled is committed at once",
   "session.max_send_queue_size": "see server.outbox_max_bytes",
   "session.disconnect_on_full": "see server.tcp_write_timeout",
   "session.inflight_overflow": "messages beyond session.max_inflight_messages always wait in the session's queue",
@@ -66,11 +65,29 @@ export function unsupported(path: string): string | undefined {
 
 /** As {@link unsupported}, for a key of an entry in a list. */
 export function unsupportedInList(list: string, key: string): string | undefined {
+  if (list === "queues") return unsupportedInQueue(key);
   if (list !== "server.listeners") return undefined;
   if (LISTENER_UNSUPPORTED.test(key)) {
     return "there is no such key in Weir: see cert_file, key_file, client_auth, ca_file, crl_file and min_version";
   }
   return key === "path" || key === "allowed_origins" ? notSupported("MQTT over WebSocket") : undefined;
+}
+
+/** Keys of queues elsewhere, each with what to do. */
+const QUEUE_REPLACED: Readonly<Record<string, string>> = {
+  "retention.max_age": "see retention.retention_time",
+  "retention.max_length_bytes": "see retention.retention_bytes",
+  "retention.max_length_messages": "see retention.retention_messages",
+  "dlq.topic": "dead letters are in $queue/<name>/$dlq",
+  ack_durability: "see storage.sync",
+  primary_group: "groups are independent of one another",
+  reserved: "a queue takes what its topics say",
+};
+
+function unsupportedInQueue(key: string): string | undefined {
+  if (key === "replication" || key.startsWith("replication.")) return notSupported("replication of queues");
+  if (!Object.hasOwn(QUEUE_REPLACED, key)) return undefined;
+  return `there is no such key in Weir: ${QUEUE_REPLACED[key]}`;
 }
 
 function notSupported(part: string): string {

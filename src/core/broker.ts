@@ -4,6 +4,8 @@ import type { DisconnectCause } from "./happening.ts";
 import { assertLimits, type Limits } from "./limits.ts";
 import type { Message, QoS } from "./message.ts";
 import type { Identity, Origin, Peer } from "./ports.ts";
+import { queueAddressOf } from "./queue/address.ts";
+import type { ConsumeOptions, SessionQueues } from "./queue/session_queues.ts";
 import { type Outcome, Refusal } from "./refusal.ts";
 import { Retained } from "./retained.ts";
 import { routeEntry } from "./route.ts";
@@ -42,6 +44,15 @@ export interface DetachOptions {
   readonly expirySeconds?: number;
 }
 
+/** What a SUBSCRIBE asks for. */
+export interface SubscribeOrder {
+  /** 0 when nobody waits for an answer. */
+  readonly packetId: number;
+  readonly requests: readonly SubscribeRequest[];
+  /** What it says about filters of durable queues. */
+  readonly consume?: ConsumeOptions;
+}
+
 /** The broker's decisions: who is attached, who gets which message, what is kept. Pure and synchronous: every method works on the
  * `turn` it is handed, whose effects say what to persist and what to send, and never waits. */
 export class Broker {
@@ -49,13 +60,16 @@ export class Broker {
   readonly sessions = new SessionTable();
   readonly retained = new Retained();
   readonly subscriptions: Subscriptions;
+  /** The durable queues; null in a broker without any, where `$queue/...` is a topic like others. */
+  readonly queues: SessionQueues | null;
   readonly #retainedExpiry = new Deadlines<Message>();
   readonly #retainedDeadlines = new Map<string, Deadline<Message>>();
 
   /** @throws {RangeError} when limits contradict each other. */
-  constructor(limits: Limits) {
+  constructor(limits: Limits, queues: SessionQueues | null = null) {
     assertLimits(limits);
     this.limits = limits;
+    this.queues = queues;
     this.subscriptions = new Subscriptions(limits, this.retained);
   }
 
@@ -86,10 +100,11 @@ export class Broker {
     this.#setWill(session, request.will, turn);
     turn.effects.connack(request.peer, present !== undefined);
     if (present === undefined) return session;
-    if (request.mayKeep !== undefined && this.subscriptions.prune(session, request.mayKeep, turn) > 0) {
+    if (request.mayKeep !== undefined && this.prune(session, request.mayKeep, turn) > 0) {
       this.#handOnDenied(session, turn);
     }
     session.resume(turn);
+    this.queues?.attached(session, turn);
     return session;
   }
 
@@ -99,8 +114,10 @@ export class Broker {
     turn.statistics.clientsConnected--;
     turn.effects.happenings.push({ kind: "client-disconnected", clientId: session.clientId, cause: options.cause });
     session.pause();
+    const { cause } = options;
+    this.queues?.detached(session, cause, turn);
     if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
-    if (options.cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
+    if (cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
     if (!session.isDurable) {
       if (!this.#asksForSpilled(session, turn)) return this.#end(session, "disconnected", turn);
       return this.sessions.schedule({ session, what: "expiry" }, turn.now + HAND_ON_MS);
@@ -118,13 +135,20 @@ export class Broker {
     if (turn.watchesMessages) {
       turn.effects.happenings.push({ kind: "message-published", clientId: sender?.clientId, message: message.own() });
     }
+    if (this.queues !== null) {
+      if (queueAddressOf(message.topic) !== undefined) return this.queues.publish(message, sender, turn);
+      if (!message.topic.isReserved) this.queues.capture(message, turn);
+    }
     if (message.retain) this.#retain(message, turn);
     return this.#distribute(message, sender, turn);
   }
 
   /** To be asked before {@link publish} of what a client or the program wants to publish.
-   * @throws {Refusal} quota-exceeded when the message would have to be stored and there is no room for it. */
+   * @throws {Refusal} quota-exceeded when the message would have to be stored and there is no room for it.
+   * @throws {Refusal} what the queue that it is for says */
   assertStorable(message: Message, sender: Session | null, turn: Turn): void {
+    const address = this.queues === null ? undefined : queueAddressOf(message.topic);
+    if (address !== undefined) this.queues!.assertTaken(message, address, turn);
     if (!turn.isStoreFull || !this.#wouldStore(message, sender)) return;
     throw new Refusal("quota-exceeded", `Cannot publish to ${quoted(message.topic.name)}: the disk is full`);
   }
@@ -136,10 +160,14 @@ export class Broker {
   }
 
   /** Subscribes, says SUBACK (unless the packet id is 0: the program waits for none), and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). */
-  subscribe(session: Session, packet: { packetId: number; requests: readonly SubscribeRequest[] }, turn: Turn): void {
+  subscribe(session: Session, packet: SubscribeOrder, turn: Turn): void {
     const toReplay: SubscriptionOptions[] = [];
     const answers = packet.requests.map((request) => {
       const isNew = typeof request === "string" || !session.subscriptions?.has(request.filter);
+      const { queues } = this;
+      if (queues !== null && typeof request !== "string" && queues.isQueueFilter(request.filter)) {
+        return queues.subscribe(session, { options: request, consume: packet.consume }, turn);
+      }
       const answer = this.subscriptions.subscribe(session, request, turn);
       if (typeof request === "string" || typeof answer === "string") return answer;
       if (request.retainHandling === 0 || (request.retainHandling === 1 && isNew)) toReplay.push(request);
@@ -147,13 +175,23 @@ export class Broker {
     });
     if (session.peer !== null && packet.packetId !== 0) turn.effects.suback(session.peer, packet.packetId, answers);
     for (const options of toReplay) this.subscriptions.replay(session, options, turn);
+    this.queues?.start(session, turn);
     session.pump(turn);
   }
 
   /** Unsubscribes and says UNSUBACK; what is under way already is still delivered ([MQTT-3.10.4-3]). */
   unsubscribe(session: Session, packet: { packetId: number; filters: readonly string[] }, turn: Turn): void {
-    const answers = packet.filters.map((filter) => this.subscriptions.unsubscribe(session, filter, turn));
+    const answers = packet.filters.map((filter) => {
+      return this.queues?.unsubscribe(session, filter, turn) ?? this.subscriptions.unsubscribe(session, filter, turn);
+    });
     if (session.peer !== null) turn.effects.unsuback(session.peer, packet.packetId, answers);
+  }
+
+  /** Takes back the subscriptions that a session may not have any more, to durable queues as well; answers how many. */
+  prune(session: Session, mayKeep: (filter: string, qos: QoS) => boolean, turn: Turn): number {
+    const consumers = [...session.consumers.values()].filter(({ stored }) => !mayKeep(stored.filter, stored.qos));
+    for (const { stored } of consumers) this.queues!.unsubscribe(session, stored.filter, turn);
+    return consumers.length + this.subscriptions.prune(session, mayKeep, turn);
   }
 
   /** Takes back what the program itself subscribed to: what waits for it in shared groups goes to other members. With `unread`, so does
@@ -176,11 +214,16 @@ export class Broker {
     for (let due = this.#retainedExpiry.take(turn.now); due !== undefined; due = this.#retainedExpiry.take(turn.now)) {
       this.#clearRetained(due.topic.name, turn);
     }
+    this.queues?.queues.tick(turn);
   }
 
   /** When {@link tick} is wanted next, in milliseconds; Infinity when nothing waits. */
   get nextDeadline(): number {
-    return Math.min(this.sessions.nextDeadline, this.#retainedExpiry.next);
+    return Math.min(
+      this.sessions.nextDeadline,
+      this.#retainedExpiry.next,
+      this.queues === null ? Infinity : this.queues.queues.nextDeadline,
+    );
   }
 
   /** Publishes the will that a crash left behind and whose session is gone. */
@@ -188,7 +231,7 @@ export class Broker {
     turn.effects.writes.push({ kind: "will-cleared", clientId });
     const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId, message });
-    this.publish(message, null, turn);
+    this.#publishIfTaken(message, null, turn);
   }
 
   /** Puts a retained message in its place without storing it: it is stored already. */
@@ -212,6 +255,10 @@ export class Broker {
 
   /** The end of a retained message is not stored, it gives room. */
   #wouldStore(message: Message, sender: Session | null): boolean {
+    if (this.queues !== null) {
+      const address = queueAddressOf(message.topic);
+      if (address !== undefined) return address.verb === undefined;
+    }
     if (message.retain && message.payloadEnd > message.payloadStart) return true;
     if (message.qos === 0) return false; // what would wait for who is offline is dropped
     if (message.qos === 2 && sender?.isStored) return true; // its packet id
@@ -287,6 +334,7 @@ export class Broker {
       turn.effects.happenings.push({ kind: "session-taken-over", clientId: before.clientId });
       turn.statistics.clientsConnected--;
       before.pause();
+      this.queues?.detached(before, "session-taken-over", turn);
       const { will } = before;
       if (will !== null && will.delaySeconds === 0) this.#publishWill(before, turn); // its connection has closed without DISCONNECT
     }
@@ -332,12 +380,25 @@ export class Broker {
     if (will.isAllowed?.() === false) return turn.drop(session.clientId, will.topic.name, "not-authorized");
     const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId: session.clientId, message });
-    this.publish(message, session, turn);
+    this.#publishIfTaken(message, session, turn);
+  }
+
+  /** A will has nobody who could be told that a queue does not take it. */
+  #publishIfTaken(message: Message, sender: Session | null, turn: Turn): void {
+    try {
+      const address = this.queues === null ? undefined : queueAddressOf(message.topic);
+      if (address !== undefined) this.queues!.assertTaken(message, address, turn);
+      this.publish(message, sender, turn);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      turn.drop(sender?.clientId ?? "", message.topic.name, "refused");
+    }
   }
 
   /** The session is over: its will is due at the latest now, then everything of it goes. */
   #end(session: Session, cause: "clean-start" | "disconnected" | "expired", turn: Turn): void {
     session.pause();
+    this.queues?.ended(session, turn);
     this.sessions.cancel(session);
     this.subscriptions.deleteAll(session, turn); // first, or its own share of a group could be the one to get its will
     this.#publishWill(session, turn);

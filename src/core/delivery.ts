@@ -1,5 +1,6 @@
 import type { Message, QoS } from "./message.ts";
 import type { SharedGroup } from "./shared.ts";
+import type { Turn } from "./turn.ts";
 
 /** Where a delivery stands: waiting in the queue, sent and unacknowledged, or (QoS 2) received by the client and released. */
 export type DeliveryState = "waiting" | "sent" | "released";
@@ -10,6 +11,19 @@ export interface DeliveryTerms {
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[] | null;
   readonly group: SharedGroup | null;
+}
+
+/** How a client has answered: by PUBACK or PUBREC. */
+export interface Acknowledgement {
+  /** Below 0x80 is success; 0 where the version has none. */
+  readonly reasonCode: number;
+  /** Empty when it said nothing. */
+  readonly reason: string;
+}
+
+/** A message that a consumer group has given to a session. */
+export interface Hold {
+  acknowledge(answer: Acknowledgement, turn: Turn): void;
 }
 
 /** One message on its way to one session. A view: the message is shared and stays as it is. */
@@ -27,6 +41,10 @@ export class Delivery {
   state: DeliveryState = "waiting";
   /** Retained messages sent for a new subscription do not count against the queue's limits. */
   isReplay = false;
+  /** Comes from a durable queue, which keeps it and gives it out again: it does not outlive the connection. */
+  isQueued = false;
+  /** Whom the acknowledgement is told; null once that is done or the queue has taken it back. */
+  hold: Hold | null = null;
 
   constructor(message: Message, terms: DeliveryTerms) {
     this.message = message;

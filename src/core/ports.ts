@@ -1,4 +1,5 @@
 import type { QoS } from "./message.ts";
+import type { QueueStore } from "./queue/ports.ts";
 import type { Mutation, StoredPage, StoredState } from "./mutation.ts";
 
 /** A live connection as the core sees it. The shell owns it; the core names it in its sends and asks nothing but this. */
@@ -70,6 +71,8 @@ export interface Store {
   readonly isFull?: boolean;
   /** Does some housekeeping, a bounded piece of it; true when more waits. Called every second or so, never during a commit. */
   maintain?(): boolean | Promise<boolean>;
+  /** What keeps durable queues. Without it the broker has none, and `$queue/...` is refused. */
+  readonly queues?: QueueStore;
   /** Gives everything back to the system; nothing is committed after it. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { Broker } from "./broker.ts";
 import { Delivery } from "./delivery.ts";
 import { Message, messageSource } from "./message.ts";
 import type { StoredBody, StoredDelivery, StoredPage, StoredState } from "./mutation.ts";
+import type { StoredQueues } from "./queue/mutation.ts";
 import { Session } from "./session.ts";
 import type { Topic } from "./topic.ts";
 import type { Turn } from "./turn.ts";
@@ -9,6 +10,8 @@ import type { Turn } from "./turn.ts";
 /** What a restart needs beside the stored state: topics come with their UTF-8 bytes, which the core cannot make. */
 export interface RestoreOptions {
   readonly state: StoredState;
+  /** Undefined without durable queues. */
+  readonly queues?: StoredQueues;
   topicOf(name: string): Topic;
 }
 
@@ -17,6 +20,7 @@ export interface RestoreOptions {
 export function restore(broker: Broker, options: RestoreOptions, turn: Turn): void {
   const { state } = options;
   const messages = messagesOf(state.bodies, options.topicOf);
+  if (options.queues !== undefined) broker.queues!.queues.restore(options.queues, turn);
   turn.skipIds({ bodyId: state.lastBodyId, sequence: state.lastSequence });
   for (const { clientId, username, expirySeconds } of state.sessions) {
     const session = new Session(clientId, username);
@@ -28,6 +32,7 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
     const session = broker.sessions.get(clientId);
     if (session !== undefined) broker.subscriptions.restore(session, subscription, turn);
   }
+  if (options.queues !== undefined) restoreConsumers(broker, options.queues, turn);
   for (const { topic, bodyId } of state.retained) {
     const message = messages.get(bodyId);
     if (message !== undefined && message.topic.name === topic) broker.restoreRetained(message);
@@ -49,6 +54,17 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
     broker.scheduleOffline(broker.sessions.get(saved.clientId)!, offlineSince);
   }
   broker.tick(turn);
+}
+
+/** Groups that nobody named are gone with the sessions that did not outlive the broker. */
+function restoreConsumers(broker: Broker, { consumers, groups }: StoredQueues, turn: Turn): void {
+  for (const stored of consumers) {
+    const session = broker.sessions.get(stored.clientId);
+    if (session !== undefined) broker.queues!.restore(session, stored);
+  }
+  for (const { clientId } of groups) {
+    if (clientId !== "" && broker.sessions.get(clientId) === undefined) broker.queues!.queues.endClient(clientId, turn);
+  }
 }
 
 /** The deliveries of a page from the store. */

@@ -1,8 +1,9 @@
-import { Delivery } from "./delivery.ts";
+import { type Acknowledgement, Delivery, type Hold } from "./delivery.ts";
 import { DeliveryQueue } from "./delivery_queue.ts";
 import { Inflight } from "./inflight.ts";
 import type { Message, QoS } from "./message.ts";
 import type { Identity, Peer } from "./ports.ts";
+import type { SessionConsumer } from "./queue/session_consumer.ts";
 import type { RouteEntry } from "./route.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Turn } from "./turn.ts";
@@ -12,6 +13,9 @@ import type { Will } from "./will.ts";
 const PUMP_MAX = 256;
 
 const NONE: readonly Delivery[] = [];
+const NO_CONSUMERS: Map<string, SessionConsumer> = new Map();
+
+const ACKNOWLEDGED: Acknowledgement = { reasonCode: 0, reason: "" };
 
 /** How a delivery goes out: for the first time, or again after a reconnect. */
 const FIRST = false;
@@ -39,6 +43,8 @@ export class Session implements Identity {
   queue: DeliveryQueue | null = null;
   /** Whether a message that has waited may still be sent; null when all may. Of the live connection. */
   mayReceive: ((topic: string) => boolean) | null = null;
+  /** Its parts in the consumer groups of durable queues, by filter as the client wrote it; made with the first. */
+  #consumers: Map<string, SessionConsumer> | null = null;
   /** Of those in flight, the ones that still have to be sent again on this connection, oldest first. */
   #toResend: readonly Delivery[] = NONE;
 
@@ -55,9 +61,23 @@ export class Session implements Identity {
     return this.expirySeconds !== 0;
   }
 
-  /** Whether something waits for {@link pump}. */
+  /** Whether something waits for {@link pump}, or could in a durable queue. */
   get isWaiting(): boolean {
-    return this.queue !== null || this.#toResend.length > 0;
+    return this.queue !== null || this.#toResend.length > 0 || this.#consumers !== null;
+  }
+
+  /** Its consumers; only to be added to by {@link addConsumer}. */
+  get consumers(): ReadonlyMap<string, SessionConsumer> {
+    return this.#consumers ?? NO_CONSUMERS;
+  }
+
+  addConsumer(consumer: SessionConsumer): void {
+    (this.#consumers ??= new Map()).set(consumer.stored.filter, consumer);
+  }
+
+  deleteConsumer(filter: string): void {
+    this.#consumers?.delete(filter);
+    if (this.#consumers?.size === 0) this.#consumers = null;
   }
 
   /** Whether a QoS 1 or 2 message would be sent at once. */
@@ -92,8 +112,13 @@ export class Session implements Identity {
   /** Sends what waits, as far as the window and the connection allow. */
   pump(turn: Turn): void {
     this.#resend(turn);
-    const queue = this.queue;
-    if (queue === null || this.peer === null) return;
+    if (this.queue !== null) this.#pumpQueue(this.queue, turn);
+    if (this.#consumers === null || !this.hasRoom) return;
+    for (const consumer of this.#consumers.values()) consumer.pump(turn);
+  }
+
+  #pumpQueue(queue: DeliveryQueue, turn: Turn): void {
+    if (this.peer === null) return;
     this.#askForMore(turn); // what was in memory may have been handed on
     let sent = 0;
     for (let delivery = queue.peek(); delivery !== undefined; delivery = queue.peek()) {
@@ -122,6 +147,27 @@ export class Session implements Identity {
       }
     }
     if (queue.length === 0) this.queue = null;
+  }
+
+  /** Sends a message of a durable queue. There is room for it ({@link hasRoom}). */
+  sendQueued(
+    message: Message,
+    terms: { qos: QoS; subscriptionIds: readonly number[] | null; hold: Hold },
+    turn: Turn,
+  ): Delivery {
+    const { qos, subscriptionIds, hold } = terms;
+    const delivery = new Delivery(message, { qos, retain: false, subscriptionIds, group: null });
+    delivery.isQueued = true;
+    delivery.hold = hold;
+    this.#send(delivery, FIRST, turn);
+    return delivery;
+  }
+
+  /** Forgets what durable queues had given it, but for QoS 2 that the client has: there only PUBREL is left to be sent. */
+  dropQueued(): void {
+    for (const delivery of [...this.inflight?.values() ?? []]) {
+      if (delivery.isQueued && delivery.state !== "released") this.inflight!.delete(delivery.packetId);
+    }
   }
 
   /** Takes the next deliveries from the store, and sends what it can. None at all means that the store has no more. */
@@ -163,10 +209,11 @@ export class Session implements Identity {
   }
 
   /** Ends a delivery: acknowledged, refused by the client or given up. False when the id is not in use. */
-  settle(packetId: number, turn: Turn): boolean {
+  settle(packetId: number, turn: Turn, answer: Acknowledgement = ACKNOWLEDGED): boolean {
     const delivery = this.inflight?.get(packetId);
     if (delivery === undefined) return false;
     this.inflight!.delete(packetId);
+    if (delivery.hold !== null) answerHold(delivery, answer, turn);
     if (this.#toResend.length > 0) this.#toResend = this.#toResend.filter((each) => each !== delivery);
     this.#done(delivery, turn);
     this.pump(turn);
@@ -179,6 +226,7 @@ export class Session implements Identity {
     if (delivery === undefined) return false;
     if (delivery.state === "released") return true;
     delivery.state = "released";
+    if (delivery.hold !== null) answerHold(delivery, ACKNOWLEDGED, turn);
     const { sequence } = delivery;
     if (sequence > 0) turn.effects.writes.push({ kind: "delivery-released", clientId: this.clientId, sequence });
     return true;
@@ -391,6 +439,13 @@ export class Session implements Identity {
     if (!turn.watchesMessages) return;
     turn.effects.happenings.push({ kind: "message-delivered", clientId: this.clientId, message: message.own(), qos });
   }
+}
+
+/** With QoS 2 it is PUBREC that answers: from there on the client has the message. */
+function answerHold(delivery: Delivery, answer: Acknowledgement, turn: Turn): void {
+  const { hold } = delivery;
+  delivery.hold = null;
+  hold!.acknowledge(answer, turn);
 }
 
 function deliveryOf(message: Message, entry: RouteEntry, qos: QoS): Delivery {

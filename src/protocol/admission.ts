@@ -1,4 +1,5 @@
 import type { Limits } from "../core/limits.ts";
+import { queueAddressOf } from "../core/queue/address.ts";
 import type { Identity, PublishFacts } from "../core/ports.ts";
 import { expiryTime, Message, type QoS } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -49,6 +50,7 @@ export function assertMayPublish(
   topic: Topic,
   facts: PublishFacts,
 ): void {
+  if (topic.isReserved && queueAddressOf(topic)?.verb !== undefined) return; // who holds the message may settle it, and nobody else
   const isOwn = topic.isReserved && (topic.name === "$SYS" || topic.name.startsWith("$SYS/"));
   if (!isOwn && who.policy.mayPublish(who.identity, topic.name, facts)) return;
   throw new Refusal(

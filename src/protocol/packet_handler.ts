@@ -16,6 +16,7 @@ import { readSubscribe, readUnsubscribe } from "../wire/subscribe.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { assertCapabilities, assertPublishable, messageOf, resolveTopic } from "./admission.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { consumeOptions } from "./queue_codec.ts";
 import { RateRefusal } from "./rate_limiter.ts";
 import type { TopicTable } from "./topic_table.ts";
 
@@ -119,12 +120,12 @@ export class PacketHandler {
     switch (frame.first >> 4) {
       case PacketType.puback:
         this.#assertAwaited(session, packetId, 1);
-        session.settle(packetId, turn);
+        session.settle(packetId, turn, ack);
         return;
       case PacketType.pubrec:
         this.#assertAwaited(session, packetId, 2);
         if (isRefused && session.inflight?.get(packetId)?.state === "released") throw outOfOrder(packetId);
-        if (isRefused) session.settle(packetId, turn); // [MQTT-4.8.2-6], and the id is free again
+        if (isRefused) session.settle(packetId, turn, ack); // [MQTT-4.8.2-6], and the id is free again
         else {
           const isKnown = session.release(packetId, turn);
           const send = turn.effects.acknowledge(SendKind.pubrel, endpoint, packetId);
@@ -170,7 +171,8 @@ export class PacketHandler {
       if (isTooMuch) return "quota-exceeded";
       return this.#admitSubscription(endpoint, request, subscriptionId);
     });
-    this.#broker.subscribe(session, { packetId, requests }, this.#turn);
+    const consume = packet.userProperties.length === 0 ? undefined : consumeOptions(packet.userProperties);
+    this.#broker.subscribe(session, { packetId, requests, consume }, this.#turn);
   }
 
   /** @throws {Refusal} message-rate-too-high where that is how the rate limits are kept */
@@ -264,6 +266,7 @@ function isSayable(error: Refusal, endpoint: Endpoint, qos: number): boolean {
       return true;
     case "quota-exceeded":
       return qos === 0 || endpoint.version === 5;
+    case "implementation-specific-error": // a queue cannot do what the message says
     case "payload-format-invalid":
     case "topic-name-invalid":
       return qos > 0;

@@ -2,6 +2,7 @@ import { Effects, type Send, SendKind } from "../core/effects.ts";
 import type { Happening } from "../core/happening.ts";
 import type { Mutation } from "../core/mutation.ts";
 import type { Peer, Store } from "../core/ports.ts";
+import type { QueueLoad } from "../core/queue/load.ts";
 import type { Session } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
 
@@ -30,6 +31,8 @@ export interface CommitLoopParts {
   readonly onLoad: (session: Session) => void;
   /** Called for a session with spilled deliveries that others could have, at the same point. */
   readonly onHandOn: (session: Session, after: number) => void;
+  /** Called for what durable queues want to know of the store, at the same point. */
+  readonly onQueueLoad: (load: QueueLoad) => void;
   /** Called at the start of each round of speaking, and at its end. */
   readonly onRoundEnd: () => void;
 }
@@ -194,6 +197,7 @@ export class CommitLoop {
       if (session.peer !== null && !(session.peer as Speaker).isDirty) session.pump(this.#parts.turn);
     }
     for (const session of effects.loads) this.#parts.onLoad(session);
+    for (const load of effects.queueLoads) this.#parts.onQueueLoad(load);
     for (const { session, after } of effects.handOns) this.#parts.onHandOn(session, after);
     effects.clear();
     this.#spare.push(effects);
@@ -227,7 +231,10 @@ function writesOf(batch: readonly Effects[]): readonly Mutation[] {
 
 function bodyBytes(effects: Effects): number {
   let bytes = 0;
-  for (const write of effects.writes) if (write.kind === "body-stored") bytes += write.payload.length;
+  for (const write of effects.writes) {
+    if (write.kind === "body-stored") bytes += write.payload.length;
+    else if (write.kind === "queue-appended") bytes += write.record.payload.length;
+  }
   return bytes;
 }
 

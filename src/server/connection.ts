@@ -229,7 +229,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     const { broker, turn, clock } = this.#parts;
     turn.now = clock.timeOfDay();
     const mayKeep = (filter: string, qos: QoS) => mayKeepSubscription(endpoint, session, { filter, qos });
-    if (broker.subscriptions.prune(session, mayKeep, turn) === 0) return;
+    if (broker.prune(session, mayKeep, turn) === 0) return;
     this.#refuse(new Refusal("not-authorized", "A subscription is not allowed any more"));
   }
 

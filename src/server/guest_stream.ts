@@ -171,7 +171,7 @@ export class GuestStream implements Speaker, GuestSubscription {
     if (!this.#isCurrent) return;
     const { broker, decide, mayKeep } = this.#parts;
     let lost = 0;
-    decide((turn) => lost = broker.subscriptions.prune(this.#session, mayKeep, turn));
+    decide((turn) => lost = broker.prune(this.#session, mayKeep, turn));
     if (lost > 0) this.close("not-authorized");
   }
 

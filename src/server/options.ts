@@ -1,6 +1,7 @@
 import { anonymous, type AuthenticationMethod, type Authenticator } from "../auth/authenticator.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Store } from "../core/ports.ts";
+import { DEFAULT_QUEUE, type QueueDefinition } from "../core/queue/definition.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
 import type { FailedLoginOptions } from "./login_guard.ts";
 import type { RateLimitOptions } from "./metering.ts";
@@ -56,10 +57,24 @@ export interface BrokerOptions {
   readonly failedLogins?: FailedLoginOptions;
   /** How much clients may do in which time; without limit. */
   readonly rateLimits?: RateLimitOptions;
+  /** Durable queues: how those are that nobody has defined, and which there are from the start. */
+  readonly queues?: QueueBrokerOptions;
   /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
   readonly sysIntervalMs?: number;
   /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 30,000. */
   readonly shutdownTimeoutMs?: number;
+}
+
+/** The durable queues of a broker. */
+export interface QueueBrokerOptions {
+  /** What a queue is that says nothing else; {@link DEFAULT_QUEUE}. */
+  readonly template?: Omit<QueueDefinition, "name">;
+  /** Whether the first publish or subscription makes a queue; true. */
+  readonly autoCreate?: boolean;
+  /** Queues beyond which none is made by itself; 1,000. */
+  readonly queuesMax?: number;
+  /** Queues that are there from the start. One that is there already becomes what is said here; its type and ordering stay. */
+  readonly definitions?: readonly QueueDefinition[];
 }
 
 /** What differs from listener to listener. */
@@ -80,6 +95,7 @@ export interface ResolvedOptions {
   readonly protocol: Required<ProtocolOptions>;
   readonly connection: Required<ConnectionOptions>;
   readonly store: Store;
+  readonly queues: Required<QueueBrokerOptions>;
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
   readonly failedLogins: FailedLoginOptions;
@@ -111,6 +127,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
       ...options.connection,
     },
     store: options.store ?? new MemoryStore(),
+    queues: { template: DEFAULT_QUEUE, autoCreate: true, queuesMax: 1_000, definitions: [], ...options.queues },
     authenticator: options.authenticator ?? anonymous,
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
     failedLogins: options.failedLogins ?? {},

@@ -57,6 +57,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     authenticationMethods: chain.methods,
     failedLogins: withExempt(config.auth.failedLogins),
     rateLimits: withExempt(config.rateLimits),
+    queues: config.queues,
     sysIntervalMs: config.sys.intervalMs,
     shutdownTimeoutMs: config.shutdownTimeoutMs,
   };

@@ -4,12 +4,9 @@ import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
 import { expiryTime, Message, messageSource } from "../core/message.ts";
-import { deliveriesOf, restore } from "../core/restore.ts";
-import { QUEUE_PAGE } from "../core/delivery_queue.ts";
+import { restore } from "../core/restore.ts";
 import { type AdjustableLimits, assertLimits } from "../core/limits.ts";
-import type { StoredPage } from "../core/mutation.ts";
 import { Session } from "../core/session.ts";
-import type { PageRequest } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
@@ -29,9 +26,12 @@ import { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import { writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { BridgeGateway } from "./bridge_gateway.ts";
+import { type LocalQueues, openQueues } from "./local_queues.ts";
+import type { BrokerQueues } from "./queue_api.ts";
 import { Clock } from "./clock.ts";
 import type { ListenCoapOptions } from "./coap_listener.ts";
 import { CommitLoop } from "./commit_loop.ts";
+import { CoreAlarm } from "./core_alarm.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { Happenings } from "./happenings.ts";
@@ -48,6 +48,7 @@ import { type FetchHandler, fetchHandler, type ListenHttpOptions } from "./http_
 import { LoginGuard } from "./login_guard.ts";
 import { Metering, type RateLimitOptions } from "./metering.ts";
 import type { OutgoingMessage, SubscribeOptions } from "./program_options.ts";
+import { SessionPages } from "./session_pages.ts";
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
@@ -62,9 +63,12 @@ const MAINTAIN_MS = 1_000;
  * `await using` stops it. Several may live in one process. */
 export class WeirBroker {
   readonly #options: ResolvedOptions;
+  readonly #queues: LocalQueues | undefined;
   readonly #turn: Turn;
   readonly #broker: Broker;
   readonly #loop: CommitLoop;
+  readonly #alarm: CoreAlarm;
+  readonly #pages: SessionPages;
   readonly #clock = new Clock();
   readonly #traffic = new Traffic();
   readonly #happenings: Happenings;
@@ -87,7 +91,14 @@ export class WeirBroker {
   private constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#turn = new Turn(options.limits);
-    this.#broker = new Broker(options.limits);
+    const decide = <T>(decide: (turn: Turn) => T) => this.#decide(decide);
+    this.#queues = openQueues(options, {
+      decide,
+      settled: () => this.#loop.settled(),
+      onFailure: (e) => this.#fail(e),
+    });
+    this.#broker = new Broker(options.limits, this.#queues?.sessions);
+    this.#alarm = new CoreAlarm({ broker: this.#broker, clock: this.#clock, decide });
     this.#finished.promise.catch(() => {}); // told through `finished` to whoever looks; nobody has to
     this.#happenings = new Happenings(this.#turn, (error) => this.#onError(error, "watcher"));
     this.#topics = new TopicTable(options.limits);
@@ -107,9 +118,21 @@ export class WeirBroker {
       store: options.store,
       onHappening: (happening) => this.#happenings.tell(happening),
       onFailure: (error) => this.#fail(error),
-      onRoundEnd: () => writer.forget(),
-      onLoad: (session) => this.#load(session),
-      onHandOn: (session, after) => this.#handOn(session, after),
+      onRoundEnd: () => {
+        writer.forget();
+        this.#alarm.note();
+      },
+      onQueueLoad: (load) => this.#queues?.answer(load),
+      onLoad: (session) => this.#pages.refill(session),
+      onHandOn: (session, after) => this.#pages.handOn(session, after),
+    });
+    this.#pages = new SessionPages({
+      broker: this.#broker,
+      store: options.store,
+      topicOf,
+      decide,
+      committed: () => this.#loop.isBehind ? this.#loop.settled() : undefined,
+      onFailure: (error) => this.#fail(error),
     });
     this.#parts = {
       broker: this.#broker,
@@ -141,10 +164,12 @@ export class WeirBroker {
     const weir = new WeirBroker(resolved);
     weir.#turn.now = weir.#clock.timeOfDay();
     const state = await resolved.store.load();
-    restore(weir.#broker, { state, topicOf }, weir.#turn);
+    const queues = await resolved.store.queues?.loadQueues();
+    restore(weir.#broker, { state, queues, topicOf }, weir.#turn);
+    weir.#queues?.define(resolved.queues.definitions, weir.#turn);
     weir.#loop.noteRoom();
     weir.#loop.settle();
-    weir.#watchCore();
+    weir.#alarm.start();
     weir.#watchStore();
     if (resolved.sysIntervalMs > 0) weir.#startSysTopics(resolved.sysIntervalMs);
     return weir;
@@ -153,6 +178,13 @@ export class WeirBroker {
   /** Settles when the broker has stopped; rejects when it had to because its store failed. */
   get finished(): Promise<void> {
     return this.#finished.promise;
+  }
+
+  /** The durable queues.
+   * @throws {TypeError} when the store keeps none */
+  get queues(): BrokerQueues {
+    if (this.#queues === undefined) throw new TypeError("Cannot use durable queues: the store keeps none");
+    return this.#queues;
   }
 
   /** The broker as a door that does not speak MQTT sees it, for doors of your own. */
@@ -365,6 +397,7 @@ export class WeirBroker {
   }
 
   #endStreams(): void {
+    this.#queues?.close();
     for (const subscription of [...this.#subscriptions]) subscription.close();
     for (const [end, close] of [...this.#endings]) {
       end();
@@ -373,45 +406,11 @@ export class WeirBroker {
   }
 
   /** Lets the core decide, then persists and speaks. */
-  #decide(decide: (turn: Turn) => void): void {
+  #decide<T>(decide: (turn: Turn) => T): T {
     this.#turn.now = this.#clock.timeOfDay();
-    decide(this.#turn);
+    const answer = decide(this.#turn);
     this.#loop.settle();
-  }
-
-  /** Refills the queue of a session from the store. */
-  #load(session: Session): void {
-    const { queue, clientId } = session;
-    if (queue === null) return;
-    this.#page({ clientId, after: queue.lastSequence, ...queue.pageSize }, (page) => {
-      if (page.deliveries.length === 0 && this.#loop.isBehind) { // what is missing waits for a commit
-        this.#loop.settled().then(() => this.#load(session), () => {}); // the failure is told elsewhere
-        return;
-      }
-      this.#decide((turn) => this.#broker.refill(session, deliveriesOf(this.#broker, page, topicOf), turn));
-    });
-  }
-
-  /** Gives others what a shared group had given to a session and only the store has. */
-  #handOn(session: Session, after: number): void {
-    this.#page({ clientId: session.clientId, after, ...QUEUE_PAGE, sharedOnly: true }, (page) => {
-      this.#decide((turn) => this.#broker.handOnSpilled(session, deliveriesOf(this.#broker, page, topicOf), turn));
-    });
-  }
-
-  #page(request: PageRequest, use: (page: StoredPage) => void): void {
-    Promise.try(() => this.#options.store.page(request)).then(use).catch((error) => this.#fail(error));
-  }
-
-  /** Rings when the core has something due; looks at least once a second, since a decision may bring it forward. */
-  #watchCore(): void {
-    this.#clock.set(this.#clock.now() + 1000, {
-      ring: (now) => {
-        const timeOfDay = this.#clock.timeOfDay(now);
-        if (this.#broker.nextDeadline <= timeOfDay) this.#decide((turn) => this.#broker.tick(turn));
-        return now + Math.min(Math.max(this.#broker.nextDeadline - timeOfDay, 10), 1000);
-      },
-    });
+    return answer;
   }
 
   /** Gives the store time for its housekeeping, and notes whether it has room. */

@@ -10,9 +10,11 @@ import type {
   StoredWill,
 } from "../core/mutation.ts";
 import type { PageRequest, Store } from "../core/ports.ts";
+import type { QueueStore } from "../core/queue/ports.ts";
 import { isQueueMutation } from "../core/queue/mutation.ts";
 import type { SubscriptionOptions } from "../core/subscription.ts";
 import { bodyBytes } from "./body_bytes.ts";
+import { MemoryQueues } from "./memory_queues.ts";
 
 /** What belongs to one session. */
 interface SessionRows {
@@ -25,6 +27,7 @@ interface SessionRows {
 
 /** Keeps everything in memory: it is gone with the process. Also the model that other stores are held against. */
 export class MemoryStore implements Store {
+  readonly #queues = new MemoryQueues();
   readonly #sessions = new Map<string, SessionRows>();
   readonly #bodies = new Map<number, { readonly body: StoredBody; references: number }>();
   readonly #retained = new Map<string, number>();
@@ -33,6 +36,11 @@ export class MemoryStore implements Store {
   readonly #unreferred = new Set<number>();
   #lastBodyId = 0;
   #lastSequence = 0;
+
+  /** Durable queues. */
+  get queues(): QueueStore {
+    return this.#queues;
+  }
 
   load(): Promise<StoredState> {
     const rows = [...this.#sessions.values()];
@@ -124,7 +132,7 @@ export class MemoryStore implements Store {
         this.#wills.delete(mutation.clientId);
         return;
       default:
-        if (isQueueMutation(mutation)) throw new Error(`Cannot commit "${mutation.kind}": queues are not kept yet`);
+        if (isQueueMutation(mutation)) return this.#queues.apply(mutation);
         return this.#applyToSession(mutation);
     }
   }
@@ -182,6 +190,7 @@ export class MemoryStore implements Store {
     for (const sequence of [...row.deliveries.keys()]) this.#endDelivery(row, sequence);
     this.#sessions.delete(clientId);
     this.#wills.delete(clientId);
+    this.#queues.endSession(clientId);
   }
 
   #endDelivery(row: SessionRows, sequence: number): void {

@@ -16,13 +16,15 @@ export class AckView {
   packetId = 0;
   /** 0 (success) when absent or before v5. */
   reasonCode = 0;
+  /** Its reason string; empty when it has none. */
+  reason = "";
 }
 
 // Tables 3-4 to 3-7: what PUBACK and PUBREC may say, and what PUBREL and PUBCOMP may say.
 const receivedCodes = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
 const releasedCodes = new Set([0x00, 0x92]);
 
-/** Reads the acknowledgement that `frame` stands at. Reason string and user properties are checked and dropped. */
+/** Reads the acknowledgement that `frame` stands at. User properties are checked and dropped. */
 export function readAcknowledgement(view: AckView, frame: FrameReader, version: ProtocolVersion): void {
   const { bytes, start, first } = frame;
   const length = frame.end - start;
@@ -38,6 +40,7 @@ export function readAcknowledgement(view: AckView, frame: FrameReader, version: 
     throw protocolError(`Cannot accept ${packetName(first >> 4)}: packet identifier 0 is not allowed [MQTT-2.2.1-3]`);
   }
   view.reasonCode = 0;
+  view.reason = "";
   if (length > 2) readReason(view, frame);
 }
 
@@ -53,7 +56,7 @@ function readReason(view: AckView, frame: FrameReader): void {
   if (end - start === 3) return; // [MQTT5 3.4.2.2.1] no property length then
   const cursor = new PropertyCursor(type);
   const sectionEnd = cursor.open(bytes, start + 3, end);
-  while (cursor.next());
+  while (cursor.next()) if (cursor.id === PropertyId.reasonString) view.reason = cursor.text();
   if (sectionEnd < end) {
     throw malformed(`Cannot read ${packetName(type)}: ${end - sectionEnd} bytes follow the properties`);
   }

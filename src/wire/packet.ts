@@ -95,6 +95,8 @@ export interface SubscribePacket {
   /** 0 when absent. */
   subscriptionId: number;
   requests: SubscriptionRequest[];
+  /** In order, with duplicates. */
+  userProperties: [string, string][];
 }
 
 export interface UnsubscribePacket {

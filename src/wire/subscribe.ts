@@ -9,11 +9,12 @@ import { PropertyId } from "./property_table.ts";
 export function readSubscribe(frame: FrameReader, version: ProtocolVersion): SubscribePacket {
   checkFlags(frame, 0b0010, version); // [MQTT-3.8.1-1]
   const cursor = new FieldCursor(frame);
-  const packet: SubscribePacket = { packetId: cursor.packetId(), subscriptionId: 0, requests: [] };
+  const packet: SubscribePacket = { packetId: cursor.packetId(), subscriptionId: 0, requests: [], userProperties: [] };
   if (version === 5) {
     const properties = cursor.properties(PacketType.subscribe);
     while (properties.next()) {
       if (properties.id === PropertyId.subscriptionId) packet.subscriptionId = properties.number;
+      else if (properties.id === PropertyId.userProperty) packet.userProperties.push(properties.pair());
     }
   }
   if (cursor.atEnd) throw protocolError("Cannot accept SUBSCRIBE: one filter is the minimum [MQTT-3.8.3-2]");

@@ -268,7 +268,7 @@ const SEED_KEYS = {
   OpenTelemetry: ["server.otel_service_name"],
   clustering: ["cluster"],
   webhooks: ["webhook"],
-  "durable queues": ["queues", "queue"],
+  "replication of queues": ["queue.replication"],
   "storage on disk": ["storage.badger_dir"],
 };
 

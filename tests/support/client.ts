@@ -83,10 +83,12 @@ export class TestClient {
 
   /** Subscribes to one filter and waits for SUBACK; answers the code for it. */
   async subscribe(filter: string, options: SubscribeWith = {}): Promise<number> {
-    const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0, identifier } = options;
+    const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0, identifier, userProperties } =
+      options;
     const messageId = this.nextPacketId();
     const v5 = this.version === 5 ? { nl: noLocal, rap: retainAsPublished, rh: retainHandling } : {};
-    const properties = identifier === undefined ? {} : { properties: { subscriptionIdentifier: identifier } };
+    const says = { subscriptionIdentifier: identifier, userProperties };
+    const properties = identifier === undefined && userProperties === undefined ? {} : { properties: says };
     await this.send(
       { cmd: "subscribe", messageId, subscriptions: [{ topic: filter, qos, ...v5 }], ...properties } as Packet,
     );
@@ -250,6 +252,7 @@ export interface SubscribeWith {
   readonly retainAsPublished?: boolean;
   readonly retainHandling?: 0 | 1 | 2;
   readonly identifier?: number;
+  readonly userProperties?: Readonly<Record<string, string>>;
 }
 
 /** Options of {@link TestClient.publish}. */

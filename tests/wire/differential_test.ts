@@ -234,6 +234,7 @@ Deno.test("a SUBSCRIBE and an UNSUBSCRIBE that mqtt-packet writes are read as th
           retainAsPublished: isV5 && each.rap,
           retainHandling: isV5 ? each.rh : 0,
         })),
+        userProperties: [],
       });
       const unsubscriptions = subscriptions.map((each) => each.topic);
       const unsubscribe = libraryGenerate({ cmd: "unsubscribe", messageId, unsubscriptions }, version);

@@ -49,12 +49,13 @@ for (const fixture of publishFixtures) {
 
 for (const fixture of acknowledgementFixtures) {
   const bytes = hex(fixture.hex);
-  const [packetId, reasonCode] = [fixture.value.packetId as number, fixture.value.reasonCode as number];
+  const { packetId, reasonCode, reason } = fixture.value as { packetId: number; reasonCode: number; reason: string };
 
   Deno.test(`${fixture.name}: what is written is read again`, () => {
     const out = new Outbox();
-    if (fixture.version === 5) writeAckWithReason(out, { header: bytes[0], packetId, reasonCode });
-    else writeAck(out, bytes[0], packetId);
+    if (fixture.version === 5) {
+      writeAckWithReason(out, { header: bytes[0], packetId, reasonCode, reasonString: reason || undefined });
+    } else writeAck(out, bytes[0], packetId);
     assert.deepEqual(readOne(out.take(), fixture.version), fixture.value);
   });
 }

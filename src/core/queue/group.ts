@@ -140,6 +140,7 @@ export class Group implements Due {
     if (records.length === 0) place.cursor = Math.max(place.cursor, to);
     if (place.cursor >= place.log.next) place.recount();
     this.progressed(place, turn);
+    place.partition.relist();
     const { lane } = place.partition;
     if (lane !== null) this.custody.serve(lane, turn);
   }
@@ -184,13 +185,17 @@ export class Group implements Due {
     place.recount();
   }
 
-  /** Goes to another place in each log: what is under way is withdrawn. To be followed by {@link refresh}. */
-  seek(cursorOf: (log: QueueLog) => number, turn: Turn): void {
+  /** Goes to another place in each log of a partition, or of all: what is under way there is withdrawn. To be followed by
+   * {@link refresh}. */
+  seek(to: { cursorOf: (log: QueueLog) => number; partition?: number; notBefore: number }, turn: Turn): void {
+    const { cursorOf, partition, notBefore } = to;
     for (const place of this.places()) {
       const { log } = place;
+      if (partition !== undefined && log.partition !== partition) continue;
       const position = Math.min(log.next, Math.max(log.first, cursorOf(log)));
       while (place.first !== null) this.custody.drop(place.first, turn);
       place.moveTo(position);
+      place.notBefore = notBefore;
       turn.effects.writes.push({ kind: "queue-positioned", groupId: this.groupId, logId: log.logId, position });
     }
   }
@@ -269,7 +274,7 @@ export class Group implements Due {
   }
 
   #take(place: GroupLog, record: QueueRecord, turn: Turn): void {
-    if (!this.#wants(record)) {
+    if (record.appendedAt < place.notBefore || !this.#wants(record)) {
       place.skip(record);
       if (!place.isFarAhead) return;
       const { groupId } = this;

@@ -20,6 +20,8 @@ export class GroupLog {
   cursor: number;
   /** From which position on it is looked whether the log can be trimmed. */
   trimAt: number;
+  /** What was appended before is passed over: the group has asked to begin at a time. */
+  notBefore = 0;
   /** The page that is asked for. */
   load: QueueLoad | null = null;
   /** The window by offset, and its ends. */
@@ -186,6 +188,7 @@ export class GroupLog {
     this.load = null;
     this.ahead = new SettledRanges();
     this.failures.clear();
+    this.notBefore = 0;
     this.cursor = cursor;
     this.#empty();
     this.recount();

@@ -23,8 +23,15 @@ export class GroupPartition {
     this.ordering = ordering;
   }
 
+  /** Whether something can be delivered now: not while the store is asked for what has a higher priority. */
   get hasReady(): boolean {
-    return this.#ready.size > 0;
+    const first = this.#ready.first;
+    return first !== undefined && !this.#awaitsAbove(first.record.priority);
+  }
+
+  /** What the store was asked for has come: what waited for it may go. */
+  relist(): void {
+    if (this.hasReady) this.lane?.list(this);
   }
 
   /** Takes a message in: true when it is the front of its key, or has none, and may be delivered as far as that goes. */
@@ -76,6 +83,14 @@ export class GroupPartition {
   clear(): void {
     this.#ready.clear();
     this.#fronts.clear();
+  }
+
+  #awaitsAbove(priority: number): boolean {
+    for (let above = this.places.length - 1; above > priority; above--) {
+      const place = this.places[above];
+      if (place !== undefined && place.load !== null && place.items.size === 0) return true;
+    }
+    return false;
   }
 
   /** Empty for a message that is held back by no other. With `strict` all are of one key. */

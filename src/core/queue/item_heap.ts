@@ -8,6 +8,11 @@ export class ItemHeap {
     return this.#heap.length;
   }
 
+  /** What {@link pop} would take. */
+  get first(): QueueItem | undefined {
+    return this.#heap[0];
+  }
+
   push(item: QueueItem): void {
     const heap = this.#heap;
     let index = heap.push(item) - 1;

@@ -46,6 +46,7 @@ export class Lane {
       if (partition === undefined) return undefined;
       if (partition.listedIn === this) partition.listedIn = null;
       if (partition.lane !== this) continue; // it belongs to somebody else now
+      if (!partition.hasReady) continue; // and is listed again when that changes
       const item = partition.take();
       if (partition.hasReady) this.list(partition);
       if (item !== undefined) return item;

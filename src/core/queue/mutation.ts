@@ -93,6 +93,8 @@ export interface StoredQueueConsumer {
   readonly qos: 1 | 2;
   /** The group that it consumes for. */
   readonly group: string;
+  /** Whether the client has named the group: it outlives the session then. */
+  readonly isNamed: boolean;
   /** 0 when the client asked for none. */
   readonly prefetch: number;
   /** 0 for none. */
@@ -148,15 +150,19 @@ export function isQueueMutation(mutation: { readonly kind: string }): mutation i
 export interface QueueSegment {
   /** The offset of the first record. */
   readonly from: number;
+  /** Records in it. */
   readonly count: number;
+  /** Their bytes of topics, properties and payloads. */
   readonly bytes: number;
   /** When the first and the last record were appended. */
   readonly firstAt: number;
+  /** When the last record was appended. */
   readonly lastAt: number;
 }
 
 /** Everything about queues that a start gets back. */
 export interface StoredQueues {
+  /** Every queue. */
   readonly queues: readonly { readonly queueId: number; readonly definition: QueueDefinition }[];
   /** Those that are not deleted, with their segments in order and what is not trimmed yet. */
   readonly logs: readonly (StoredQueueLog & {
@@ -165,15 +171,19 @@ export interface StoredQueues {
     readonly next: number;
     readonly segments: readonly QueueSegment[];
   })[];
+  /** Every consumer group. */
   readonly groups: readonly StoredQueueGroup[];
+  /** How far each is in each log. */
   readonly positions: readonly StoredQueuePosition[];
   /** Deliveries that have failed. */
   readonly failures: readonly StoredQueueFailure[];
   /** How many messages of each queue are delayed, with their bytes, and when the first of all is due (Infinity for none). */
   readonly delayed: readonly { readonly queueId: number; readonly count: number; readonly bytes: number }[];
+  /** When the first delayed message is due; Infinity for none. */
   readonly nextDelayAt: number;
   /** The newest 100,000 keys of each queue. */
   readonly keys: readonly StoredQueueKey[];
+  /** How sessions consume. */
   readonly consumers: readonly StoredQueueConsumer[];
   /** The highest id of a queue, log, group or delay that was ever used. */
   readonly lastId: number;

@@ -3,6 +3,7 @@ import type { QueueRecord } from "./record.ts";
 
 /** Where in a log a page begins and how much it is at most. */
 export interface QueuePageRequest {
+  /** Which log. */
   readonly logId: number;
   /** The first offset wanted. */
   readonly from: number;
@@ -16,10 +17,13 @@ export interface QueuePageRequest {
 
 /** What of a log a compaction has taken out. */
 export interface QueueCompaction {
+  /** Which log. */
   readonly logId: number;
   /** Offsets below were looked at. */
   readonly to: number;
+  /** Records that were taken out. */
   readonly count: number;
+  /** Their bytes of topics, properties and payloads. */
   readonly bytes: number;
 }
 
@@ -40,8 +44,11 @@ export interface QueueStore {
 
 /** What is to be compacted. */
 export interface QueueCompactionRequest {
+  /** Which log. */
   readonly logId: number;
+  /** The first offset. */
   readonly from: number;
+  /** Behind the last offset. */
   readonly to: number;
   /** Milliseconds since 1970. */
   readonly tombstonesBefore: number;
@@ -49,6 +56,8 @@ export interface QueueCompactionRequest {
 
 /** Delays that are due. */
 export interface QueueDelayPage {
+  /** The earliest first. */
   readonly delays: readonly StoredQueueDelay[];
+  /** When the one after them is due; Infinity for never. */
   readonly nextAt: number;
 }

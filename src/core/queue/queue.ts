@@ -4,7 +4,7 @@ import { quoted } from "../text.ts";
 import type { Turn } from "../turn.ts";
 import type { QueueContext } from "./context.ts";
 import type { QueueDefinition } from "./definition.ts";
-import { cursorAt, type GroupStart } from "./group_start.ts";
+import { cursorAt, type GroupStart, notBefore } from "./group_start.ts";
 import { Group } from "./group.ts";
 import type { GroupLog } from "./group_log.ts";
 import type { QueueItem } from "./item.ts";
@@ -166,7 +166,7 @@ export class Queue {
     turn.effects.writes.push({ kind: "queue-group-saved", ...stored });
     for (const log of this.logs()) {
       const position = Math.min(log.next, Math.max(cursorAt(start, log, this), log.first));
-      group.enter(log, position);
+      group.enter(log, position).notBefore = notBefore(start);
       const { groupId } = group;
       turn.effects.writes.push({ kind: "queue-positioned", groupId, logId: log.logId, position });
     }
@@ -201,8 +201,9 @@ export class Queue {
   }
 
   /** Sends a group elsewhere, as far as there is something. */
-  seek(group: Group, to: GroupStart, turn: Turn): void {
-    group.seek((log) => cursorAt(to, log, this), turn);
+  seek(group: Group, at: { to: GroupStart; partition?: number }, turn: Turn): void {
+    const { to, partition } = at;
+    group.seek({ cursorOf: (log) => cursorAt(to, log, this), partition, notBefore: notBefore(to) }, turn);
     this.#hideRemoved(group, turn);
     this.noteSlower(group);
     group.refresh(turn);

@@ -78,6 +78,11 @@ export class QueueLog {
     return this.segments[index + 1]?.from ?? this.next;
   }
 
+  /** Where the segment begins that holds the first record appended at `time` or later; the end of the log when there is none. */
+  offsetAt(time: number): number {
+    return this.segments.find(({ lastAt }) => lastAt >= time)?.from ?? this.next;
+  }
+
   /** What lies from `from` (included) to `to` (excluded). */
   between(from: number, to: number): Amount {
     let count = 0;

@@ -285,8 +285,8 @@ export class Queues {
 
   /** Sends a group to another place: what it holds is withdrawn.
    * @throws {RangeError} no such queue or group */
-  seek(at: { queue: string; group: string; to: GroupStart }, turn: Turn): void {
-    this.#existing(at.queue).seek(this.#existingGroup(at.queue, at.group), at.to, turn);
+  seek(at: { queue: string; group: string; to: GroupStart; partition?: number }, turn: Turn): void {
+    this.#existing(at.queue).seek(this.#existingGroup(at.queue, at.group), at, turn);
   }
 
   /** @throws {RangeError} no such queue or group */

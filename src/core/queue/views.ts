@@ -6,35 +6,55 @@ import type { QueueStatistics } from "./queue_statistics.ts";
 
 /** A queue as people and metrics see it now. */
 export interface QueueView {
+  /** What the queue is. */
   readonly definition: QueueDefinition;
   /** What waits: see {@link QueueDefinition.limits}; delayed messages included. */
   readonly waiting: { readonly count: number; readonly bytes: number };
   /** What lies in the logs: of a classic queue a little more than waits, until it is trimmed. */
   readonly stored: { readonly count: number; readonly bytes: number };
+  /** What is appended later. */
   readonly delayed: { readonly count: number; readonly bytes: number };
+  /** By their number. */
   readonly partitions: readonly QueuePartitionView[];
+  /** Every consumer group. */
   readonly groups: readonly QueueGroupView[];
+  /** Counts since the broker started. */
   readonly statistics: Readonly<QueueStatistics>;
 }
 
+/** A partition as people and metrics see it now. */
 export interface QueuePartitionView {
+  /** From 0. */
   readonly partition: number;
   /** The oldest offset that is not trimmed, and the next one. */
   readonly first: number;
+  /** The next offset. */
   readonly next: number;
+  /** Messages that lie in it. */
   readonly count: number;
+  /** Bytes of topics, properties and payloads. */
   readonly bytes: number;
   /** The logs by priority: what a page of messages is asked from the store by. */
-  readonly logs: readonly {
-    readonly logId: number;
-    readonly priority: number;
-    readonly first: number;
-    readonly next: number;
-  }[];
+  readonly logs: readonly QueueLogView[];
 }
 
+/** What one partition holds of one priority. */
+export interface QueueLogView {
+  /** Identifies the log in the store. */
+  readonly logId: number;
+  /** 0 to 9; 0 in a stream. */
+  readonly priority: number;
+  /** The oldest offset that is not trimmed, and the next one. */
+  readonly first: number;
+  /** The next offset. */
+  readonly next: number;
+}
+
+/** A consumer group as people and metrics see it now. */
 export interface QueueGroupView {
+  /** Unique in its queue. */
   readonly name: string;
+  /** For the routing key; `#` is everything. */
   readonly filter: string;
   /** The client whose session it ends with; empty for one that stays. */
   readonly clientId: string;
@@ -44,15 +64,32 @@ export interface QueueGroupView {
   readonly inFlight: number;
   /** Of those that were looked at: failed, and waiting for their next delivery. */
   readonly retrying: number;
-  readonly members: readonly {
-    readonly clientId: string;
-    readonly held: number;
-    readonly partitions: readonly number[];
-  }[];
+  /** Who consumes now. */
+  readonly members: readonly QueueGroupMemberView[];
   /** Milliseconds since 1970 since when it has no member; 0 while it has one. */
   readonly idleSince: number;
   /** Where it is in each log. */
-  readonly positions: readonly { readonly partition: number; readonly priority: number; readonly position: number }[];
+  readonly positions: readonly QueueGroupPlaceView[];
+}
+
+/** A consumer in a group. */
+export interface QueueGroupMemberView {
+  /** The client id of the consumer. */
+  readonly clientId: string;
+  /** Messages that it holds. */
+  readonly held: number;
+  /** Those that are its own, with the ordering `partition`. */
+  readonly partitions: readonly number[];
+}
+
+/** Where a group is in a log: everything below is settled. */
+export interface QueueGroupPlaceView {
+  /** From 0. */
+  readonly partition: number;
+  /** 0 to 9; 0 in a stream. */
+  readonly priority: number;
+  /** The first offset that is not settled. */
+  readonly position: number;
 }
 
 /** Looks at everything once: not for every message. */

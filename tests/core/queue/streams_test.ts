@@ -26,8 +26,34 @@ Deno.test("a new group of a stream starts at the end, unless it says otherwise",
   assert.deepEqual(seen("c", { start: { kind: "first" } }), ["0", "1", "2", "3"]);
   assert.deepEqual(seen("d", { start: { kind: "offset", offset: 2 } }), ["2", "3"]);
   assert.deepEqual(seen("e", { start: { kind: "offset", offset: 99 } }), []);
-  const { logId } = broker.queues.view("q")!.partitions[0].logs[0];
-  assert.deepEqual(seen("f", { start: { kind: "offsets", offsets: new Map([[logId, 3]]) } }), ["3"]);
+});
+
+Deno.test("a group that starts or seeks by time reads what was appended then or later, also within a segment", () => {
+  const broker = stream();
+  fill(broker, 2);
+  broker.advance(10);
+  const time = broker.turn.now;
+  fill(broker, 2);
+  const start = { kind: "time", time } as const;
+  const member = broker.join("late", { group: "late", start });
+  assert.deepEqual(member.seen, ["0", "1"], "the second two");
+  assert.deepEqual(broker.join("never", { group: "never", start: { kind: "time", time: time + 1 } }).seen, []);
+  const old = broker.join("old", { group: "old", start: { kind: "first" } });
+  assert.equal(old.seen.length, 4);
+  broker.queues.seek({ queue: "q", group: "old", to: start }, broker.turn);
+  broker.settle();
+  assert.equal(old.seen.length, 6);
+});
+
+Deno.test("a seek in one partition leaves the others where they are", () => {
+  const broker = stream({ partitions: 2 });
+  fill(broker, 4); // in turn
+  const member = broker.join("m", { group: "g", start: { kind: "first" } });
+  broker.ack(member, ...member.seen);
+  broker.queues.seek({ queue: "q", group: "g", to: { kind: "first" }, partition: 1 }, broker.turn);
+  broker.settle();
+  const [zero, one] = broker.queues.view("q")!.groups[0].positions.map(({ position }) => position);
+  assert.deepEqual([zero, one], [2, 0]);
 });
 
 Deno.test("a stream keeps what everybody has settled, and several groups go at their own pace", () => {

@@ -1,0 +1,269 @@
+import type { DisconnectCause } from "../happening.ts";
+import type { Message, QoS } from "../message.ts";
+import { type Outcome, Refusal, type RefusalCause } from "../refusal.ts";
+import type { Session } from "../session.ts";
+import { parseFilter, type SubscriptionOptions } from "../subscription.ts";
+import { quoted } from "../text.ts";
+import type { Turn } from "../turn.ts";
+import { parseQueueFilter, QUEUE_PREFIX, type QueueAddress, queueAddressOf } from "./address.ts";
+import type { QueueCodec, SettlementFacts } from "./codec.ts";
+import type { QueueDelivery } from "./delivery.ts";
+import type { GroupStart } from "./group_start.ts";
+import type { StoredQueueConsumer } from "./mutation.ts";
+import type { Publication } from "./publication.ts";
+import type { Queues } from "./queues.ts";
+import { SessionConsumer } from "./session_consumer.ts";
+
+/** What SUBSCRIBE says of a consumer beside the filter. */
+export interface ConsumeOptions {
+  /** Empty when the client named none. */
+  readonly group: string;
+  /** 0 for the queue's own. */
+  readonly prefetch: number;
+  readonly start: GroupStart;
+}
+
+const DEFAULT_START: GroupStart = { kind: "default" };
+const PLAIN: ConsumeOptions = { group: "", prefetch: 0, start: DEFAULT_START };
+
+/** Ends of a connection by the client's wish, or by the broker for reasons of its own. */
+const PEACEFUL: ReadonlySet<DisconnectCause> = new Set<DisconnectCause>([
+  ...["normal", "with-will", "server-shutting-down", "administrative-action", "session-taken-over"] as const,
+]);
+
+/** The queues as sessions see them: what MQTT clients and wills publish to `$queue/...`, what is captured, subscribed to and settled. */
+export class SessionQueues {
+  readonly queues: Queues;
+  readonly #codec: QueueCodec;
+
+  constructor(queues: Queues, codec: QueueCodec) {
+    this.queues = queues;
+    this.#codec = codec;
+  }
+
+  /** To be asked before {@link publish}.
+   * @throws {Refusal} when the queue is not there, is full, or a property cannot be understood */
+  assertTaken(message: Message, address: QueueAddress, turn: Turn): void {
+    if (address.verb !== undefined) return;
+    try {
+      this.queues.admit(this.#publicationOf(message, address), turn);
+    } catch (error) { // in an acknowledgement there is no reason code for a size, and the connection need not end for it
+      if (!(error instanceof Refusal) || error.refusal !== "packet-too-large") throw error;
+      throw new Refusal("quota-exceeded", error.message, { cause: error });
+    }
+  }
+
+  /** Appends a message that is taken, or does what a verb asks for.
+   * @throws {Refusal} when a verb cannot be obeyed */
+  publish(message: Message, sender: Session | null, turn: Turn): Outcome {
+    const address = queueAddressOf(message.topic)!;
+    if (address.verb !== undefined) this.#obey(address, { message, sender }, turn);
+    else this.queues.append(ownBytes(this.#publicationOf(message, address)), turn);
+    return "success";
+  }
+
+  /** Copies an ordinary message into every queue that wants it; one that is full is told of it, not the publisher. */
+  capture(message: Message, turn: Turn): void {
+    const { name } = message.topic;
+    for (const { name: queue } of this.queues.capturesOf(name)) {
+      const address = { queue, routingKey: name, verb: undefined };
+      try {
+        const topic = `${QUEUE_PREFIX}${queue}/${name}`;
+        const publication = { ...this.#publicationOf(message, address), topic, sourceTopic: name };
+        this.queues.capture(ownBytes(publication), turn);
+      } catch (error) { // a property that is meant for somebody else
+        if (!(error instanceof Refusal)) throw error;
+        turn.drop("", name, "refused");
+      }
+    }
+  }
+
+  /** Whether a filter, `$share/<group>/` included, is one of a queue. */
+  isQueueFilter(filter: string): boolean {
+    return parseFilter(filter)?.filter.startsWith(QUEUE_PREFIX) === true;
+  }
+
+  /** Makes the session a consumer; nothing is delivered before {@link start}. Answers the granted QoS or why not. */
+  subscribe(
+    session: Session,
+    request: { options: SubscriptionOptions; consume?: ConsumeOptions },
+    turn: Turn,
+  ): QoS | RefusalCause {
+    const { options, consume = PLAIN } = request;
+    if (options.qos === 0) return "implementation-specific-error"; // nothing could be settled
+    try {
+      const { group: shared } = parseFilter(options.filter)!;
+      const { clientId } = session;
+      const stored: StoredQueueConsumer = {
+        clientId,
+        filter: options.filter,
+        qos: Math.min(options.qos, turn.limits.qosMax) as 1 | 2,
+        group: shared || consume.group || clientId,
+        isNamed: shared !== "" || consume.group !== "",
+        prefetch: consume.prefetch,
+        subscriptionId: options.subscriptionId,
+      };
+      if (stored.qos < 1) return "implementation-specific-error";
+      this.#leave(session, options.filter, turn); // replaces the former one
+      const consumer = this.#consumer(session, stored);
+      this.#enter(consumer, consume.start, turn);
+      session.addConsumer(consumer);
+      if (session.isStored) turn.effects.writes.push({ kind: "queue-consumer-saved", ...stored });
+      return stored.qos;
+    } catch (error) {
+      if (error instanceof Refusal) return error.refusal;
+      throw error;
+    }
+  }
+
+  /** Lets the session's consumers have their messages: SUBACK or CONNACK has been said. */
+  start(session: Session, turn: Turn): void {
+    for (const consumer of session.consumers.values()) {
+      consumer.isStarted = true;
+      consumer.pump(turn);
+    }
+  }
+
+  /** Undefined when there is no such consumer. */
+  unsubscribe(session: Session, filter: string, turn: Turn): Outcome | undefined {
+    if (!this.#leave(session, filter, turn)) return undefined;
+    if (session.isStored) {
+      turn.effects.writes.push({ kind: "queue-consumer-deleted", clientId: session.clientId, filter });
+    }
+    return "success";
+  }
+
+  /** Puts back what a restart found: the session is offline and has no part in its groups. */
+  restore(session: Session, stored: StoredQueueConsumer): void {
+    session.addConsumer(this.#consumer(session, stored));
+  }
+
+  /** The session has no connection any more: what it held is given out again, and counts as failed unless the cause says nothing about
+   * the messages. */
+  detached(session: Session, cause: DisconnectCause, turn: Turn): void {
+    const isCrash = !PEACEFUL.has(cause);
+    for (const consumer of session.consumers.values()) this.#depart(consumer, { isCrash }, turn);
+    session.dropQueued();
+  }
+
+  /** The session has a connection again: its consumers rejoin their groups. */
+  attached(session: Session, turn: Turn): void {
+    for (const consumer of session.consumers.values()) {
+      try {
+        this.#enter(consumer, DEFAULT_START, turn);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        turn.drop(session.clientId, consumer.stored.filter, "refused"); // deleted, and not made by itself: nothing comes
+      }
+    }
+    this.start(session, turn);
+  }
+
+  /** The session is over, and with it the groups that nobody named. */
+  ended(session: Session, turn: Turn): void {
+    this.detached(session, "normal", turn);
+    for (const filter of [...session.consumers.keys()]) session.deleteConsumer(filter);
+    this.queues.endClient(session.clientId, turn);
+  }
+
+  #publicationOf(message: Message, { queue, routingKey }: QueueAddress): Publication {
+    const { topic, expiresAt, payload } = message;
+    const properties = message.properties.subarray(message.propertiesStart, message.propertiesEnd);
+    return { topic: topic.name, queue, routingKey, ...this.#codec.readFacts(message), expiresAt, properties, payload };
+  }
+
+  #consumer(session: Session, stored: StoredQueueConsumer): SessionConsumer {
+    const filter = parseQueueFilter(parseFilter(stored.filter)!)!;
+    return new SessionConsumer({ session, queues: this.queues, codec: this.#codec, stored, filter });
+  }
+
+  #enter(consumer: SessionConsumer, start: GroupStart, turn: Turn): void {
+    const { stored: { group, prefetch, isNamed }, filter: { queue, routingFilter: filter } } = consumer;
+    consumer.member = this.queues.join(
+      { queue, group, filter, consumer, prefetch, start, boundToClient: !isNamed },
+      turn,
+    );
+  }
+
+  #leave(session: Session, filter: string, turn: Turn): boolean {
+    const consumer = session.consumers.get(filter);
+    if (consumer === undefined) return false;
+    this.#depart(consumer, { isCrash: false }, turn);
+    session.deleteConsumer(filter);
+    return true;
+  }
+
+  #depart(consumer: SessionConsumer, how: { isCrash: boolean }, turn: Turn): void {
+    const { member } = consumer;
+    consumer.isStarted = false;
+    consumer.member = null;
+    if (member !== null) this.queues.leave(member, how, turn);
+  }
+
+  #obey(address: QueueAddress, from: { message: Message; sender: Session | null }, turn: Turn): void {
+    const { verb, queue } = address;
+    const { sender } = from;
+    const facts = this.#codec.readSettlement(from.message);
+    if (sender === null) throw refused(`Cannot ${verb} in ${quoted(queue)}: only a consumer can`);
+    if (verb === "commit" || verb === "seek") return this.#move(address, { facts, sender }, turn);
+    const held = this.#held(sender, queue, facts);
+    if (held === undefined) {
+      throw refused(`Cannot ${verb} ${quoted(facts.messageId)}: this client does not hold it (any more)`);
+    }
+    const { delivery, consumer } = held;
+    if (verb === "extend") {
+      const { visibilityTimeoutMs } = delivery.member.group.queue.definition;
+      return void this.queues.extend(delivery, facts.delayMs ?? visibilityTimeoutMs, turn);
+    }
+    consumer.withdraw(delivery);
+    if (verb === "ack") this.queues.settle(delivery, { kind: "ack" }, turn);
+    else if (verb === "reject") this.queues.settle(delivery, { kind: "reject", reason: facts.reason }, turn);
+    else this.queues.settle(delivery, { kind: "nack", delayMs: facts.delayMs }, turn);
+  }
+
+  #held(
+    session: Session,
+    queue: string,
+    { messageId, group }: SettlementFacts,
+  ): { delivery: QueueDelivery; consumer: SessionConsumer } | undefined {
+    for (const consumer of session.consumers.values()) {
+      const { stored, filter } = consumer;
+      if (filter.queue !== queue || (group !== "" && group !== stored.group)) continue;
+      const delivery = this.queues.held(consumer, { queue, messageId });
+      if (delivery !== undefined) return { delivery, consumer };
+    }
+    return undefined;
+  }
+
+  #move({ verb, queue }: QueueAddress, by: { facts: SettlementFacts; sender: Session }, turn: Turn): void {
+    const { facts, sender } = by;
+    const consumer = sender.consumers.values().find(({ filter, stored, member }) => {
+      return member !== null && filter.queue === queue && (facts.group === "" || facts.group === stored.group);
+    });
+    if (consumer === undefined) throw refused(`Cannot ${verb} in ${quoted(queue)}: this client is in no such group`);
+    const { partition, offset, time } = facts;
+    if (verb === "commit") {
+      if (offset === undefined || partition === undefined) {
+        throw refused("Cannot commit: the property partition or offset is missing");
+      }
+      this.queues.commit(consumer.member!, { partition, offset }, turn);
+      return;
+    }
+    if (time !== undefined) return this.queues.seek({ ...placeOf(consumer), to: { kind: "time", time } }, turn);
+    if (offset === undefined) throw refused("Cannot seek: the property offset or time is missing");
+    this.queues.seek({ ...placeOf(consumer), to: { kind: "offset", offset }, partition }, turn);
+  }
+}
+
+function placeOf({ filter, stored }: SessionConsumer): { queue: string; group: string } {
+  return { queue: filter.queue, group: stored.group };
+}
+
+/** The chunk that a message lies in is filled again. */
+function ownBytes(publication: Publication): Publication {
+  return { ...publication, properties: publication.properties.slice(), payload: publication.payload.slice() };
+}
+
+function refused(message: string): Refusal {
+  return new Refusal("implementation-specific-error", message);
+}

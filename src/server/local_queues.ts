@@ -1,0 +1,231 @@
+import { deadLetterName } from "../core/queue/dead_letters.ts";
+import type { QueueDefinition } from "../core/queue/definition.ts";
+import type { GroupStart } from "../core/queue/group_start.ts";
+import type { QueueLoad } from "../core/queue/load.ts";
+import type { QueueStore } from "../core/queue/ports.ts";
+import { Queues } from "../core/queue/queues.ts";
+import type { QueueRecord } from "../core/queue/record.ts";
+import { SessionQueues } from "../core/queue/session_queues.ts";
+import { type QueueView, viewOf } from "../core/queue/views.ts";
+import { quoted } from "../core/text.ts";
+import type { Turn } from "../core/turn.ts";
+import { QueuePropertyCodec } from "../protocol/queue_codec.ts";
+import { readMessageProperties } from "../wire/properties.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { QueueLoads } from "./queue_loads.ts";
+import { LocalConsumer } from "./local_consumer.ts";
+import type {
+  BrokerQueues,
+  ConsumeQueueOptions,
+  DeadLetter,
+  DeadLetterRange,
+  QueueOptions,
+  QueueReader,
+} from "./queue_api.ts";
+
+/** What the queues are given to work with. */
+interface LocalQueuesParts {
+  readonly queues: Queues;
+  readonly store: QueueStore;
+  readonly template: Omit<QueueDefinition, "name">;
+  readonly decide: Decide;
+  readonly settled: () => Promise<void>;
+}
+
+/** Lets the core decide, then persists and speaks. */
+type Decide = <T>(decide: (turn: Turn) => T) => T;
+
+/** What queues need of their broker. */
+export interface QueueHost {
+  readonly decide: Decide;
+  /** Resolves when everything decided so far is stored. */
+  readonly settled: () => Promise<void>;
+  /** The store failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+const PAGE_RECORDS_MAX = 500;
+const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The queues of a broker; undefined when its store keeps none.
+ * @throws {TypeError} when some are wanted all the same */
+export function openQueues(options: ResolvedOptions, host: QueueHost): LocalQueues | undefined {
+  const { queues: { template, autoCreate, queuesMax, definitions }, store } = options;
+  if (store.queues === undefined) {
+    if (definitions.length === 0) return undefined;
+    throw new TypeError(`Cannot open the queue ${quoted(definitions[0].name)}: the store keeps no durable queues`);
+  }
+  const queues = new Queues({ random: Math.random, template, autoCreate, queuesMax });
+  return new LocalQueues({ queues, store: store.queues, template, ...host });
+}
+
+/** The durable queues of a broker: what the program does with them, and what the shell does for them. */
+export class LocalQueues implements BrokerQueues {
+  /** As MQTT clients see them. */
+  readonly sessions: SessionQueues;
+  readonly #parts: LocalQueuesParts;
+  readonly #loads: QueueLoads;
+  readonly #readers = new Set<LocalConsumer>();
+
+  /** Use {@link WeirBroker.queues}. */
+  constructor(parts: LocalQueuesParts & QueueHost) {
+    this.#parts = parts;
+    this.sessions = new SessionQueues(parts.queues, new QueuePropertyCodec());
+    this.#loads = new QueueLoads(parts);
+  }
+
+  /** Makes or changes the queues that the configuration lists.
+   * @throws {RangeError} when a queue that is there cannot become what is asked for */
+  define(definitions: readonly QueueDefinition[], turn: Turn): void {
+    const { queues } = this.#parts;
+    for (const definition of definitions) {
+      const known = queues.find(definition.name)?.definition;
+      if (known === undefined) queues.create(definition, turn);
+      else if (JSON.stringify(known) !== JSON.stringify(definition)) queues.change(definition, turn);
+    }
+  }
+
+  async create(options: QueueOptions): Promise<void> {
+    const { queues, template } = this.#parts;
+    await this.#do((turn) => queues.create(definitionOf(options, template), turn));
+  }
+
+  async change(options: QueueOptions): Promise<void> {
+    const { definition } = this.#existing(options.name);
+    await this.#do((turn) => this.#parts.queues.change(definitionOf(options, definition), turn));
+  }
+
+  async delete(name: string): Promise<boolean> {
+    return await this.#do((turn) => this.#parts.queues.delete(name, turn));
+  }
+
+  async purge(name: string): Promise<number> {
+    return await this.#do((turn) => this.#parts.queues.purge(name, turn));
+  }
+
+  list(): QueueView[] {
+    const views = [...this.#parts.queues.list()].map(viewOf);
+    return views.sort((a, b) => a.definition.name < b.definition.name ? -1 : 1);
+  }
+
+  get(name: string): QueueView | undefined {
+    return this.#parts.queues.view(name);
+  }
+
+  consume(queue: string, options: ConsumeQueueOptions = {}): QueueReader {
+    const { queues, decide } = this.#parts;
+    const { group, filter = "#", prefetch = 0, start = { kind: "default" }, signal } = options;
+    const id = `reader-${crypto.randomUUID()}`;
+    const onAbort = () => reader.close();
+    const reader: LocalConsumer = new LocalConsumer({
+      id,
+      settle: (delivery, settlement) => this.#do((turn) => queues.settle(delivery, settlement, turn)),
+      extend: (delivery, ms) => this.#do((turn) => queues.extend(delivery, ms, turn)),
+      pump: (member) => decide((turn) => queues.pump(member, turn)),
+      onEnd: (member) => {
+        this.#readers.delete(reader);
+        signal?.removeEventListener("abort", onAbort);
+        decide((turn) => {
+          queues.leave(member, { isCrash: false }, turn);
+          queues.endClient(id, turn);
+        });
+      },
+    });
+    const terms = { queue, group: group ?? id, filter, consumer: reader, prefetch, start };
+    const member = decide((turn) => queues.join({ ...terms, boundToClient: group === undefined }, turn));
+    this.#readers.add(reader);
+    reader.open(member);
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) reader.close();
+    return reader;
+  }
+
+  async seek(
+    queue: string,
+    group: string,
+    at: { readonly to: GroupStart; readonly partition?: number },
+  ): Promise<void> {
+    await this.#do((turn) => this.#parts.queues.seek({ queue, group, ...at }, turn));
+  }
+
+  async deleteGroup(queue: string, group: string): Promise<void> {
+    await this.#do((turn) => this.#parts.queues.deleteGroup(queue, group, turn));
+  }
+
+  async deadLetters(queue: string, range: DeadLetterRange = {}): Promise<DeadLetter[]> {
+    const { limit = 100, after } = range;
+    const letters: DeadLetter[] = [];
+    for await (const { messageId, record } of this.#letters(queue, after)) {
+      letters.push(deadLetter(messageId, record));
+      if (letters.length >= limit) break;
+    }
+    return letters;
+  }
+
+  /** Answers what the core wants to know of the store. */
+  answer(load: QueueLoad): void {
+    this.#loads.answer(load);
+  }
+
+  /** Ends all readers. */
+  close(): void {
+    for (const reader of [...this.#readers]) reader.close();
+  }
+
+  /** Page by page, log by log; what goes meanwhile is left out. */
+  async *#letters(queue: string, after?: string): AsyncIterable<{ messageId: string; record: QueueRecord }> {
+    const name = deadLetterName(queue);
+    const begin = after === undefined ? undefined : placeOf(after);
+    for (const { partition, logs } of this.get(name)?.partitions ?? []) {
+      if (begin !== undefined && partition < begin.partition) continue;
+      for (const { logId, first, next } of logs) {
+        let from = begin?.partition === partition ? Math.max(first, begin.offset + 1) : first;
+        for (;;) {
+          const request = { logId, from, to: next, limit: PAGE_RECORDS_MAX, bytesMax: PAGE_BYTES_MAX };
+          const records = await this.#parts.store.queuePage(request);
+          if (records.length === 0) break;
+          for (const record of records) yield { messageId: `${name}:${partition}:${record.offset}`, record };
+          from = records.at(-1)!.offset + 1;
+        }
+      }
+    }
+  }
+
+  #existing(name: string): QueueView {
+    const found = this.get(name);
+    if (found === undefined) {
+      throw new RangeError(`Cannot change the queue ${quoted(name)}: there is none of that name`);
+    }
+    return found;
+  }
+
+  async #do<T>(decide: (turn: Turn) => T): Promise<T> {
+    const answer = this.#parts.decide(decide);
+    await this.#parts.settled();
+    return answer;
+  }
+}
+
+function definitionOf(options: QueueOptions, base: Omit<QueueDefinition, "name">): QueueDefinition {
+  const partitions = options.ordering === "strict" ? 1 : base.partitions;
+  return {
+    ...base,
+    partitions,
+    ...options,
+    retention: { ...base.retention, ...options.retention },
+    limits: { ...base.limits, ...options.limits },
+    backoff: { ...base.backoff, ...options.backoff },
+  };
+}
+
+function deadLetter(messageId: string, record: QueueRecord): DeadLetter {
+  const { topic, key, payload, properties, origin } = record;
+  return { ...readMessageProperties(properties, 0, properties.length), ...origin!, messageId, topic, key, payload };
+}
+
+/** @throws {RangeError} when it is none */
+function placeOf(messageId: string): { partition: number; offset: number } {
+  const [, partition, offset] = /:(\d{1,4}):(\d{1,16})$/.exec(messageId) ?? [];
+  if (offset !== undefined) return { partition: Number(partition), offset: Number(offset) };
+  throw new RangeError(`Cannot use ${quoted(messageId)} as a message-id: it ends in :<partition>:<offset>`);
+}

@@ -1,0 +1,286 @@
+import type {
+  QueueMutation,
+  QueueSegment,
+  StoredQueueConsumer,
+  StoredQueueDelay,
+  StoredQueueFailure,
+  StoredQueueGroup,
+  StoredQueueKey,
+  StoredQueueLog,
+  StoredQueues,
+} from "../core/queue/mutation.ts";
+import type { QueueDefinition } from "../core/queue/definition.ts";
+import type {
+  QueueCompaction,
+  QueueCompactionRequest,
+  QueueDelayPage,
+  QueuePageRequest,
+  QueueStore,
+} from "../core/queue/ports.ts";
+import { type QueueRecord, recordBytes } from "../core/queue/record.ts";
+import { SettledRanges } from "../core/queue/settled_ranges.ts";
+
+/** Keys of a queue that a start gets back. */
+const KEYS_MAX = 100_000;
+
+interface LogRows {
+  readonly log: StoredQueueLog;
+  first: number;
+  next: number;
+  readonly records: Map<number, QueueRecord>;
+  readonly segments: { -readonly [K in keyof QueueSegment]: QueueSegment[K] }[];
+}
+
+interface PlaceRows {
+  position: number;
+  readonly settled: SettledRanges;
+  readonly failures: Map<number, StoredQueueFailure>;
+}
+
+/** The queues of the memory store. Also the model that other stores are held against. */
+export class MemoryQueues implements QueueStore {
+  readonly #queues = new Map<number, QueueDefinition>();
+  readonly #logs = new Map<number, LogRows>();
+  readonly #groups = new Map<number, { group: StoredQueueGroup; readonly places: Map<number, PlaceRows> }>();
+  readonly #delays = new Map<number, StoredQueueDelay>();
+  readonly #keys = new Map<number, Map<string, StoredQueueKey>>();
+  readonly #consumers = new Map<string, StoredQueueConsumer>();
+  #lastId = 0;
+
+  loadQueues(): StoredQueues {
+    const delays = [...this.#delays.values()];
+    return {
+      queues: [...this.#queues].map(([queueId, definition]) => ({ queueId, definition })),
+      logs: [...this.#logs.values()].map(({ log, first, next, segments }) => ({
+        ...log,
+        first,
+        next,
+        segments: segments.filter(({ count }) => count > 0).map((segment) => ({ ...segment })),
+      })),
+      groups: [...this.#groups.values()].map(({ group }) => group),
+      positions: [...this.#groups].flatMap(([groupId, { places }]) => {
+        return [...places].map(([logId, { position, settled }]) => {
+          return { groupId, logId, position, settled: settled.toArray() };
+        });
+      }),
+      failures: [...this.#groups.values()].flatMap(({ places }) => {
+        return [...places.values()].flatMap(({ failures }) => [...failures.values()]);
+      }),
+      delayed: [...this.#queues.keys()].flatMap((queueId) => {
+        const own = delays.filter((delay) => delay.queueId === queueId);
+        const bytes = own.reduce((sum, { entry }) => sum + recordBytes(entry), 0);
+        return own.length === 0 ? [] : [{ queueId, count: own.length, bytes }];
+      }),
+      nextDelayAt: delays.reduce((least, { dueAt }) => Math.min(least, dueAt), Infinity),
+      keys: [...this.#keys.values()].flatMap((keys) => [...keys.values()].slice(-KEYS_MAX)),
+      consumers: [...this.#consumers.values()],
+      lastId: this.#lastId,
+    };
+  }
+
+  queuePage({ logId, from, to, limit, bytesMax }: QueuePageRequest): QueueRecord[] {
+    const page: QueueRecord[] = [];
+    let bytes = 0;
+    for (const record of this.#logs.get(logId)?.records.values() ?? []) {
+      if (record.offset < from) continue;
+      if (record.offset >= to || page.length === limit) break;
+      bytes += recordBytes(record);
+      if (page.length > 0 && bytes > bytesMax) break;
+      page.push(record);
+    }
+    return page;
+  }
+
+  queueOffsetAt(logId: number, at: number): number {
+    const log = this.#logs.get(logId);
+    const found = log?.records.values().find(({ appendedAt }) => appendedAt >= at);
+    return found?.offset ?? log?.next ?? 0;
+  }
+
+  queueDelays(now: number, limit: number): QueueDelayPage {
+    const sorted = [...this.#delays.values()].sort((a, b) => a.dueAt - b.dueAt || a.delayId - b.delayId);
+    const delays = sorted.filter(({ dueAt }) => dueAt <= now).slice(0, limit);
+    return { delays, nextAt: sorted[delays.length]?.dueAt ?? Infinity };
+  }
+
+  compactQueue({ logId, from, to, tombstonesBefore }: QueueCompactionRequest): QueueCompaction {
+    const log = this.#logs.get(logId);
+    const newest = new Map<string, QueueRecord>();
+    const old = [...log?.records.values() ?? []].filter(({ offset }) => offset >= from && offset < to);
+    for (const record of old) if (record.messageKey !== "") newest.set(record.messageKey, record);
+    let count = 0;
+    let bytes = 0;
+    for (const record of old) {
+      if (record.messageKey === "") continue;
+      const isNewest = newest.get(record.messageKey) === record;
+      const isTombstone = record.payload.length === 0 && record.appendedAt < tombstonesBefore;
+      if (isNewest && !isTombstone) continue;
+      this.#remove(log!, record);
+      count++;
+      bytes += recordBytes(record);
+    }
+    return { logId, to, count, bytes };
+  }
+
+  /** Takes over one mutation. */
+  apply(mutation: QueueMutation): void {
+    switch (mutation.kind) {
+      case "queue-saved":
+        this.#noteId(mutation.queueId);
+        this.#queues.set(mutation.queueId, mutation.definition);
+        return;
+      case "queue-deleted":
+        return this.#delete(mutation.queueId);
+      case "queue-log-opened": {
+        const { kind: _, ...log } = mutation;
+        this.#noteId(log.logId);
+        this.#logs.set(log.logId, { log, first: 0, next: 0, records: new Map(), segments: [] });
+        return;
+      }
+      case "queue-appended":
+        return this.#append(mutation.logId, mutation.record);
+      case "queue-trimmed":
+        return this.#trim(mutation.logId, mutation.before);
+      case "queue-delayed": {
+        const { kind: _, ...delay } = mutation;
+        this.#noteId(delay.delayId);
+        this.#delays.set(delay.delayId, delay);
+        return;
+      }
+      case "queue-delay-ended":
+        this.#delays.delete(mutation.delayId);
+        return;
+      case "queue-key-noted":
+        return this.#noteKey(mutation);
+      case "queue-keys-forgotten": {
+        const keys = this.#keys.get(mutation.queueId);
+        for (const { messageKey, at } of [...keys?.values() ?? []]) if (at < mutation.before) keys!.delete(messageKey);
+        return;
+      }
+      default:
+        return this.#applyToGroup(mutation);
+    }
+  }
+
+  #applyToGroup(
+    mutation: Extract<QueueMutation, { kind: `queue-${"group" | "pos" | "set" | "fail" | "con"}${string}` }>,
+  ) {
+    switch (mutation.kind) {
+      case "queue-group-saved": {
+        const { kind: _, ...group } = mutation;
+        this.#noteId(group.groupId);
+        this.#groups.set(group.groupId, { group, places: this.#groups.get(group.groupId)?.places ?? new Map() });
+        return;
+      }
+      case "queue-group-deleted":
+        this.#groups.delete(mutation.groupId);
+        return;
+      case "queue-positioned":
+        this.#groups.get(mutation.groupId)?.places.set(mutation.logId, placeAt(mutation.position));
+        return;
+      case "queue-settled": {
+        const place = this.#placeOf(mutation);
+        if (place === undefined) return;
+        const { from, to, position } = mutation;
+        place.settled.add(from, to);
+        place.position = Math.max(place.position, position);
+        place.settled.dropBelow(place.position);
+        for (const offset of [...place.failures.keys()]) {
+          if (offset < place.position || (offset >= from && offset < to)) place.failures.delete(offset);
+        }
+        return;
+      }
+      case "queue-failed": {
+        const { kind: _, ...failure } = mutation;
+        this.#placeOf(failure)?.failures.set(failure.offset, failure);
+        return;
+      }
+      case "queue-consumer-saved": {
+        const { kind: _, ...consumer } = mutation;
+        this.#consumers.set(consumerKey(consumer), consumer);
+        return;
+      }
+      case "queue-consumer-deleted":
+        this.#consumers.delete(consumerKey(mutation));
+        return;
+      default:
+        mutation satisfies never;
+    }
+  }
+
+  /** The session of a client has ended, and what it consumed with it. */
+  endSession(clientId: string): void {
+    for (const [key, consumer] of this.#consumers) if (consumer.clientId === clientId) this.#consumers.delete(key);
+  }
+
+  #placeOf({ groupId, logId }: { groupId: number; logId: number }): PlaceRows | undefined {
+    const places = this.#groups.get(groupId)?.places;
+    if (places === undefined || !this.#logs.has(logId)) return undefined;
+    const place = places.get(logId) ?? placeAt(0);
+    places.set(logId, place);
+    return place;
+  }
+
+  #append(logId: number, record: QueueRecord): void {
+    const log = this.#logs.get(logId);
+    if (log === undefined) return;
+    log.records.set(record.offset, record);
+    log.next = record.offset + 1;
+    const { offset: from, appendedAt: firstAt } = record;
+    const bytes = recordBytes(record);
+    const last = log.segments.at(-1);
+    const fits = last !== undefined && last.count < 1_024 && last.bytes + bytes <= 4 * 1024 * 1024 &&
+      firstAt - last.firstAt < 60_000;
+    if (!fits) return void log.segments.push({ from, count: 1, bytes, firstAt, lastAt: firstAt });
+    last.count++;
+    last.bytes += bytes;
+    last.lastAt = firstAt;
+  }
+
+  #trim(logId: number, before: number): void {
+    const log = this.#logs.get(logId);
+    if (log === undefined) return;
+    log.first = Math.max(log.first, before);
+    for (const record of [...log.records.values()]) {
+      if (record.offset >= before) break;
+      this.#remove(log, record);
+    }
+  }
+
+  #remove({ records, segments }: LogRows, record: QueueRecord): void {
+    records.delete(record.offset);
+    const segment = segments.findLast(({ from }) => from <= record.offset)!;
+    segment.count--;
+    segment.bytes -= recordBytes(record);
+    if (segment.count === 0 && segment !== segments.at(-1)) segments.splice(segments.indexOf(segment), 1);
+    else if (segment.from === record.offset) segment.from++;
+  }
+
+  #noteKey(noted: StoredQueueKey): void {
+    const { queueId, messageKey, at } = noted;
+    const keys = this.#keys.get(queueId) ?? new Map<string, StoredQueueKey>();
+    keys.delete(messageKey); // to the end
+    keys.set(messageKey, { queueId, messageKey, at });
+    this.#keys.set(queueId, keys);
+  }
+
+  #delete(queueId: number): void {
+    this.#queues.delete(queueId);
+    this.#keys.delete(queueId);
+    for (const [logId, { log }] of this.#logs) if (log.queueId === queueId) this.#logs.delete(logId);
+    for (const [groupId, { group }] of this.#groups) if (group.queueId === queueId) this.#groups.delete(groupId);
+    for (const [delayId, delay] of this.#delays) if (delay.queueId === queueId) this.#delays.delete(delayId);
+  }
+
+  #noteId(id: number): void {
+    this.#lastId = Math.max(this.#lastId, id);
+  }
+}
+
+function placeAt(position: number): PlaceRows {
+  return { position, settled: new SettledRanges(), failures: new Map() };
+}
+
+function consumerKey({ clientId, filter }: { clientId: string; filter: string }): string {
+  return `${clientId.length}:${clientId}${filter}`;
+}

@@ -1,0 +1,133 @@
+/** The keys of durable queues: each, for all queues or for one, changes what the queue is. */
+import assert from "node:assert/strict";
+import type { QueuesConfig } from "../../src/config/config.ts";
+import { variableOf } from "../../src/config/environment.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { QUEUE_KEY_NAMES, type QueueValues } from "../../src/config/settings/queue.ts";
+import { DEFAULT_QUEUE, type QueueDefinition } from "../../src/core/queue/definition.ts";
+import { load, problemsOf } from "./support.ts";
+
+type Template = QueuesConfig["template"];
+
+/** Key -> another value as written, and what the definition then has. */
+const KEYS: Readonly<Record<keyof QueueValues, readonly [string, (queue: Template) => unknown, unknown]>> = {
+  type: ["stream", (q) => q.type, "stream"],
+  partitions: ["64", (q) => q.partitions, 64],
+  ordering: ["none", (q) => q.ordering, "none"],
+  "retention.retention_time": ["168h", (q) => q.retention.ageMs, 604_800_000],
+  "retention.retention_bytes": ["1GiB", (q) => q.retention.bytes, 1_073_741_824],
+  "retention.retention_messages": ["500", (q) => q.retention.messages, 500],
+  "retention.compaction_enabled": ["true", (q) => q.retention.isCompacted, true],
+  "retention.compaction_lag": ["0s", (q) => q.retention.compactionLagMs, 0],
+  "limits.max_depth": ["unlimited", (q) => q.limits.messages, Infinity],
+  "limits.max_bytes": ["64MiB", (q) => q.limits.bytes, 67_108_864],
+  "limits.max_message_size": ["4KiB", (q) => q.limits.messageBytes, 4096],
+  "limits.message_ttl": ["never", (q) => q.limits.ttlMs, Infinity],
+  visibility_timeout: ["5m", (q) => q.visibilityTimeoutMs, 300_000],
+  "retry.max_retries": ["0", (q) => q.deliveryLimit, 1],
+  "retry.initial_backoff": ["100ms", (q) => q.backoff.initialMs, 100],
+  "retry.max_backoff": ["1h", (q) => q.backoff.maxMs, 3_600_000],
+  "retry.multiplier": ["1.5", (q) => q.backoff.multiplier, 1.5],
+  "retry.jitter": ["0", (q) => q.backoff.jitter, 0],
+  "dlq.enabled": ["false", (q) => q.hasDeadLetters, false],
+  prefetch: ["1", (q) => q.prefetch, 1],
+  deduplication_window: ["0", (q) => q.deduplicationMs, 0],
+  group_expiry: ["never", (q) => q.groupExpiryMs, Infinity],
+};
+
+for (const [key, [text, read, expected]] of Object.entries(KEYS)) {
+  // Compaction is for streams.
+  const beside = key === "retention.compaction_enabled" ? "type: stream, " : "";
+
+  Deno.test(`queue.${key} holds for queues that do not say otherwise`, () => {
+    assert.notDeepEqual(read(DEFAULT_QUEUE), expected);
+    const { template, definitions } = load(`queue: { ${beside}${nested(key, text)} }\nqueues: [{ name: a }]`).queues;
+    assert.deepEqual(read(template), expected);
+    assert.deepEqual(read(definitions[0]), expected);
+    const env = { ...(beside === "" ? {} : { WEIR_QUEUE_TYPE: "stream" }), [variableOf(`queue.${key}`)]: text };
+    assert.deepEqual(read(loadConfig({ env }).queues.template), expected);
+  });
+
+  Deno.test(`queues[].${key} holds for that queue alone`, () => {
+    const { template, definitions } = load(`queues: [{ name: a, ${beside}${nested(key, text)} }, { name: b }]`).queues;
+    assert.deepEqual(read(definitions[0]), expected);
+    assert.deepEqual([read(template), read(definitions[1])], [read(DEFAULT_QUEUE), read(DEFAULT_QUEUE)]);
+  });
+}
+
+Deno.test("every key of a queue is in the table above", () => {
+  assert.deepEqual(Object.keys(KEYS).toSorted(), QUEUE_KEY_NAMES.toSorted());
+});
+
+Deno.test("the defaults of the configuration are those of the library", () => {
+  const { template, autoCreate, queuesMax, definitions } = loadConfig().queues;
+  assert.deepEqual(template, DEFAULT_QUEUE);
+  assert.deepEqual([autoCreate, queuesMax, definitions], [true, 1_000, []]);
+});
+
+Deno.test("queue.auto_create and queue.max_queues have an effect", () => {
+  const env = { WEIR_QUEUE_AUTO_CREATE: "false", WEIR_QUEUE_MAX_QUEUES: "7" };
+  for (const { queues } of [load("queue: { auto_create: false, max_queues: 7 }"), loadConfig({ env })]) {
+    assert.deepEqual([queues.autoCreate, queues.queuesMax], [false, 7]);
+  }
+});
+
+Deno.test("a queue copies the topics that it names", () => {
+  const [queue] = load(`queues: [{ name: readings, topics: ["sensors/#", "+/alarm"] }]`).queues.definitions;
+  assert.deepEqual<QueueDefinition>(queue, { ...DEFAULT_QUEUE, name: "readings", topics: ["sensors/#", "+/alarm"] });
+});
+
+Deno.test("the block that is recommended for event-driven systems loads, replication left aside", () => {
+  const yaml = `
+queue:
+  ordering: partition
+  partitions: 64
+  retention:
+    retention_time: 168h
+  replication:
+    enabled: true
+    replication_factor: 3
+`;
+  assert.deepEqual(problemsOf(yaml), [
+    "weir.yaml:7:3: queue.replication: this version of Weir does not support replication of queues; remove it",
+  ]);
+  const { template } = load(yaml.replace(/ {2}replication:[^]*/, "")).queues;
+  assert.deepEqual([template.partitions, template.retention.ageMs], [64, 604_800_000]);
+});
+
+Deno.test("a queue with strict order has one partition without being told", () => {
+  assert.equal(load("queues: [{ name: a, ordering: strict }]").queues.definitions[0].partitions, 1);
+});
+
+const PROBLEMS: Readonly<Record<string, string>> = {
+  "queues: [{ name: a, ordering: strict, partitions: 2 }]":
+    "weir.yaml:1:51: queues[0].partitions: a queue with ordering: strict has one partition",
+  "queues: [{ name: a, retention: { compaction_enabled: true } }]":
+    "weir.yaml:1:54: queues[0].retention.compaction_enabled: only a queue with type: stream can be compacted",
+  "queue: { retry: { initial_backoff: 1m, max_backoff: 1s } }":
+    "weir.yaml:1:53: queue.retry.max_backoff: it is shorter than retry.initial_backoff",
+  "queues: [{ name: a }, { name: a }]": 'weir.yaml:1:31: queues[1].name: "a" is already there as queues[0]',
+  "queues: [{ name: a/b }]":
+    'weir.yaml:1:18: queues[0].name: expected a name of 1 to 128 letters, digits, -, _ and ., found the text "a/b"',
+  'queues: [{ name: a, topics: ["$SYS/#"] }]':
+    'weir.yaml:1:29: queues[0].topics: expected a list of topic filters such as ["sensors/#"], found another one',
+  "queues: [{ name: a, topics: 5 }]":
+    'weir.yaml:1:29: queues[0].topics: expected a list of topic filters such as ["sensors/#"], found the number 5',
+  "queues: [{ name: a, retry: { max_retry: 1 } }]":
+    'weir.yaml:1:30: queues[0].retry.max_retry: unknown key; did you mean "max_retries"?',
+  "queues: [{ name: a, retry: 3 }]": "weir.yaml:1:28: queues[0].retry: expected keys, found the number 3",
+  "queues: [{ name: a, dlq: { topic: x } }]":
+    "weir.yaml:1:28: queues[0].dlq.topic: there is no such key in Weir: dead letters are in $queue/<name>/$dlq",
+  "queues: [{ name: a, replication: { enabled: true } }]":
+    "weir.yaml:1:21: queues[0].replication: this version of Weir does not support replication of queues; remove it",
+};
+
+for (const [yaml, message] of Object.entries(PROBLEMS)) {
+  Deno.test(`refused: ${yaml}`, () => assert.deepEqual(problemsOf(yaml), [message]));
+}
+
+/** `retry.jitter` with `0` is `retry: { jitter: 0 }`. */
+function nested(key: string, text: string): string {
+  const [last, ...maps] = key.split(".").reverse();
+  return maps.reduce((inner, map) => `${map}: { ${inner} }`, `${last}: ${text}`);
+}

@@ -1,0 +1,110 @@
+/** Durable queues for the program itself: `broker.queues`. */
+import assert from "node:assert/strict";
+import { Refusal, WeirBroker } from "../../mod.ts";
+import { AT_ONCE } from "./queue_client.ts";
+
+async function filled(payloads: readonly string[], definition: Record<string, unknown> = {}): Promise<WeirBroker> {
+  const broker = await WeirBroker.start({ sysIntervalMs: 0 });
+  await broker.queues.create({ name: "tasks", partitions: 1, backoff: AT_ONCE, ...definition });
+  for (const payload of payloads) await broker.publish({ topic: "$queue/tasks", payload, qos: 1 });
+  return broker;
+}
+
+const textOf = ({ payload }: { payload: Uint8Array }) => new TextDecoder().decode(payload);
+
+Deno.test("for await gives the messages of a queue; each is settled by its own methods", async () => {
+  await using broker = await filled(["a", "b", "c"]);
+  const got: string[] = [];
+  for await (const message of broker.queues.consume("tasks", { group: "g" })) {
+    got.push(`${textOf(message)} ${message.messageId} ${message.deliveryCount}`);
+    if (got.length === 1) await message.nack();
+    else await message.ack();
+    if (got.length === 4) break;
+  }
+  assert.deepEqual(got.toSorted(), ["a tasks:0:0 1", "a tasks:0:0 2", "b tasks:0:1 1", "c tasks:0:2 1"]);
+  assert.equal(broker.queues.get("tasks")!.groups[0].unsettled, 0);
+});
+
+Deno.test("leaving the loop gives back what was not settled, uncounted", async () => {
+  await using broker = await filled(["a"]);
+  for await (const _ of broker.queues.consume("tasks", { group: "g" })) break;
+  for await (const message of broker.queues.consume("tasks", { group: "g" })) {
+    assert.equal(message.deliveryCount, 1);
+    await message.ack();
+    await assert.rejects(message.ack(), /Cannot ack tasks:0:0: it is not held any more/);
+    break;
+  }
+});
+
+Deno.test("prefetch bounds what is handed out; poll answers undefined when nothing comes", async () => {
+  await using broker = await filled(["a", "b"]);
+  using reader = broker.queues.consume("tasks", { group: "g", prefetch: 1 });
+  const first = await reader.poll(1_000);
+  assert.equal(textOf(first!), "a");
+  assert.equal(await reader.poll(0), undefined, "one is held");
+  await first!.ack();
+  assert.equal(textOf((await reader.poll(1_000))!), "b");
+});
+
+Deno.test("a reader without a group has one of its own, which ends with it", async () => {
+  await using broker = await filled(["a"]);
+  const reader = broker.queues.consume("tasks");
+  assert.equal(textOf((await reader.next()).value!), "a");
+  assert.equal(broker.queues.get("tasks")!.groups.length, 1);
+  reader.close();
+  assert.deepEqual(broker.queues.get("tasks")!.groups, []);
+});
+
+Deno.test("dead letters can be looked at page by page without being consumed", async () => {
+  await using broker = await filled(["a", "b", "c"]);
+  const reader = broker.queues.consume("tasks", { group: "g" });
+  for (let i = 0; i < 3; i++) await (await reader.next()).value!.reject(`no ${i}`);
+  reader.close();
+  const [first, second] = await broker.queues.deadLetters("tasks", { limit: 2 });
+  assert.deepEqual([textOf(first), first.reason, first.cause, first.group], ["a", "no 0", "rejected", "g"]);
+  assert.deepEqual([first.queue, first.partition, first.offset], ["tasks", 0, 0]);
+  const rest = await broker.queues.deadLetters("tasks", { after: second.messageId });
+  assert.deepEqual(rest.map(textOf), ["c"]);
+  assert.deepEqual(await broker.queues.deadLetters("another"), []);
+});
+
+Deno.test("queues are made, changed, purged and deleted while the broker runs", async () => {
+  await using broker = await filled(["a", "b"]);
+  await assert.rejects(broker.queues.create({ name: "tasks" }), RangeError);
+  await broker.queues.change({ name: "tasks", partitions: 4, limits: { messages: 7 } });
+  const { definition } = broker.queues.get("tasks")!;
+  assert.deepEqual([definition.partitions, definition.limits.messages], [4, 7]);
+  await assert.rejects(broker.queues.change({ name: "tasks", partitions: 2 }), RangeError);
+  await assert.rejects(broker.queues.change({ name: "tasks", type: "stream" }), RangeError);
+  await assert.rejects(broker.queues.change({ name: "none" }), RangeError);
+  assert.equal(await broker.queues.purge("tasks"), 2);
+  assert.equal(broker.queues.get("tasks")!.stored.count, 0);
+  assert.equal(await broker.queues.delete("tasks"), true);
+  assert.equal(await broker.queues.delete("tasks"), false);
+  assert.deepEqual(broker.queues.list(), []);
+});
+
+Deno.test("nothing is made by its first use where that is switched off", async () => {
+  await using broker = await WeirBroker.start({ sysIntervalMs: 0, queues: { autoCreate: false } });
+  await assert.rejects(broker.publish({ topic: "$queue/tasks", payload: "x", qos: 1 }), Refusal);
+  assert.throws(() => broker.queues.consume("tasks"), Refusal);
+});
+
+Deno.test("a stream is read from any place, and a group is moved", async () => {
+  await using broker = await filled(["a", "b", "c"], { type: "stream" });
+  const read = async (count: number) => {
+    using reader = broker.queues.consume("tasks", { group: "g", start: { kind: "first" } });
+    const got: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const { value } = await reader.next();
+      got.push(textOf(value!));
+      await value!.ack();
+    }
+    return got.join("");
+  };
+  assert.equal(await read(3), "abc");
+  await broker.queues.seek("tasks", "g", { to: { kind: "offset", offset: 1 } });
+  assert.equal(await read(2), "bc");
+  await broker.queues.deleteGroup("tasks", "g");
+  assert.equal(await read(3), "abc");
+});

@@ -1,0 +1,439 @@
+/** Durable queues over MQTT, both versions: publishing, consuming, the three ways to settle. */
+import assert from "node:assert/strict";
+import { TestBroker } from "../support/broker.ts";
+import { AT_ONCE, facts, propertiesOf, put, queueBroker, settle } from "./queue_client.ts";
+
+const IN_GROUP = { qos: 1, userProperties: { "consumer-group": "workers" } } as const;
+
+Deno.test("what was published before anybody subscribed is delivered, with what a consumer has to know", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  assert.equal(await put(publisher, "$queue/tasks/image/large", "one", { "partition-key": "k", own: ["a", "b"] }), 0);
+  const consumer = await broker.connect();
+  assert.equal(await consumer.subscribe("$queue/tasks", IN_GROUP), 1);
+  const publish = await consumer.receive();
+  assert.deepEqual([publish.topic, `${publish.payload}`, publish.qos], ["$queue/tasks/image/large", "one", 1]);
+  const { timestamp, ...properties } = propertiesOf(publish);
+  assert.ok(Math.abs(Number(timestamp) - Date.now()) < 60_000);
+  assert.deepEqual(properties, {
+    "partition-key": "k",
+    own: ["a", "b"],
+    "message-id": "tasks:0:0",
+    "group-id": "workers",
+    queue: "tasks",
+    partition: "0",
+    offset: "0",
+    "delivery-count": "1",
+  });
+});
+
+Deno.test("a queue is made by its first use, publish or subscription", async () => {
+  await using broker = await TestBroker.start();
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  assert.equal(await client.subscribe("$queue/one", { qos: 1 }), 1);
+  assert.equal(await put(publisher, "$queue/two", "x"), 0);
+  await put(publisher, "$queue/one", "y");
+  assert.equal(facts(await client.receive()).payload, "y");
+  assert.deepEqual(broker.broker.queues.list().map(({ definition }) => definition.name), ["one", "two"]);
+});
+
+Deno.test("groups are independent: each gets every message, and settles for itself", async () => {
+  await using broker = await queueBroker();
+  const clients = await Promise.all(["billing", "mail"].map(async (group) => {
+    const client = await broker.connect();
+    await client.subscribe("$queue/tasks", { qos: 1, userProperties: { "consumer-group": group } });
+    return client;
+  }));
+  const publisher = await broker.connect();
+  await put(publisher, "$queue/tasks", "one");
+  for (const [index, client] of clients.entries()) {
+    const { payload, group } = facts(await client.receive());
+    assert.deepEqual([payload, group], ["one", ["billing", "mail"][index]]);
+  }
+  for (const client of clients) await client.expectNothing();
+});
+
+Deno.test("members of a group share the messages, each goes to one of them", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 4 });
+  const members = [await broker.connect(), await broker.connect()];
+  for (const member of members) await member.subscribe("$queue/tasks", IN_GROUP);
+  const publisher = await broker.connect();
+  for (let i = 0; i < 8; i++) await put(publisher, "$queue/tasks", `${i}`);
+  const got = [];
+  for (const member of members) for (let i = 0; i < 4; i++) got.push(facts(await member.receive()).payload);
+  assert.deepEqual(got.toSorted(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+});
+
+Deno.test("3.1.1: the group is in the filter, PUBACK settles", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect({ version: 4 });
+  await publisher.publish("$queue/tasks", "one", { qos: 1 });
+  const first = await broker.connect({ version: 4 });
+  assert.equal(await first.subscribe("$share/workers/$queue/tasks", { qos: 1 }), 1);
+  assert.equal(`${(await first.receive()).payload}`, "one");
+  await first.expectNothing();
+  await first.disconnect();
+  const second = await broker.connect({ version: 4 });
+  await second.subscribe("$share/workers/$queue/tasks", { qos: 1 });
+  await second.expectNothing();
+});
+
+Deno.test("QoS 2: PUBREC settles", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", { ...IN_GROUP, qos: 2 });
+  await put(publisher, "$queue/tasks", "one");
+  const publish = await client.receive({ acknowledge: false });
+  assert.equal(publish.qos, 2);
+  await client.send({ cmd: "pubrec", messageId: publish.messageId });
+  await client.expect("pubrel");
+  client.close(); // before PUBCOMP
+  const other = await broker.connect();
+  await other.subscribe("$queue/tasks", IN_GROUP);
+  await other.expectNothing();
+});
+
+Deno.test("QoS 0 cannot consume: nothing could be settled", async () => {
+  await using broker = await queueBroker();
+  const client = await broker.connect();
+  assert.equal(await client.subscribe("$queue/tasks", { qos: 0 }), 0x83);
+  const old = await broker.connect({ version: 4 });
+  assert.equal(await old.subscribe("$queue/tasks", { qos: 0 }), 0x80);
+});
+
+Deno.test("a message that nobody settles comes again when its consumer is gone, counted", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  await put(publisher, "$queue/tasks", "one");
+  const lost = await broker.connect();
+  await lost.subscribe("$queue/tasks", IN_GROUP);
+  const before = facts(await lost.receive({ acknowledge: false }));
+  const heir = await broker.connect();
+  await heir.subscribe("$queue/tasks", IN_GROUP);
+  lost.close();
+  const after = facts(await heir.receive());
+  assert.deepEqual([after.payload, after.id, after.count], ["one", before.id, 2]);
+});
+
+Deno.test("who leaves in peace gives back what it held, and that does not count", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const leaver = await broker.connect();
+  await leaver.subscribe("$queue/tasks", IN_GROUP);
+  await put(publisher, "$queue/tasks", "one");
+  await leaver.receive({ acknowledge: false });
+  assert.equal(await leaver.unsubscribe("$queue/tasks"), 0);
+  const heir = await broker.connect();
+  await heir.subscribe("$queue/tasks", IN_GROUP);
+  assert.equal(facts(await heir.receive()).count, 1);
+});
+
+for (const code of [0x80, 0x83, 0x97]) {
+  Deno.test(`PUBACK 0x${code.toString(16)} nacks: the message comes again, also where there is one consumer`, async () => {
+    await using broker = await queueBroker();
+    const publisher = await broker.connect();
+    const client = await broker.connect();
+    await client.subscribe("$queue/tasks", IN_GROUP);
+    await put(publisher, "$queue/tasks", "one");
+    const publish = await client.receive({ acknowledge: false });
+    await client.send({ cmd: "puback", messageId: publish.messageId, reasonCode: code });
+    assert.equal(facts(await client.receive()).count, 2);
+  });
+}
+
+Deno.test("PUBACK 0x99 rejects: the message is a dead letter that says why", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  await put(publisher, "$queue/tasks/a", "poison", { own: "x" });
+  const publish = await client.receive({ acknowledge: false });
+  const properties = { reasonString: "not JSON" };
+  await client.send({ cmd: "puback", messageId: publish.messageId, reasonCode: 0x99, properties });
+  assert.equal(await client.subscribe("$queue/tasks/$dlq", { qos: 1 }), 1);
+  const dead = await client.receive();
+  assert.deepEqual([dead.topic, `${dead.payload}`], ["$queue/tasks/$dlq/a", "poison"]);
+  const found = propertiesOf(dead);
+  assert.equal(found.own, "x");
+  assert.equal(found["dead-letter-cause"], "rejected");
+  assert.equal(found["dead-letter-reason"], "not JSON");
+  assert.equal(found["dead-letter-message-id"], "tasks:0:0");
+  assert.equal(found["dead-letter-group"], "workers");
+  assert.equal(found["dead-letter-delivery-count"], "1");
+});
+
+Deno.test("$ack, $nack and $reject settle by message-id, and PUBACK says when that is stored", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  for (const payload of ["a", "b", "c"]) await put(publisher, "$queue/tasks", payload);
+  const held = [];
+  for (let i = 0; i < 3; i++) held.push(facts(await client.receive({ acknowledge: false })));
+  assert.equal(await settle(client, "ack", held[0].id), 0);
+  assert.equal(await settle(client, "reject", held[1].id, { reason: "bad" }), 0);
+  assert.equal(await settle(client, "ack", held[0].id), 0x83, "a second time it is not held any more");
+  await client.send({
+    cmd: "publish",
+    topic: "$queue/tasks/$nack",
+    payload: "",
+    qos: 1,
+    messageId: 77,
+    dup: false,
+    retain: false,
+    properties: { userProperties: { "message-id": held[2].id, delay: "0" } },
+  });
+  assert.deepEqual([facts(await client.receive()).count, (await client.expect("puback")).reasonCode ?? 0], [2, 0]);
+});
+
+Deno.test("only the holder may settle", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const holder = await broker.connect();
+  await holder.subscribe("$queue/tasks", IN_GROUP);
+  await put(publisher, "$queue/tasks", "one");
+  const { id } = facts(await holder.receive({ acknowledge: false }));
+  const other = await broker.connect();
+  assert.equal(await settle(other, "ack", id), 0x83);
+  await other.subscribe("$queue/tasks", IN_GROUP);
+  assert.equal(await settle(other, "reject", id), 0x83, "a member of the group, but not the holder");
+  assert.equal(await settle(holder, "ack", id, { "group-id": "another" }), 0x83, "not held for that group");
+  assert.equal(await settle(holder, "ack", id), 0);
+});
+
+Deno.test("a late settlement is refused without harm, and the message is somebody else's by then", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1, visibilityTimeoutMs: 150 });
+  const publisher = await broker.connect();
+  const slow = await broker.connect();
+  await slow.subscribe("$queue/tasks", { qos: 1, userProperties: { "consumer-group": "workers", prefetch: "1" } });
+  await put(publisher, "$queue/tasks", "one");
+  const first = await slow.receive({ acknowledge: false });
+  const again = facts(await slow.receive()); // its time was over
+  assert.equal(again.count, 2);
+  assert.equal(await settle(slow, "ack", facts(first).id), 0x83);
+});
+
+Deno.test("$extend holds a message longer", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1, visibilityTimeoutMs: 300 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  await put(publisher, "$queue/tasks", "one");
+  const { id } = facts(await client.receive({ acknowledge: false }));
+  assert.equal(await settle(client, "extend", id, { delay: "1m" }), 0);
+  await new Promise((resolve) => setTimeout(resolve, 900)); // three of its visibility timeouts
+  assert.equal(await settle(client, "ack", id), 0);
+});
+
+Deno.test("no more than the prefetch, nor than the client's Receive Maximum, is under way", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  for (let i = 0; i < 5; i++) await put(publisher, "$queue/tasks", `${i}`);
+  for (const [properties, userProperties] of [[{ receiveMaximum: 2 }, undefined], [{}, { prefetch: "2" }]] as const) {
+    const client = await broker.connect({ properties });
+    await client.subscribe("$queue/tasks", { qos: 1, userProperties });
+    const first = await client.receive({ acknowledge: false });
+    await client.receive({ acknowledge: false });
+    await client.expectNothing();
+    await client.send({ cmd: "puback", messageId: first.messageId });
+    const third = Number(facts(first).payload) + 2; // the first group has settled one, and took it along when it ended
+    assert.equal(facts(await client.receive({ acknowledge: false })).payload, `${third}`);
+    await client.disconnect();
+  }
+});
+
+Deno.test("messages of one partition-key come one after the other, in order, through retries", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  for (const payload of ["a1", "a2"]) await put(publisher, "$queue/tasks", payload, { "partition-key": "a" });
+  await put(publisher, "$queue/tasks", "b1", { "partition-key": "b" });
+  const a1 = await client.receive({ acknowledge: false });
+  assert.equal(facts(a1).payload, "a1");
+  assert.equal(facts(await client.receive()).payload, "b1"); // a is held, not its partition
+  await client.expectNothing();
+  await client.send({ cmd: "puback", messageId: a1.messageId, reasonCode: 0x80 });
+  const again = await client.receive();
+  assert.deepEqual([facts(again).payload, facts(again).count], ["a1", 2]);
+  assert.equal(facts(await client.receive()).payload, "a2");
+});
+
+Deno.test("a subscription asks for some routing keys only, and the others do not wait for it", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks/image/#", IN_GROUP);
+  for (const key of ["text/a", "image/a", "image", "other"]) await put(publisher, `$queue/tasks/${key}`, key);
+  assert.equal(facts(await client.receive()).payload, "image/a");
+  assert.equal(facts(await client.receive()).payload, "image");
+  await client.expectNothing();
+});
+
+Deno.test("a delayed message comes when its time has come", async () => {
+  await using broker = await queueBroker();
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  const before = performance.now();
+  assert.equal(await put(publisher, "$queue/tasks", "later", { delay: "300ms" }), 0);
+  await put(publisher, "$queue/tasks", "now");
+  assert.equal(facts(await client.receive()).payload, "now");
+  assert.equal(facts(await client.receive()).payload, "later");
+  assert.ok(performance.now() - before >= 295);
+});
+
+Deno.test("a second message with one message-key is acknowledged and not appended", async () => {
+  await using broker = await queueBroker();
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  for (const payload of ["one", "again"]) {
+    assert.equal(await put(publisher, "$queue/tasks", payload, { "message-key": "order-1" }), 0);
+  }
+  await put(publisher, "$queue/tasks", "two", { "message-key": "order-2" });
+  assert.deepEqual([facts(await client.receive()).payload, facts(await client.receive()).payload], ["one", "two"]);
+});
+
+Deno.test("the highest priority comes first", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  for (const priority of ["1", "9", "5"]) await put(publisher, "$queue/tasks", priority, { priority });
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  const got = [];
+  for (let i = 0; i < 3; i++) got.push(facts(await client.receive()).payload);
+  assert.deepEqual(got, ["9", "5", "1"]);
+});
+
+Deno.test("a property that cannot be understood is refused, and says why", async () => {
+  await using broker = await queueBroker();
+  const publisher = await broker.connect();
+  const wrongs: Record<string, string>[] = [{ priority: "10" }, { priority: "high" }, { delay: "soon" }, {
+    delay: "999d",
+  }];
+  for (const wrong of wrongs) {
+    assert.equal(await put(publisher, "$queue/tasks", "x", wrong), 0x83);
+  }
+});
+
+Deno.test("a queue that is full says 0x97, and takes more when there is room", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1, limits: { messages: 2 } });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  for (const expected of [0, 0, 0x97]) assert.equal(await put(publisher, "$queue/tasks", "x"), expected);
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  await client.receive();
+  await client.receive();
+  await client.unsubscribe("$queue/tasks");
+  assert.equal(await put(publisher, "$queue/tasks", "x"), 0);
+});
+
+Deno.test("a message that is too large for the queue is refused", async () => {
+  await using broker = await queueBroker({ name: "tasks", limits: { messageBytes: 100 } });
+  const publisher = await broker.connect();
+  assert.equal(await put(publisher, "$queue/tasks", "x".repeat(200)), 0x97);
+  assert.equal(await put(publisher, "$queue/tasks", "x"), 0);
+});
+
+Deno.test("what is captured is delivered under its topic, and to ordinary subscribers as well", async () => {
+  await using broker = await queueBroker({ name: "readings", topics: ["sensors/#"] });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/readings", IN_GROUP);
+  await publisher.publish("sensors/a/temperature", "21", { qos: 1 });
+  const publish = await client.receive();
+  assert.equal(publish.topic, "$queue/readings/sensors/a/temperature");
+  assert.equal(propertiesOf(publish)["source-topic"], "sensors/a/temperature");
+  const hearer = await broker.connect();
+  await hearer.subscribe("sensors/#");
+  await publisher.publish("sensors/a", "22");
+  assert.equal(`${(await hearer.receive()).payload}`, "22");
+});
+
+Deno.test("a will for a queue is appended, and a retained publish is, too", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  const dying = await broker.connect({
+    will: { topic: "$queue/tasks", payload: "died" as never, qos: 1, retain: false },
+  });
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  dying.close();
+  assert.equal(facts(await client.receive()).payload, "died");
+  await publisher.publish("$queue/tasks", "kept", { qos: 1, retain: true });
+  const kept = await client.receive();
+  assert.deepEqual([`${kept.payload}`, kept.retain], ["kept", false]);
+});
+
+Deno.test("a session that is resumed consumes on", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const connect = { clientId: "worker", clean: false, properties: { sessionExpiryInterval: 100 } };
+  const before = await broker.connect(connect);
+  await before.subscribe("$queue/tasks", IN_GROUP);
+  await before.disconnect();
+  const publisher = await broker.connect();
+  await put(publisher, "$queue/tasks", "one");
+  const after = await broker.connect(connect);
+  assert.equal(facts(await after.receive()).payload, "one");
+});
+
+Deno.test("too many deliveries make a dead letter", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1, deliveryLimit: 3, backoff: AT_ONCE });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  await put(publisher, "$queue/tasks", "poison");
+  for (let count = 1; count <= 3; count++) {
+    const publish = await client.receive({ acknowledge: false });
+    assert.equal(facts(publish).count, count);
+    await client.send({ cmd: "puback", messageId: publish.messageId, reasonCode: 0x80 });
+  }
+  await client.expectNothing();
+  await client.subscribe("$queue/tasks/$dlq", { qos: 1 });
+  const found = propertiesOf(await client.receive());
+  assert.deepEqual([found["dead-letter-cause"], found["dead-letter-delivery-count"]], ["delivery-limit", "3"]);
+});
+
+Deno.test("stream: a group starts at the end unless it says otherwise, and what was read can be read again", async () => {
+  await using broker = await queueBroker({ name: "log", type: "stream", partitions: 1 });
+  const publisher = await broker.connect();
+  for (const payload of ["a", "b", "c"]) await put(publisher, "$queue/log", payload);
+  const read = async (group: string, start: string, count: number) => {
+    const reader = await broker.connect();
+    const userProperties = { "consumer-group": group, "start-at": start };
+    await reader.subscribe("$queue/log", { qos: 1, userProperties });
+    const got = [];
+    for (let i = 0; i < count; i++) got.push(facts(await reader.receive()).payload);
+    await reader.expectNothing();
+    await reader.disconnect();
+    return got.join("");
+  };
+  assert.equal(await read("new", "", 0), "");
+  assert.equal(await read("all", "first", 3), "abc");
+  assert.equal(await read("all", "first", 0), "", "a group that is there goes on where it was");
+  assert.equal(await read("from", "offset=1", 2), "bc");
+  assert.equal(await read("past", "1990-01-01T00:00:00Z", 3), "abc");
+  assert.equal(await read("future", "2990-01-01T00:00:00Z", 0), "");
+});
+
+Deno.test("stream: $commit settles everything up to an offset, $seek goes back", async () => {
+  await using broker = await queueBroker({ name: "log", type: "stream", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  for (const payload of ["a", "b", "c"]) await put(publisher, "$queue/log", payload);
+  const userProperties = { "consumer-group": "g", "start-at": "first" };
+  await client.subscribe("$queue/log", { qos: 1, userProperties });
+  for (let i = 0; i < 3; i++) await client.receive({ acknowledge: false });
+  assert.equal(await put(client, "$queue/log/$commit", "", { partition: "0", offset: "1" }), 0);
+  await client.unsubscribe("$queue/log");
+  const other = await broker.connect();
+  await other.subscribe("$queue/log", { qos: 1, userProperties });
+  assert.equal(facts(await other.receive()).payload, "c");
+  assert.equal(await put(other, "$queue/log/$seek", "", { partition: "0", offset: "0" }), 0);
+  const got = [];
+  for (let i = 0; i < 3; i++) got.push(facts(await other.receive()).payload);
+  assert.equal(got.join(""), "abc");
+});
