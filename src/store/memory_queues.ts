@@ -32,7 +32,8 @@ interface LogRows {
 }
 
 interface PlaceRows {
-  position: number;
+  /** Undefined while there are only failures. */
+  position: number | undefined;
   readonly settled: SettledRanges;
   readonly failures: Map<number, StoredQueueFailure>;
 }
@@ -59,8 +60,8 @@ export class MemoryQueues implements QueueStore {
       })),
       groups: [...this.#groups.values()].map(({ group }) => group),
       positions: [...this.#groups].flatMap(([groupId, { places }]) => {
-        return [...places].map(([logId, { position, settled }]) => {
-          return { groupId, logId, position, settled: settled.toArray() };
+        return [...places].flatMap(([logId, { position, settled }]) => {
+          return position === undefined ? [] : [{ groupId, logId, position, settled: settled.toArray() }];
         });
       }),
       failures: [...this.#groups.values()].flatMap(({ places }) => {
@@ -182,11 +183,11 @@ export class MemoryQueues implements QueueStore {
         const place = this.#placeOf(mutation);
         if (place === undefined) return;
         const { from, to, position } = mutation;
+        const below = place.position = Math.max(place.position ?? 0, position);
         place.settled.add(from, to);
-        place.position = Math.max(place.position, position);
-        place.settled.dropBelow(place.position);
+        place.settled.dropBelow(below);
         for (const offset of [...place.failures.keys()]) {
-          if (offset < place.position || (offset >= from && offset < to)) place.failures.delete(offset);
+          if (offset < below || (offset >= from && offset < to)) place.failures.delete(offset);
         }
         return;
       }
@@ -216,7 +217,7 @@ export class MemoryQueues implements QueueStore {
   #placeOf({ groupId, logId }: { groupId: number; logId: number }): PlaceRows | undefined {
     const places = this.#groups.get(groupId)?.places;
     if (places === undefined || !this.#logs.has(logId)) return undefined;
-    const place = places.get(logId) ?? placeAt(0);
+    const place = places.get(logId) ?? placeAt(undefined);
     places.set(logId, place);
     return place;
   }
@@ -277,7 +278,7 @@ export class MemoryQueues implements QueueStore {
   }
 }
 
-function placeAt(position: number): PlaceRows {
+function placeAt(position: number | undefined): PlaceRows {
   return { position, settled: new SettledRanges(), failures: new Map() };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { body, delivery, done, session } from "./mutations.ts";
+import { queueContract } from "./queue_contract.ts";
 import { storeContract, type StoreHandle } from "./store_contract.ts";
 
 /** Memory does not outlive the process; for the suite, whoever opens it again finds it as it was. */
@@ -9,6 +10,7 @@ function handleOf(store: MemoryStore): StoreHandle {
 }
 
 storeContract("memory", () => handleOf(new MemoryStore()));
+queueContract("memory", () => handleOf(new MemoryStore()));
 
 Deno.test("memory: bodies are counted as they come and go", () => {
   const store = new MemoryStore();

@@ -1,5 +1,6 @@
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
 import { WorkerStore } from "../../src/store/sqlite/worker_store.ts";
+import { queueContract } from "./queue_contract.ts";
 import { storeContract, type StoreHandle } from "./store_contract.ts";
 
 const OPTIONS = { sync: "off", ballastBytes: 0 } as const;
@@ -32,3 +33,5 @@ async function openInWorker(folder: string): Promise<StoreHandle> {
 
 storeContract("sqlite", () => open(`${Deno.makeTempDirSync({ dir: root })}/weir.db`));
 storeContract("sqlite in a Worker", () => openInWorker(Deno.makeTempDirSync({ dir: root })));
+queueContract("sqlite", () => open(`${Deno.makeTempDirSync({ dir: root })}/weir.db`));
+queueContract("sqlite in a Worker", () => openInWorker(Deno.makeTempDirSync({ dir: root })));

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
 import { contents, contentsOf } from "../contract/mutations.ts";
+import { queueContents } from "../contract/queue_mutations.ts";
 import { assertWhole, Folder, numberFrom } from "./folder.ts";
-import { fixture, HELD } from "./held.ts";
+import { fixture, HELD, HELD_QUEUES } from "./held.ts";
 
 type Row = typeof HELD[number];
 
@@ -28,7 +30,11 @@ for (let version = 1; version <= SCHEMA_VERSION; version++) {
     assert.equal(numberFrom(folder.database, "PRAGMA application_id"), APPLICATION_ID);
     const store = folder.open();
     const state = await store.load();
+    const queues = await queueContents(store);
     await store.close();
+    const model = new MemoryStore();
+    if (version > 1) model.commit([...HELD, ...HELD_QUEUES]);
+    assert.deepEqual(queues, await queueContents(model));
     const expected = contents({
       sessions: of("session-saved"),
       subscriptions: of("subscribed"),

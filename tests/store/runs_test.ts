@@ -12,6 +12,7 @@ function sent(clientId: string, sequence: number, packetId: number): Mutation {
 /** One mutation for each delivery again. */
 function withoutRuns(batch: Batch): Mutation[] {
   return batch.flatMap((each): Mutation[] => {
+    if (each.kind === "queue-block") throw new Error("there are no queues here");
     if (each.kind !== "deliveries-sent" && each.kind !== "deliveries-done") return [each];
     const { clientId, sequence } = each;
     return Array.from({ length: each.count }, (_, i) => {

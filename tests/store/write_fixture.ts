@@ -3,7 +3,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
 import { Folder } from "./folder.ts";
-import { fixture, HELD } from "./held.ts";
+import { fixture, HELD, HELD_QUEUES } from "./held.ts";
 
 function dump(path: string): string {
   const database = new DatabaseSync(path, { readOnly: true });
@@ -27,6 +27,6 @@ function dump(path: string): string {
 
 using folder = new Folder();
 const store = folder.open();
-store.commit(HELD);
+store.commit([...HELD, ...HELD_QUEUES]);
 await store.close();
 Deno.writeTextFileSync(fixture(SCHEMA_VERSION), dump(folder.database), { createNew: true });

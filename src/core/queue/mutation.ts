@@ -141,7 +141,9 @@ export type QueueMutation =
   | { readonly kind: "queue-consumer-deleted"; readonly clientId: string; readonly filter: string };
 
 /** Tells what concerns queues from the other mutations of a commit. */
-export function isQueueMutation(mutation: { readonly kind: string }): mutation is QueueMutation {
+export function isQueueMutation<T extends { readonly kind: string }>(
+  mutation: T,
+): mutation is Extract<T, { readonly kind: `queue-${string}` }> {
   return mutation.kind.startsWith("queue-");
 }
 

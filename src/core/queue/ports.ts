@@ -19,7 +19,7 @@ export interface QueuePageRequest {
 export interface QueueCompaction {
   /** Which log. */
   readonly logId: number;
-  /** Offsets below were looked at. */
+  /** Offsets below were looked at: less than asked for when the piece has ended before. */
   readonly to: number;
   /** Records that were taken out. */
   readonly count: number;
@@ -46,11 +46,11 @@ export interface QueueStore {
 export interface QueueCompactionRequest {
   /** Which log. */
   readonly logId: number;
-  /** The first offset. */
+  /** The first offset that is there: what was looked at before needs no second look. */
   readonly from: number;
-  /** Behind the last offset. */
+  /** The first offset that is not looked at. */
   readonly to: number;
-  /** Milliseconds since 1970. */
+  /** Tombstones appended before go too; a piece may end at one that stays. Milliseconds since 1970. */
   readonly tombstonesBefore: number;
 }
 
@@ -58,6 +58,6 @@ export interface QueueCompactionRequest {
 export interface QueueDelayPage {
   /** The earliest first. */
   readonly delays: readonly StoredQueueDelay[];
-  /** When the one after them is due; Infinity for never. */
+  /** When the one after them is due; Infinity for none. */
   readonly nextAt: number;
 }

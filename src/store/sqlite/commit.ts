@@ -1,6 +1,8 @@
 import type { SessionMutation, StoredBody, StoredDelivery } from "../../core/mutation.ts";
 import { isQueueMutation } from "../../core/queue/mutation.ts";
 import { bodyBytes } from "../body_bytes.ts";
+import { QueueCommit } from "./queue_commit.ts";
+import type { QueueStatements } from "./queue_statements.ts";
 import type { Batch, DoneRun, Run, SentRun } from "./runs.ts";
 import type { Statements } from "./statements.ts";
 
@@ -14,9 +16,13 @@ export class Commit {
   #lastSequence = 0;
   #lastBodyId = 0;
 
-  constructor(statements: Statements, sessionIds: Map<string, number>) {
+  /** What of it concerns queues. */
+  readonly queues: QueueCommit;
+
+  constructor(statements: Statements, queueStatements: QueueStatements, sessionIds: Map<string, number>) {
     this.#statements = statements;
     this.#sessionIds = sessionIds;
+    this.queues = new QueueCommit(queueStatements, sessionIds);
   }
 
   /** Applies all, in order. */
@@ -30,6 +36,8 @@ export class Commit {
     for (const bodyId of this.#unreferred) this.#statements.deleteUnreferred.run(bodyId);
     if (this.#lastBodyId > 0) this.#statements.setCounter.run("body", this.#lastBodyId);
     if (this.#lastSequence > 0) this.#statements.setCounter.run("sequence", this.#lastSequence);
+    const lastQueueId = this.queues.finish();
+    if (lastQueueId > 0) this.#statements.setCounter.run("queue", lastQueueId);
   }
 
   /** Counts what refers to the bodies of this commit: a body that one delivery refers to lies in that delivery's row. */
@@ -81,7 +89,7 @@ export class Commit {
         statements.deleteWill.run(mutation.clientId);
         return;
       default:
-        if (isQueueMutation(mutation)) throw new Error(`Cannot commit "${mutation.kind}": queues are not kept yet`);
+        if (isQueueMutation(mutation)) return this.queues.apply(mutation);
         return this.#applyToSession(mutation);
     }
   }
@@ -206,6 +214,7 @@ export class Commit {
     this.#statements.deleteSession.run(session);
     this.#statements.deleteSubscriptions.run(session);
     this.#statements.deleteReceivedOf.run(session);
+    this.queues.endSession(session);
     this.#statements.deleteWill.run(clientId);
     this.#statements.markEnded.run(session);
   }

@@ -1,6 +1,14 @@
 import type { StoredState } from "../../core/mutation.ts";
 import type { PageRequest } from "../../core/ports.ts";
+import type { StoredQueues } from "../../core/queue/mutation.ts";
+import type {
+  QueueCompaction,
+  QueueCompactionRequest,
+  QueueDelayPage,
+  QueuePageRequest,
+} from "../../core/queue/ports.ts";
 import type { PackedPage } from "./packed_page.ts";
+import type { PackedQueuePage } from "./queue_page.ts";
 import type { Batch } from "./runs.ts";
 import type { OpenOptions } from "./sqlite_store.ts";
 
@@ -10,6 +18,11 @@ export type StoreRequest =
   | { readonly kind: "load" }
   | { readonly kind: "commit"; readonly batch: Batch }
   | { readonly kind: "page"; readonly request: PageRequest }
+  | { readonly kind: "load-queues" }
+  | { readonly kind: "queue-page"; readonly request: QueuePageRequest }
+  | { readonly kind: "queue-offset-at"; readonly logId: number; readonly at: number }
+  | { readonly kind: "queue-delays"; readonly now: number; readonly limit: number }
+  | { readonly kind: "compact-queue"; readonly request: QueueCompactionRequest }
   | { readonly kind: "maintain" }
   | { readonly kind: "close" };
 
@@ -18,5 +31,10 @@ export type StoreReply =
   | { readonly kind: "done"; readonly isFull: boolean }
   | { readonly kind: "loaded"; readonly state: StoredState }
   | { readonly kind: "paged"; readonly page: PackedPage }
+  | { readonly kind: "queues-loaded"; readonly state: StoredQueues }
+  | { readonly kind: "queue-paged"; readonly page: PackedQueuePage }
+  | { readonly kind: "queue-offset"; readonly offset: number }
+  | { readonly kind: "delays-paged"; readonly page: QueueDelayPage }
+  | { readonly kind: "queue-compacted"; readonly compaction: QueueCompaction }
   | { readonly kind: "maintained"; readonly hasMore: boolean; readonly isFull: boolean }
   | { readonly kind: "failed"; readonly message: string };

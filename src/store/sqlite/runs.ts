@@ -1,4 +1,6 @@
 import type { Mutation } from "../../core/mutation.ts";
+import type { QueueRecord } from "../../core/queue/record.ts";
+import { packBlocks, type QueueBlock } from "./queue_blocks.ts";
 
 /** Deliveries with consecutive sequences that were sent to one client with consecutive packet ids, or that it is done with. The front of
  * a queue goes out and is acknowledged in order: one statement for all of them, and one object on the way to the Worker. */
@@ -21,17 +23,20 @@ export interface DoneRun {
   count: number;
 }
 
-/** A commit with every `delivery-sent` and `delivery-done` in a run, be it of one. */
-export type Batch = readonly (Exclude<Mutation, { kind: "delivery-sent" | "delivery-done" }> | Run)[];
+/** A commit with every `delivery-sent` and `delivery-done` in a run, be it of one, and every `queue-appended` in a block. */
+export type Batch =
+  readonly (Exclude<Mutation, { kind: "delivery-sent" | "delivery-done" | "queue-appended" }> | Run | QueueBlock)[];
 
-/** Gathers the runs of a commit behind the rest of it, those that were sent before those that are done. Nothing else in a commit minds
- * the place: what it does to a delivery comes before that is sent or is the same afterwards, and bodies go last of all. */
+/** Gathers the runs and blocks of a commit behind the rest of it, those that were sent before those that are done. Nothing else in a
+ * commit minds the place: what it does to a delivery comes before that is sent or is the same afterwards, bodies go last of all, and
+ * what happens to records goes by their offsets. */
 export function withRuns(mutations: readonly Mutation[]): Batch {
   const batch: Batch[number][] = [];
   const sent = new Map<string, SentRun>();
   const done = new Map<string, DoneRun>();
   const sentRuns: SentRun[] = [];
   const doneRuns: DoneRun[] = [];
+  const records = new Map<number, QueueRecord[]>();
   for (const mutation of mutations) {
     if (mutation.kind === "delivery-done") {
       const { clientId, sequence } = mutation;
@@ -53,11 +58,16 @@ export function withRuns(mutations: readonly Mutation[]): Batch {
       const run: SentRun = { kind: "deliveries-sent", clientId, sequence, packetId, count: 1 };
       sent.set(clientId, run);
       sentRuns.push(run);
+    } else if (mutation.kind === "queue-appended") {
+      const known = records.get(mutation.logId);
+      if (known === undefined) records.set(mutation.logId, [mutation.record]);
+      else known.push(mutation.record);
     } else {
       batch.push(mutation);
     }
   }
   for (const run of sentRuns) batch.push(run);
   for (const run of doneRuns) batch.push(run);
+  for (const [logId, appended] of records) for (const block of packBlocks(logId, appended)) batch.push(block);
   return batch;
 }

@@ -82,6 +82,122 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO counters VALUES ('body', 0), ('sequence', 0);
   `,
+  `
+  -- Durable queues. definition: JSON, null for Infinity. Keys noted before keys_from are forgotten.
+  CREATE TABLE queues (id INTEGER PRIMARY KEY, definition TEXT NOT NULL, keys_from REAL NOT NULL DEFAULT 0) STRICT;
+
+  -- Queues that are deleted and whose delays and keys are still to be swept out.
+  CREATE TABLE ended_queues (id INTEGER PRIMARY KEY) STRICT;
+
+  -- slot: the upper bits of the ids of its blocks. What lies below first is trimmed, below swept its blocks are gone too; compaction has
+  -- looked at what lies below compacted. queue is 0 once that is deleted. segment_...: the segment that may still grow.
+  CREATE TABLE queue_logs (
+    id INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    slot INTEGER NOT NULL UNIQUE,
+    first INTEGER NOT NULL DEFAULT 0,
+    next INTEGER NOT NULL DEFAULT 0,
+    swept INTEGER NOT NULL DEFAULT 0,
+    compacted INTEGER NOT NULL DEFAULT 0,
+    segment_from INTEGER,
+    segment_count INTEGER,
+    segment_bytes INTEGER,
+    segment_first_at REAL,
+    segment_last_at REAL
+  ) STRICT;
+  CREATE INDEX queue_logs_of ON queue_logs (queue);
+
+  -- Segments that do not grow any more.
+  CREATE TABLE queue_segments (
+    log INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    first_at REAL NOT NULL,
+    last_at REAL NOT NULL,
+    PRIMARY KEY (log, start)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Records that came with one commit, packed. id: the slot of the log, then 43 bits of the first offset.
+  CREATE TABLE queue_blocks (
+    id INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    first_at REAL NOT NULL,
+    last_at REAL NOT NULL,
+    data BLOB NOT NULL
+  ) STRICT;
+
+  -- The newest record of each message key, of what compaction has looked at.
+  CREATE TABLE queue_latest (
+    log INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    PRIMARY KEY (log, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX queue_latest_by_offset ON queue_latest (log, offset);
+
+  -- entry: a packed record without a place.
+  CREATE TABLE queue_delays (
+    id INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    due_at REAL NOT NULL,
+    bytes INTEGER NOT NULL,
+    entry BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX queue_delays_due ON queue_delays (due_at, id);
+  CREATE INDEX queue_delays_of ON queue_delays (queue, bytes);
+
+  CREATE TABLE queue_keys (
+    queue INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (queue, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX queue_keys_by_time ON queue_keys (queue, at);
+
+  CREATE TABLE queue_groups (
+    id INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    filter TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    idle_since REAL NOT NULL
+  ) STRICT;
+
+  -- settled: where ranges above the position begin and end in turn, each as its distance from the one before, packed.
+  CREATE TABLE queue_positions (
+    group_id INTEGER NOT NULL,
+    log INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    settled BLOB NOT NULL,
+    PRIMARY KEY (group_id, log)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE queue_failures (
+    group_id INTEGER NOT NULL,
+    log INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    failed_at REAL NOT NULL,
+    due_at REAL NOT NULL,
+    PRIMARY KEY (group_id, log, offset)
+  ) STRICT, WITHOUT ROWID;
+
+  -- terms: JSON of what the client asked for.
+  CREATE TABLE queue_consumers (
+    session INTEGER NOT NULL,
+    filter TEXT NOT NULL,
+    terms TEXT NOT NULL,
+    PRIMARY KEY (session, filter)
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT INTO counters VALUES ('queue', 0);
+  `,
 ];
 
 /** The version that this program reads and writes. */

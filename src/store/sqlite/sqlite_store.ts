@@ -18,6 +18,7 @@ import { FirstPages, pageRows } from "./pages.ts";
 import { type Batch, withRuns } from "./runs.ts";
 import { checkFile, explained } from "./database_file.ts";
 import { migrate } from "./schema.ts";
+import { SqliteQueues } from "./sqlite_queues.ts";
 import { prepare, type Statements } from "./statements.ts";
 
 /** How much a commit promises: `full` survives the loss of power, `normal` the crash of the process and most losses of power, `off` the
@@ -47,11 +48,14 @@ export class SqliteStore implements Store {
   readonly #sessionIds = new Map<string, number>();
   readonly #ballast: Ballast | null;
   #endedSessions: number[];
+  /** Durable queues. */
+  readonly queues: SqliteQueues;
 
   private constructor(database: DatabaseSync, ballast: Ballast | null) {
     this.#database = database;
     this.#ballast = ballast;
     this.#statements = prepare(database);
+    this.queues = new SqliteQueues(database, (error) => this.#isOutOfRoom(error));
     this.#endedSessions = database.prepare("SELECT id FROM ended_sessions").all().map((row) => row.id as number);
     for (const row of database.prepare("SELECT id, client_id FROM sessions").all()) {
       this.#sessionIds.set(row.client_id as string, row.id as number);
@@ -160,13 +164,14 @@ export class SqliteStore implements Store {
 
   #commit(batch: Batch): void {
     const statements = this.#statements;
-    const commit = new Commit(statements, this.#sessionIds);
+    const commit = new Commit(statements, this.queues.statements, this.#sessionIds);
     statements.begin.run();
     try {
       commit.apply(batch);
       if (batch.some(({ kind }) => kind === "session-ended")) this.#refreshEnded();
       this.#sweep(commit);
       commit.finish();
+      this.queues.sweepAfter(commit.queues);
       statements.commit.run();
     } catch (error) {
       this.#rollback();
@@ -189,14 +194,18 @@ export class SqliteStore implements Store {
   /** Sweeps out what ended sessions left, as far as one call goes, gives free pages back, and takes ballast on when there is space
    * again. True while there is more to sweep. */
   maintain(): boolean {
-    if (this.#endedSessions.length > 0) this.commitBatch([]);
+    if (this.#hasToSweep) this.commitBatch([]);
     try {
       this.#giveBack();
     } catch (error) {
       if (!this.#isOutOfRoom(error)) throw error; // what cannot be given back now can be used, or given back later
     }
     this.#ballast?.takeOn();
-    return this.#endedSessions.length > 0;
+    return this.#hasToSweep;
+  }
+
+  get #hasToSweep(): boolean {
+    return this.#endedSessions.length > 0 || this.queues.hasToSweep;
   }
 
   /** Makes the file smaller, a piece at a time. Some free pages are kept: those that come and go need no work then. The file is cut
@@ -270,6 +279,7 @@ export class SqliteStore implements Store {
     }
     try {
       this.#refreshEnded();
+      this.queues.refresh();
       this.#sessionIds.clear();
       for (const row of this.#database.prepare("SELECT id, client_id FROM sessions").all()) {
         this.#sessionIds.set(row.client_id as string, row.id as number);

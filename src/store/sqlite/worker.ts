@@ -7,7 +7,7 @@ let store: SqliteStore | undefined;
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<StoreRequest>) => void;
-  postMessage(reply: StoreReply): void;
+  postMessage(reply: StoreReply, transfer?: ArrayBuffer[]): void;
 };
 
 scope.onmessage = async ({ data }) => {
@@ -18,7 +18,7 @@ scope.onmessage = async ({ data }) => {
     const message = error instanceof Error ? error.message : String(error);
     reply = { kind: "failed", message };
   }
-  scope.postMessage(reply);
+  scope.postMessage(reply, reply.kind === "queue-paged" ? [reply.page.data.buffer, reply.page.heads.buffer] : []);
 };
 
 async function answer(request: StoreRequest): Promise<StoreReply> {
@@ -35,6 +35,16 @@ async function answer(request: StoreRequest): Promise<StoreReply> {
       return { kind: "done", isFull: store.isFull };
     case "page":
       return { kind: "paged", page: pack(store.page(request.request)) };
+    case "load-queues":
+      return { kind: "queues-loaded", state: store.queues.loadQueues() };
+    case "queue-page":
+      return { kind: "queue-paged", page: store.queues.packedPage(request.request) };
+    case "queue-offset-at":
+      return { kind: "queue-offset", offset: store.queues.queueOffsetAt(request.logId, request.at) };
+    case "queue-delays":
+      return { kind: "delays-paged", page: store.queues.queueDelays(request.now, request.limit) };
+    case "compact-queue":
+      return { kind: "queue-compacted", compaction: store.queues.compactQueue(request.request) };
     case "maintain": {
       const hasMore = store.maintain();
       return { kind: "maintained", hasMore, isFull: store.isFull };

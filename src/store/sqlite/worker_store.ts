@@ -1,9 +1,11 @@
 import type { Mutation, StoredPage, StoredState } from "../../core/mutation.ts";
 import type { PageRequest, Store } from "../../core/ports.ts";
+import type { QueueStore } from "../../core/queue/ports.ts";
 import { unpack } from "./packed_page.ts";
 import type { StoreReply, StoreRequest } from "./protocol.ts";
 import { withRuns } from "./runs.ts";
 import type { OpenOptions } from "./sqlite_store.ts";
+import { WorkerQueues } from "./worker_queues.ts";
 
 /** Where the database is and what a commit promises. */
 export interface WorkerStoreOptions extends OpenOptions {
@@ -16,6 +18,8 @@ export interface WorkerStoreOptions extends OpenOptions {
 /** A store whose database lives in a Worker, so that the event loop never waits for the disk. */
 export class WorkerStore implements Store {
   readonly #worker: Worker;
+  /** Durable queues. */
+  readonly queues: QueueStore = new WorkerQueues((request) => this.#ask(request));
   /** Who waits for an answer, oldest first: the Worker answers in order. */
   readonly #waiting: PromiseWithResolvers<StoreReply>[] = [];
   #failure: Error | undefined;
