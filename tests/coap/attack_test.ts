@@ -51,12 +51,16 @@ function requestOf({ path, code = Code.get, type = MessageType.confirmable, opti
   return { type, code, messageId, token, options: [...optionsOf(path), ...options], payload };
 }
 
+/** Asks as a client of CoAP does: again after two seconds, for a datagram may be lost where the kernel has no room for it. */
 async function ask(peer: UdpPeer, wish: Wish): Promise<CoapMessage> {
   const request = requestOf(wish);
-  await peer.send(encode(request));
-  const answer = await peer.next(({ code, token }) => code !== Code.empty && token.toHex() === request.token.toHex());
-  if (answer === undefined) throw new Error(`The broker has not answered ${wish.path}`);
-  return answer;
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    await peer.send(encode(request));
+    const isAnswer = ({ code, token }: CoapMessage) => code !== Code.empty && token.toHex() === request.token.toHex();
+    const answer = await peer.next(isAnswer, 2_000 * attempt);
+    if (answer !== undefined) return answer;
+  }
+  throw new Error(`The broker has not answered ${wish.path}`);
 }
 
 test("ten thousand datagrams of garbage", async ({ port }) => {
