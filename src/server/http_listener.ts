@@ -26,6 +26,8 @@ export interface HttpListenerParts {
   readonly traffic: Traffic;
   /** The headers of a request must have arrived in this time. */
   readonly connectTimeoutMs: number;
+  /** Where the options say nothing else. */
+  readonly writeTimeoutMs: number;
   readonly onError: (error: unknown, context: string) => void;
   /** Told of handshakes that failed, with the address of the peer and why. */
   readonly onRefusedPeer: (address: string, reason: string) => void;
@@ -37,7 +39,15 @@ export async function openHttp(options: ListenHttpOptions, parts: HttpListenerPa
   const { name = "http", hostname = "127.0.0.1", port = 8080, connectionsMax = 10_000 } = options;
   const { requestTimeoutMs = 30_000, tls } = options;
   const { gateway, connections, traffic, connectTimeoutMs, onError, onRefusedPeer } = parts;
-  const bridge = new HttpBridge({ ...options, gateway, listener: name, isLoopback: isLoopback(hostname), onError });
+  const { writeTimeoutMs = parts.writeTimeoutMs } = options;
+  const bridge = new HttpBridge({
+    ...options,
+    writeTimeoutMs,
+    gateway,
+    listener: name,
+    isLoopback: isLoopback(hostname),
+    onError,
+  });
   return await HttpListener.open({
     hostname,
     port,
@@ -45,6 +55,7 @@ export async function openHttp(options: ListenHttpOptions, parts: HttpListenerPa
     onRefusedPeer,
     connectionsMax,
     headersTimeoutMs: connectTimeoutMs,
+    writeTimeoutMs,
     requestTimeoutMs: connectTimeoutMs + 2 * requestTimeoutMs, // the bridge itself is faster, and says so
     enter: (address) => {
       const leave = connections.enter(address);

@@ -106,13 +106,14 @@ export class Listeners {
 
   /** @throws {Error} as the system says, with its code */
   async openHttp(options: ListenHttpOptions, gateway: Gateway): Promise<ListenerAddress> {
-    const { connections, connectionParts, options: { connection: { connectTimeoutMs } } } = this.#parts;
+    const { connections, connectionParts, options: { connection } } = this.#parts;
     const { traffic, onError } = connectionParts;
     const listener = await openHttp(options, {
       gateway,
       connections,
       traffic,
-      connectTimeoutMs,
+      connectTimeoutMs: connection.connectTimeoutMs,
+      writeTimeoutMs: connection.writeTimeoutMs,
       onError,
       onRefusedPeer: this.#onRefusedPeer,
     });

@@ -33,6 +33,8 @@ export interface HttpListenOptions {
   /** The headers must have arrived this long after the connection was opened, and the whole request after its first byte. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** A peer that takes nothing of an answer for this long is cut. */
+  readonly writeTimeoutMs: number;
   /** Counts a connection from this address; undefined when it is one too many. The answer is called when it has gone. */
   readonly enter: (remoteAddress: string) => (() => void) | undefined;
   readonly onRequest: (request: HttpRequestIn) => Promise<Response>;
@@ -43,8 +45,6 @@ export interface HttpListenOptions {
 const HEADER_BYTES_MAX = 16 * 1024;
 /** How long a connection may wait for its next request. */
 const IDLE_MS = 30_000;
-/** A peer that takes nothing of an answer for this long is cut. */
-const WRITE_TIMEOUT_MS = 60_000;
 /** Between two looks at the deadlines. */
 const CHECK_MS = 500;
 
@@ -159,7 +159,7 @@ export class HttpListener {
         certificate,
       });
       if (this.#isClosing) response.setHeader("connection", "close");
-      await send(answer, request, response);
+      await send(answer, request, new Taking(response, this.#options.writeTimeoutMs));
     } catch (error) {
       if (!(error instanceof Deno.errors.TimedOut)) this.#options.onError(error); // else it is the peer's fault
       response.destroy();
@@ -215,40 +215,54 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
+/** A response, and how long its peer may take. */
+class Taking {
+  readonly response: ServerResponse;
+  readonly #timeoutMs: number;
+
+  constructor(response: ServerResponse, timeoutMs: number) {
+    this.response = response;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Resolves when the peer has taken what was written; one that does not within its time is cut. */
+  taken(event: "drain" | "finish"): Promise<void> {
+    const { response } = this;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (response.destroyed || response.writableFinished) return Promise.resolve();
+    const cut = setTimeout(() => response.destroy(), this.#timeoutMs);
+    const settle = () => {
+      clearTimeout(cut);
+      response.off(event, settle).off("close", settle);
+      resolve();
+    };
+    response.once(event, settle).once("close", settle);
+    return promise;
+  }
+}
+
 /** Writes an answer as fast as the peer reads it.
  * @throws whatever the body of the answer ends with */
-async function send(answer: Response, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function send(answer: Response, request: IncomingMessage, taking: Taking): Promise<void> {
+  const { response } = taking;
   for (const [name, value] of answer.headers) response.setHeader(name, value);
   if (!request.complete && hasBody(request)) response.setHeader("connection", "close"); // what still comes is read by nobody
   response.statusCode = answer.status;
-  if (answer.body !== null) await write(answer.body, response);
+  if (answer.body !== null) await write(answer.body, taking);
   if (response.destroyed) return;
   response.end();
-  await taken(response, "finish");
+  await taking.taken("finish");
 }
 
-async function write(body: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
+async function write(body: ReadableStream<Uint8Array>, taking: Taking): Promise<void> {
+  const { response } = taking;
   const reader = body.getReader();
   response.once("close", () => void reader.cancel().catch(() => {}));
   response.flushHeaders();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     if (response.destroyed) return;
-    if (!response.write(part.value)) await Promise.race([taken(response, "drain"), reader.closed]);
+    if (!response.write(part.value)) await Promise.race([taking.taken("drain"), reader.closed]);
   }
-}
-
-/** Resolves when the peer has taken what was written; one that does not within its time is cut. */
-function taken(response: ServerResponse, event: "drain" | "finish"): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (response.destroyed || response.writableFinished) return Promise.resolve();
-  const cut = setTimeout(() => response.destroy(), WRITE_TIMEOUT_MS);
-  const settle = () => {
-    clearTimeout(cut);
-    response.off(event, settle).off("close", settle);
-    resolve();
-  };
-  response.once(event, settle).once("close", settle);
-  return promise;
 }
 
 /** What never became a request. */

@@ -242,3 +242,24 @@ Deno.test("a reader that takes nothing costs no more than what may wait for it",
   assert.ok(dropped > 1_800, `${dropped}: what is between us and the reader is a few MiB`);
   await isAlive(door);
 });
+
+Deno.test("a reader that takes nothing for too long is cut, and its subscription goes with it", async () => {
+  await using door = await HttpDoor.open({ connection: { writeTimeoutMs: 500 } });
+  using raw = await RawHttp.open(door.port);
+  await raw.write("GET /subscribe?filter=big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await raw.read((answer) => answer.includes("retry"));
+  const client = await door.mqtt.connect();
+  const payload = new Uint8Array(64 * 1024);
+  await until(async () => await client.publish("big", payload, { qos: 1 }) === 0x10, "the subscription is gone");
+  await isAlive(door);
+});
+
+Deno.test("an answer that nobody takes is cut as well", async () => {
+  await using door = await HttpDoor.open({ connection: { writeTimeoutMs: 500 }, http: { connectionsMax: 1 } });
+  for (let i = 0; i < 60; i++) {
+    await door.broker.publish({ topic: `big/${i}`, payload: new Uint8Array(256 * 1024), retain: true });
+  }
+  using raw = await RawHttp.open(door.port);
+  await raw.write("GET /retained?filter=big/%23 HTTP/1.1\r\nHost: localhost\r\n\r\n"); // 20 MiB
+  await until(() => isAlive(door).then(() => true, () => false), "its place is free");
+});
