@@ -203,6 +203,7 @@ export class Group implements Due {
   /** Windows and members may have room after something was taken from them. */
   refresh(turn: Turn): void {
     for (const place of this.places()) this.progressed(place, turn);
+    for (const partition of this.partitions) partition.relist(); // a page that it waited for may never come
     for (const member of [...this.members]) this.pump(member, turn);
   }
 

@@ -306,3 +306,19 @@ Deno.test("a backlog of ten million costs a segment for each thousand, and one p
   assert.equal(queueLoads.length, 10);
   assert.ok(queueLoads.every((load) => load.kind === "page" && load.request.limit === 1_000));
 });
+
+Deno.test("what waits for a page of a higher priority goes on when that page has gone with its log", () => {
+  const broker = new BrokerOfQueues();
+  const retention = { ...DEFAULT_QUEUE.retention, ageMs: 120_000 };
+  broker.create({ name: "q", retention });
+  broker.publish("q", "high", { priority: 9 });
+  broker.isSlow = true;
+  const alice = broker.join("alice");
+  broker.advance(70_000);
+  broker.publish("q", "low");
+  assert.equal(alice.seen.length, 0, "it does not overtake the page");
+  broker.advance(60_000);
+  assert.ok(broker.pending.length > 0, "and the page is still on its way");
+  assert.equal(broker.queues.view("q")?.stored.count, 1);
+  assert.ok(alice.seen.includes("low"));
+});
