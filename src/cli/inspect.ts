@@ -15,7 +15,7 @@ export interface InspectOptions {
 }
 
 /** What can be listed. */
-const SECTIONS = ["sessions", "queues", "retained"] as const;
+const SECTIONS = ["sessions", "queues", "retained", "durable"] as const;
 type Section = typeof SECTIONS[number];
 
 const LIMIT = 100;
@@ -61,7 +61,8 @@ interface Listing {
 
 function list(inspection: Inspection, section: Section, limit: number): Listing {
   if (section === "sessions") return sessionListing(inspection, limit);
-  return section === "queues" ? queueListing(inspection, limit) : retainedListing(inspection, limit);
+  if (section === "queues") return queueListing(inspection, limit);
+  return section === "durable" ? durableListing(inspection, limit) : retainedListing(inspection, limit);
 }
 
 function sessionListing(inspection: Inspection, limit: number): Listing {
@@ -112,6 +113,25 @@ function retainedListing(inspection: Inspection, limit: number): Listing {
   };
 }
 
+/** Durable queues; those called queues are what waits for sessions. */
+function durableListing(inspection: Inspection, limit: number): Listing {
+  const items = inspection.durable(limit);
+  return {
+    total: inspection.overview().durableQueues,
+    items,
+    noun: "durable queue",
+    columns: [
+      ...["QUEUE", "TYPE"].map((heading) => ({ heading })),
+      ...["PARTITIONS", "MESSAGES", "BYTES", "DELAYED"].map((heading) => ({ heading, isNumber: true })),
+      { heading: "GROUPS (LAG)" },
+    ],
+    cells: items.map(({ name, type, partitions, messages, bytes, delayed, groups }) => [
+      ...[name, type, String(partitions), String(messages), formatBytes(bytes), String(delayed)],
+      groups.length === 0 ? "-" : groups.map(({ name, lag }) => `${name} (${lag})`).join(", "),
+    ]),
+  };
+}
+
 function listingLines({ total, noun, columns, cells }: Listing): string[] {
   if (total === 0) return [`No ${noun}s.`];
   const more = total - cells.length;
@@ -121,7 +141,7 @@ function listingLines({ total, noun, columns, cells }: Listing): string[] {
 
 function overviewLines(overview: Overview): string[] {
   const { path, bytes, isInUse, sessions, sessionsOnline, subscriptions, messagesWaiting, bytesWaiting } = overview;
-  const { messagesInflight, retained, retainedBytes, wills } = overview;
+  const { messagesInflight, retained, retainedBytes, wills, durableQueues } = overview;
   return [
     `${path}: ${formatBytes(bytes)}, ${isInUse ? "in use by a broker" : "no broker uses it"}`,
     `  sessions  ${sessions}, ${sessionsOnline} online, with ${counted(subscriptions, "subscription")} and ${
@@ -131,5 +151,6 @@ function overviewLines(overview: Overview): string[] {
       formatBytes(bytesWaiting)
     }), ${messagesInflight} inflight`,
     `  retained  ${counted(retained, "message")} (${formatBytes(retainedBytes)})`,
+    `  durable   ${counted(durableQueues, "queue")}`,
   ];
 }

@@ -27,7 +27,8 @@ interface LogRows {
   readonly log: StoredQueueLog;
   first: number;
   next: number;
-  readonly records: Map<number, QueueRecord>;
+  /** By offset. */
+  records: QueueRecord[];
   readonly segments: { -readonly [K in keyof QueueSegment]: QueueSegment[K] }[];
 }
 
@@ -82,8 +83,9 @@ export class MemoryQueues implements QueueStore {
   queuePage({ logId, from, to, limit, bytesMax }: QueuePageRequest): QueueRecord[] {
     const page: QueueRecord[] = [];
     let bytes = 0;
-    for (const record of this.#logs.get(logId)?.records.values() ?? []) {
-      if (record.offset < from) continue;
+    const records = this.#logs.get(logId)?.records ?? [];
+    for (let i = indexOf(records, from); i < records.length; i++) {
+      const record = records[i];
       if (record.offset >= to || page.length === limit) break;
       bytes += recordBytes(record);
       if (page.length > 0 && bytes > bytesMax) break;
@@ -94,7 +96,7 @@ export class MemoryQueues implements QueueStore {
 
   queueOffsetAt(logId: number, at: number): number {
     const log = this.#logs.get(logId);
-    const found = log?.records.values().find(({ appendedAt }) => appendedAt >= at);
+    const found = log?.records.find(({ appendedAt }) => appendedAt >= at);
     return found?.offset ?? log?.next ?? 0;
   }
 
@@ -107,20 +109,21 @@ export class MemoryQueues implements QueueStore {
   compactQueue({ logId, from, to, tombstonesBefore }: QueueCompactionRequest): QueueCompaction {
     const log = this.#logs.get(logId);
     const newest = new Map<string, QueueRecord>();
-    const old = [...log?.records.values() ?? []].filter(({ offset }) => offset >= from && offset < to);
+    const old = (log?.records ?? []).filter(({ offset }) => offset >= from && offset < to);
     for (const record of old) if (record.messageKey !== "") newest.set(record.messageKey, record);
-    let count = 0;
+    const gone = new Set<QueueRecord>();
     let bytes = 0;
     for (const record of old) {
       if (record.messageKey === "") continue;
       const isNewest = newest.get(record.messageKey) === record;
       const isTombstone = record.payload.length === 0 && record.appendedAt < tombstonesBefore;
       if (isNewest && !isTombstone) continue;
-      this.#remove(log!, record);
-      count++;
+      gone.add(record);
+      discount(log!, record);
       bytes += recordBytes(record);
     }
-    return { logId, to, count, bytes };
+    if (gone.size > 0) log!.records = log!.records.filter((record) => !gone.has(record));
+    return { logId, to, count: gone.size, bytes };
   }
 
   /** Takes over one mutation. */
@@ -135,7 +138,7 @@ export class MemoryQueues implements QueueStore {
       case "queue-log-opened": {
         const { kind: _, ...log } = mutation;
         this.#noteId(log.logId);
-        this.#logs.set(log.logId, { log, first: 0, next: 0, records: new Map(), segments: [] });
+        this.#logs.set(log.logId, { log, first: 0, next: 0, records: [], segments: [] });
         return;
       }
       case "queue-appended":
@@ -155,7 +158,7 @@ export class MemoryQueues implements QueueStore {
         return this.#noteKey(mutation);
       case "queue-keys-forgotten": {
         const keys = this.#keys.get(mutation.queueId);
-        for (const { messageKey, at } of [...keys?.values() ?? []]) if (at < mutation.before) keys!.delete(messageKey);
+        for (const { messageKey, at } of keys?.values() ?? []) if (at < mutation.before) keys!.delete(messageKey);
         return;
       }
       default:
@@ -225,7 +228,7 @@ export class MemoryQueues implements QueueStore {
   #append(logId: number, record: QueueRecord): void {
     const log = this.#logs.get(logId);
     if (log === undefined) return;
-    log.records.set(record.offset, record);
+    log.records.push(record);
     log.next = record.offset + 1;
     const { offset: from, appendedAt: firstAt } = record;
     const bytes = recordBytes(record);
@@ -242,19 +245,7 @@ export class MemoryQueues implements QueueStore {
     const log = this.#logs.get(logId);
     if (log === undefined) return;
     log.first = Math.max(log.first, before);
-    for (const record of [...log.records.values()]) {
-      if (record.offset >= before) break;
-      this.#remove(log, record);
-    }
-  }
-
-  #remove({ records, segments }: LogRows, record: QueueRecord): void {
-    records.delete(record.offset);
-    const segment = segments.findLast(({ from }) => from <= record.offset)!;
-    segment.count--;
-    segment.bytes -= recordBytes(record);
-    if (segment.count === 0 && segment !== segments.at(-1)) segments.splice(segments.indexOf(segment), 1);
-    else if (segment.from === record.offset) segment.from++;
+    for (const record of log.records.splice(0, indexOf(log.records, before))) discount(log, record);
   }
 
   #noteKey(noted: StoredQueueKey): void {
@@ -284,4 +275,25 @@ function placeAt(position: number | undefined): PlaceRows {
 
 function consumerKey({ clientId, filter }: { clientId: string; filter: string }): string {
   return `${clientId.length}:${clientId}${filter}`;
+}
+
+/** The index of the first record at or above `offset`. */
+function indexOf(records: readonly QueueRecord[], offset: number): number {
+  let low = 0;
+  let high = records.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (records[middle].offset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Takes a record that goes out of its segment. */
+function discount({ segments }: LogRows, record: QueueRecord): void {
+  const segment = segments.findLast(({ from }) => from <= record.offset)!;
+  segment.count--;
+  segment.bytes -= recordBytes(record);
+  if (segment.count === 0 && segment !== segments.at(-1)) segments.splice(segments.indexOf(segment), 1);
+  else if (segment.from === record.offset) segment.from++;
 }

@@ -5,6 +5,7 @@ import { runProgram } from "../../src/cli/program.ts";
 import { openDataFolder } from "../../src/store/sqlite/data_folder.ts";
 import type { WorkerStore } from "../../src/store/sqlite/worker_store.ts";
 import { body, delivery, retained, session, subscription, will } from "../contract/mutations.ts";
+import { appended, group, log, queue, settled } from "../contract/queue_mutations.ts";
 import { assertWhole, Folder, numberFrom, OPTIONS } from "../store/folder.ts";
 import { Program } from "../store/process.ts";
 import { FakeHost, type FakeHostOptions } from "./support.ts";
@@ -28,6 +29,9 @@ const HELD = [
   body(4, { topic: "lamp/2" }),
   retained("lamp/2", 4),
   will("bob"),
+  queue(1, { name: "orders" }),
+  ...[log(2, 1), appended(2, 0), appended(2, 1), appended(2, 2), group(3, 1, { name: "g" })],
+  ...[settled({ groupId: 3, logId: 2 }, [1, 2], 0), group(4, 1, { name: "new" })],
 ] as const;
 
 async function weir(args: readonly string[], options: FakeHostOptions = {}): Promise<[number, FakeHost]> {
@@ -55,6 +59,7 @@ Deno.test("weir inspect counts everything, while a broker runs and when it has s
   const rest = [
     "  queues    3 messages waiting (3.9 KiB), 1 inflight",
     "  retained  2 messages (23 B)",
+    "  durable   1 queue",
   ];
   assert.deepEqual(printed.slice(1), ["  sessions  3, 2 online, with 2 subscriptions and 1 will", ...rest]);
   await store.close();
@@ -94,6 +99,17 @@ Deno.test("weir inspect queues shows the largest first, retained by topic", asyn
   assert.equal((await weir(["inspect", "retained", "-d", folder.path, "--limit", "0"]))[1].printed.length, 3);
 });
 
+Deno.test("weir inspect durable shows durable queues, and how far each group is behind", async () => {
+  using folder = new Folder();
+  await stopped(folder);
+  const [code, { printed }] = await weir(["inspect", "durable", "-d", folder.path]);
+  assert.equal(code, 0);
+  assert.deepEqual(printed.map((line) => line.trim().split(/  +/)), [
+    ["QUEUE", "TYPE", "PARTITIONS", "MESSAGES", "BYTES", "DELAYED", "GROUPS (LAG)"],
+    ["orders", "classic", "10", "3", "27 B", "0", "g (2), new (3)"],
+  ]);
+});
+
 Deno.test("weir inspect --json is JSON, in bytes, seconds and milliseconds", async () => {
   using folder = new Folder();
   await stopped(folder);
@@ -115,6 +131,7 @@ Deno.test("weir inspect --json is JSON, in bytes, seconds and milliseconds", asy
     retained: 2,
     retainedBytes: 23,
     wills: 1,
+    durableQueues: 1,
   });
   const { total, sessions } = await json("sessions", "--limit", "1");
   assert.equal(total, 3);
@@ -246,7 +263,7 @@ Deno.test("the configuration names the folder where --data does not", async () =
 
 /** Command line -> what it is told; the exit code is 2. */
 const MISUSES: Readonly<Record<string, string>> = {
-  "inspect topics": 'inspect lists sessions, queues, retained, not "topics"',
+  "inspect topics": 'inspect lists sessions, queues, retained, durable, not "topics"',
   "inspect --limit many": '--limit needs a whole number, 0 for all, found "many"',
   "inspect sessions queues": 'unexpected "queues" after weir inspect sessions',
   "backup": "backup needs TARGET: weir backup TARGET",

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Mutation } from "../../src/core/mutation.ts";
 import { type Batch, withRuns } from "../../src/store/sqlite/runs.ts";
 import { body, delivery, done, session } from "../contract/mutations.ts";
+import { failed, settled } from "../contract/queue_mutations.ts";
 import { Folder, numberFrom } from "./folder.ts";
 
 function sent(clientId: string, sequence: number, packetId: number): Mutation {
@@ -35,6 +36,19 @@ Deno.test("what comes in order is one run for each client, however the two of th
 Deno.test("a run ends where a sequence is left out or packet ids begin anew", () => {
   const kinds = withRuns([done("a", 1), done("a", 3), sent("a", 5, 65_535), sent("a", 6, 1), sent("a", 8, 2)]);
   assert.deepEqual(kinds.map((each) => "count" in each && each.count), [1, 1, 1, 1, 1]);
+});
+
+Deno.test("what a group settles one after the other is one range, unless something else comes between", () => {
+  const place = { groupId: 1, logId: 2 };
+  const other = { groupId: 1, logId: 3 };
+  const some = [
+    ...[settled(place, [0, 1], 1), settled(other, [4, 5], 0), settled(place, [1, 3], 3), settled(place, [7, 8], 3)],
+    ...[failed(place, 9), settled(place, [8, 9], 3), settled(place, [6, 8], 3)],
+  ];
+  assert.deepEqual(withRuns(some), [
+    ...[settled(place, [0, 3], 3), settled(other, [4, 5], 0), settled(place, [7, 8], 3)],
+    ...[failed(place, 9), settled(place, [6, 9], 3)],
+  ]);
 });
 
 Deno.test("nothing is lost or made up in runs, and what is in none keeps its order", () => {

@@ -8,6 +8,9 @@ export const DATABASE_NAME = "weir.db";
 /** The file that the broker of a data folder holds a lock on. */
 export const LOCK_NAME = "weir.lock";
 
+/** A database up to this size is looked through whole when it is opened: about a second's work. */
+const WHOLE_CHECK_BYTES = 512 * 1024 * 1024;
+
 /** The data cannot be used, for a reason that a person can mend. The message says which folder or file, and why. */
 export class DataFolderError extends Error {
   override readonly name = "DataFolderError";
@@ -30,14 +33,15 @@ export function openForReading(path: string): DatabaseSync {
 }
 
 /** Refuses a file that is damaged, another program's or newer. A connection that could write would merge the write-ahead log into it
- * when it is closed; this one leaves everything as it is.
+ * when it is closed; this one leaves everything as it is. Of one that is larger than `wholeBytes` the records of queues are taken on trust.
  * @throws {DataFolderError} saying what is wrong */
-export function checkFile(path: string): void {
+export function checkFile(path: string, wholeBytes = WHOLE_CHECK_BYTES): void {
   if (fileBytes(`${path}-journal`) > 0) recover(path); // a change that was cut off cannot be undone by who only reads
   if (fileBytes(path) === 0) return; // to be filled
   const database = openForReading(path);
   try {
-    quickCheck(database);
+    if (fileBytes(path) <= wholeBytes) quickCheck(database);
+    else quickCheckLarge(database);
     assertWholePages(database, path);
   } catch (error) {
     throw explained(error, path);
@@ -51,6 +55,17 @@ function assertWholePages(database: DatabaseSync, path: string): void {
   const { page_size } = database.prepare("PRAGMA page_size").get() as { page_size: number };
   if (fileBytes(`${path}-wal`) > 0 || fileBytes(path) % page_size === 0) return;
   throw new Error("its last page is cut off");
+}
+
+/** Looks through the structure of everything but the records of queues: of a database of gigabytes they are the most, and a start is
+ * not to wait for them. */
+function quickCheckLarge(database: DatabaseSync): void {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'queue_blocks'")
+    .all();
+  for (const { name } of tables) {
+    const [verdict] = Object.values(database.prepare(`PRAGMA quick_check(${name})`).get() as Record<string, string>);
+    if (verdict !== "ok") throw new Error(verdict);
+  }
 }
 
 /** Looks through the whole structure of a database.

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DATABASE_NAME, explained, fileBytes, LOCK_NAME, openForReading } from "./database_file.ts";
+import { durableQueues, type DurableRow } from "./queue_inspection.ts";
 import { SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 
 /** How much of everything there is. */
@@ -19,6 +20,7 @@ export interface Overview {
   readonly retained: number;
   readonly retainedBytes: number;
   readonly wills: number;
+  readonly durableQueues: number;
 }
 
 /** A session as it is stored. */
@@ -96,7 +98,8 @@ export class Inspection implements Disposable {
         (SELECT count(*) FROM deliveries JOIN sessions ON sessions.id = session WHERE packet_id > 0) AS messagesInflight,
         (SELECT count(*) FROM retained) AS retained,
         (SELECT total(${BODY_BYTES}) FROM retained r JOIN bodies b ON b.id = r.body) AS retainedBytes,
-        (SELECT count(*) FROM wills) AS wills`,
+        (SELECT count(*) FROM wills) AS wills,
+        (SELECT count(*) FROM queues) AS durableQueues`,
     );
     const [row] = counts as unknown as Omit<Overview, "path" | "bytes" | "isInUse">[];
     const bytes = fileBytes(this.#path) + fileBytes(`${this.#path}-wal`);
@@ -141,6 +144,15 @@ export class Inspection implements Disposable {
       FROM retained r JOIN bodies b ON b.id = r.body ORDER BY r.topic LIMIT ?`,
       limit,
     ) as unknown as RetainedRow[];
+  }
+
+  /** Durable queues by name; -1 is all. */
+  durable(limit: number): DurableRow[] {
+    try {
+      return durableQueues(this.#database, limit);
+    } catch (error) {
+      throw explained(error, this.#path);
+    }
   }
 
   [Symbol.dispose](): void {

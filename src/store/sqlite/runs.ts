@@ -1,4 +1,5 @@
 import type { Mutation } from "../../core/mutation.ts";
+import { isQueueMutation } from "../../core/queue/mutation.ts";
 import type { QueueRecord } from "../../core/queue/record.ts";
 import { packBlocks, type QueueBlock } from "./queue_blocks.ts";
 
@@ -37,6 +38,7 @@ export function withRuns(mutations: readonly Mutation[]): Batch {
   const sentRuns: SentRun[] = [];
   const doneRuns: DoneRun[] = [];
   const records = new Map<number, QueueRecord[]>();
+  const settled = new SettledRuns(batch);
   for (const mutation of mutations) {
     if (mutation.kind === "delivery-done") {
       const { clientId, sequence } = mutation;
@@ -62,7 +64,10 @@ export function withRuns(mutations: readonly Mutation[]): Batch {
       const known = records.get(mutation.logId);
       if (known === undefined) records.set(mutation.logId, [mutation.record]);
       else known.push(mutation.record);
+    } else if (mutation.kind === "queue-settled") {
+      settled.add(mutation);
     } else {
+      if (isQueueMutation(mutation)) settled.end();
       batch.push(mutation);
     }
   }
@@ -70,4 +75,35 @@ export function withRuns(mutations: readonly Mutation[]): Batch {
   for (const run of doneRuns) batch.push(run);
   for (const [logId, appended] of records) for (const block of packBlocks(logId, appended)) batch.push(block);
   return batch;
+}
+
+type Settled = Extract<Mutation, { kind: "queue-settled" }>;
+
+/** Joins what a group settles of one log, one message after the other: mostly it is one range. */
+class SettledRuns {
+  readonly #batch: Batch[number][];
+  /** Where in the batch the last range of a group and log is. */
+  readonly #last = new Map<string, number>();
+
+  constructor(batch: Batch[number][]) {
+    this.#batch = batch;
+  }
+
+  add(mutation: Settled): void {
+    const place = `${mutation.groupId} ${mutation.logId}`;
+    const index = this.#last.get(place);
+    const last = index === undefined ? undefined : this.#batch[index] as Settled;
+    if (last === undefined || mutation.from > last.to || mutation.to < last.from) {
+      this.#last.set(place, this.#batch.push(mutation) - 1);
+      return;
+    }
+    const from = Math.min(last.from, mutation.from);
+    const to = Math.max(last.to, mutation.to);
+    this.#batch[index!] = { ...last, from, to, position: Math.max(last.position, mutation.position) };
+  }
+
+  /** What comes now may mind the order: nothing is joined across it. */
+  end(): void {
+    this.#last.clear();
+  }
 }
