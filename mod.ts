@@ -145,3 +145,5 @@ export { MemoryStore } from "./src/store/memory.ts";
 export type { TlsOptions } from "./src/transport/tls.ts";
 export type { ByteStreams } from "./src/transport/transport.ts";
 export type { MessageProperties } from "./src/wire/properties.ts";
+export type { ProxyProtocolOptions } from "./src/transport/proxy/trusted_proxies.ts";
+export type { WebSocketOptions } from "./src/transport/websocket/upgrade.ts";

@@ -1,6 +1,6 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import { getLogger } from "@logtape/logtape";
-import type { Config, TlsFiles } from "../config/config.ts";
+import type { Config, ListenerConfig, TlsFiles } from "../config/config.ts";
 import { ConfigError, formatProblem } from "../config/problem.ts";
 import { visible } from "../core/text.ts";
 import type { ListenerAddress } from "../server/listeners.ts";
@@ -87,8 +87,9 @@ function greeting(server: RunningServer, config: Config, permissions: string): s
   const line = (listener: ListenerAddress, note: string) => {
     return `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}${note}`;
   };
-  const listeners = server.listeners.map((listener, index) => line(listener, tlsNote(config.listeners[index].tls)));
-  const first = Math.max(0, config.listeners.findIndex(({ tls }) => tls === null));
+  const listeners = server.listeners.map((listener, index) => line(listener, listenerNote(config.listeners[index])));
+  const isPlain = ({ tls, webSocket }: ListenerConfig) => tls === null && webSocket === undefined;
+  const first = Math.max(0, config.listeners.findIndex(isPlain));
   const { hostname, port } = server.listeners[first];
   const target = `${hostOption(hostname)}${port === 1883 ? "" : ` -p ${port}`}${
     tlsOption(config.listeners[first].tls)
@@ -105,6 +106,14 @@ function greeting(server: RunningServer, config: Config, permissions: string): s
     `  mosquitto_pub${target} -t hello/world -m hi`,
     "Ctrl-C stops it.",
   ];
+}
+
+function listenerNote({ tls, webSocket, proxyProtocol }: ListenerConfig): string {
+  const notes = [
+    ...webSocket === undefined ? [] : [`  WebSocket at ${webSocket.path}`],
+    ...proxyProtocol === undefined ? [] : ["  behind a proxy"],
+  ];
+  return notes.join("") + tlsNote(tls);
 }
 
 function tlsNote(tls: TlsFiles | null): string {

@@ -3,7 +3,7 @@ import { assertLimits, type Limits } from "../core/limits.ts";
 import { hasNames } from "./acl_clash.ts";
 import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts";
 import { buildRateLimits } from "./build_ratelimit.ts";
-import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER } from "./clash.ts";
+import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER, WEBSOCKET_LISTENER } from "./clash.ts";
 import { hasIdentities } from "./identity_clash.ts";
 import { buildQueues } from "./build_queues.ts";
 import { httpTls, type TlsKeys } from "./tls_clash.ts";
@@ -55,11 +55,18 @@ function keysOf(all: Readonly<Record<string, unknown>>): ReadonlyMap<string, str
 function buildListeners(values: Values, entries: Lists["server.listeners"]): ListenerConfig[] {
   const plain = values["server.tcp_addr"];
   const listeners = plain === null ? [] : [buildListener(values, { name: PLAIN_LISTENER, addr: plain })];
+  if (values["server.ws_enabled"]) {
+    const { "server.ws_path": path, "server.ws_allowed_origins": allowed_origins } = values;
+    listeners.push(
+      buildListener(values, { name: WEBSOCKET_LISTENER, addr: values["server.ws_addr"], path, allowed_origins }),
+    );
+  }
   return [...listeners, ...entries.map((entry) => buildListener(values, entry))];
 }
 
 function buildListener(values: Values, entry: Partial<Lists["server.listeners"][number]>): ListenerConfig {
   const { hostname, port } = entry.addr as Address;
+  const { path, trusted_proxies: proxies } = entry;
   return {
     name: entry.name as string,
     hostname,
@@ -69,6 +76,8 @@ function buildListener(values: Values, entry: Partial<Lists["server.listeners"][
     strictKeepAlive: entry.strict_keep_alive ?? values["server.strict_keep_alive"],
     protocol: entry.protocol ?? "auto",
     tls: buildTls(entry),
+    ...(path === undefined ? {} : { webSocket: { path, allowedOrigins: entry.allowed_origins ?? [] } }),
+    ...(proxies === undefined ? {} : { proxyProtocol: { trustedAddresses: proxies } }),
   };
 }
 

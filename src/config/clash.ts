@@ -23,6 +23,9 @@ interface Door {
 /** The listener of `server.tcp_addr`. */
 export const PLAIN_LISTENER = "tcp";
 
+/** The listener of `server.ws_addr`. */
+export const WEBSOCKET_LISTENER = "ws";
+
 /** The listener of `server.http_addr`. */
 export const HTTP_LISTENER = "http";
 
@@ -37,6 +40,7 @@ export function findClashes(reading: Reading): Problem[] {
     ...sameNames(reading),
     ...sameAddresses(doors),
     ...halfTls(reading),
+    ...halfWebSocket(reading),
     ...sameUsers(reading),
     ...tooLongExpiry(reading),
     ...queues(reading),
@@ -58,6 +62,14 @@ function findDoors({ values, lists }: Reading): Door[] {
   for (const [index, { name = "", addr, client_auth: clientAuth }] of lists["server.listeners"].entries()) {
     const path = `server.listeners[${index}].addr`;
     if (addr !== undefined) doors.push({ path, name, address: addr, isLocked: clientAuth === "require" });
+  }
+  if (values["server.ws_enabled"]) {
+    doors.push({
+      path: "server.ws_addr",
+      name: WEBSOCKET_LISTENER,
+      address: values["server.ws_addr"],
+      isLocked: false,
+    });
   }
   if (values["server.http_enabled"]) {
     const address = values["server.http_addr"];
@@ -89,6 +101,7 @@ function* noDoor(doors: readonly Door[]): Iterable<Clash> {
 function* sameNames({ lists, values }: Reading): Iterable<Clash> {
   const seen = new Map<string, string>();
   if (values["server.tcp_addr"] !== null) seen.set(PLAIN_LISTENER, "server.tcp_addr");
+  if (values["server.ws_enabled"]) seen.set(WEBSOCKET_LISTENER, "server.ws_addr");
   if (values["server.http_enabled"]) seen.set(HTTP_LISTENER, "server.http_addr");
   if (values["server.coap_enabled"]) seen.set(COAP_LISTENER, "server.coap_addr");
   for (const [index, { name }] of lists["server.listeners"].entries()) {
@@ -114,6 +127,23 @@ function* sameAddresses(doors: readonly Door[]): Iterable<Clash> {
         })`;
       },
     };
+  }
+}
+
+/** Keys of a WebSocket listener, and of one behind a proxy. */
+function* halfWebSocket({ lists }: Reading): Iterable<Clash> {
+  for (const [index, entry] of lists["server.listeners"].entries()) {
+    const path = `server.listeners[${index}]`;
+    if (entry.allowed_origins !== undefined && entry.path === undefined) {
+      yield { path: `${path}.allowed_origins`, message: () => "it needs path beside it" };
+    }
+    if (entry.trusted_proxies !== undefined && entry.cert_file !== undefined) {
+      yield {
+        path: `${path}.trusted_proxies`,
+        message: () =>
+          "a TLS listener takes no PROXY header: let the proxy end TLS, and speak to a listener in clear text",
+      };
+    }
   }
 }
 

@@ -43,6 +43,10 @@ export interface ListenerConfig {
   readonly protocol: ListenerProtocol;
   /** Null for a listener in clear text. */
   readonly tls: TlsFiles | null;
+  /** Undefined for MQTT without WebSocket. */
+  readonly webSocket?: { readonly path: string; readonly allowedOrigins: readonly string[] };
+  /** Undefined where no PROXY header is expected. */
+  readonly proxyProtocol?: { readonly trustedAddresses: readonly string[] };
 }
 
 /** The HTTP listener. */

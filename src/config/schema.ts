@@ -14,7 +14,7 @@ import {
 } from "./settings/operation.ts";
 import { EXTERNAL_SETTINGS, FAILED_LOGIN_SETTINGS, JWT_SETTINGS, USERS_SETTINGS } from "./settings/identity.ts";
 import { QUEUE_FIELDS, QUEUE_SETTINGS } from "./settings/queue.ts";
-import { LISTENER_FIELDS, SERVER_SETTINGS } from "./settings/server.ts";
+import { LISTENER_FIELDS, SERVER_SETTINGS, WEBSOCKET_SETTINGS } from "./settings/server.ts";
 import { RATELIMIT_SETTINGS } from "./settings/ratelimit.ts";
 import { SESSION_SETTINGS } from "./settings/session.ts";
 
@@ -36,6 +36,7 @@ export const SECTIONS: Readonly<Record<string, string>> = {
 /** The keys with one value, by their path. */
 export const SETTINGS = {
   ...SERVER_SETTINGS,
+  ...WEBSOCKET_SETTINGS,
   ...HTTP_SETTINGS,
   ...COAP_SETTINGS,
   ...BROKER_SETTINGS,

@@ -3,7 +3,6 @@
 
 /** A pattern is a path; `*` at its end stands for any rest, and a section stands for all that is under it. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  "server.ws_*": "MQTT over WebSocket",
   "server.amqp*": "AMQP",
   "server.health_*": "the health endpoint",
   "server.metrics_*": "metrics",
@@ -70,7 +69,7 @@ export function unsupportedInList(list: string, key: string): string | undefined
   if (LISTENER_UNSUPPORTED.test(key)) {
     return "there is no such key in Weir: see cert_file, key_file, client_auth, ca_file, crl_file and min_version";
   }
-  return key === "path" || key === "allowed_origins" ? notSupported("MQTT over WebSocket") : undefined;
+  return undefined;
 }
 
 /** Keys of queues elsewhere, each with what to do. */

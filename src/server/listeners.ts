@@ -1,9 +1,13 @@
 import type { Gateway } from "../bridge/gateway.ts";
 import type { HttpListener } from "../transport/http.ts";
+import { behindProxy } from "../transport/proxy/behind_proxy.ts";
+import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
 import { ReadRounds } from "../transport/read_rounds.ts";
 import { listenTcp } from "../transport/tcp.ts";
 import { listenTls, type TlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { TransportListener } from "../transport/transport.ts";
+import { type UpgradeRules, upgradeRules, type WebSocketOptions } from "../transport/websocket/upgrade.ts";
+import { WebSocketChannel } from "../transport/websocket/websocket_channel.ts";
 import { CoapListener, type CoapListenerParts, type ListenCoapOptions } from "./coap_listener.ts";
 import { Connection, type ConnectionParts } from "./connection.ts";
 import type { ConnectionTable } from "./connection_table.ts";
@@ -12,19 +16,23 @@ import { endpointSettings, type ListenerPolicy, type ResolvedOptions } from "./o
 
 /** Where to listen. */
 export interface ListenOptions extends ListenerPolicy {
-  /** In messages and logs; `tcp` when absent, `tls` for a TLS listener. */
+  /** In messages and logs. When absent: `tcp`, `tls`, or with `webSocket` `ws` and `wss`. */
   readonly name?: string;
   /** `127.0.0.1` when absent: nobody but this machine. */
   readonly hostname?: string;
-  /** 1883 when absent; 0 lets the system choose. */
+  /** 1883 when absent, 8083 with `webSocket`; 0 lets the system choose. */
   readonly port?: number;
   /** Sends small packets at once; true. */
   readonly noDelay?: boolean;
+  /** Speaks MQTT over WebSocket, and only that; `{}` does so at `/mqtt`, for pages from the same host and for programs. */
+  readonly webSocket?: WebSocketOptions;
+  /** Expects a PROXY header (version 1 or 2) at the start of each connection: the client is where that says. `{}` believes everybody. */
+  readonly proxyProtocol?: ProxyProtocolOptions;
 }
 
 /** Where to listen for TLS connections. */
-export interface ListenTlsOptions extends ListenOptions {
-  /** 8883 when absent; 0 lets the system choose. */
+export interface ListenTlsOptions extends Omit<ListenOptions, "proxyProtocol"> {
+  /** 8883 when absent, 8084 with `webSocket`; 0 lets the system choose. */
   readonly port?: number;
   /** How the listener proves who it is, and what it asks of its clients. */
   readonly tls: TlsOptions;
@@ -38,6 +46,13 @@ export interface ListenerAddress {
   readonly hostname: string;
   /** The port that the system chose, when 0 was asked for. */
   readonly port: number;
+}
+
+/** A listener's own rules. */
+interface Door extends ListenerPolicy {
+  readonly name: string;
+  /** Set when MQTT comes in WebSocket frames. */
+  readonly rules: UpgradeRules | undefined;
 }
 
 /** What the listeners are given to work with. */
@@ -62,17 +77,24 @@ export class Listeners {
     this.#parts = parts;
   }
 
-  /** @throws {Deno.errors.AddrInUse} and whatever else the system says */
+  /** @throws {RangeError} for a path, an origin or a trusted address that is none
+   * @throws {Deno.errors.AddrInUse} and whatever else the system says */
   open(options: ListenOptions): ListenerAddress {
-    const { name = "tcp", hostname = "127.0.0.1", port = 1883, noDelay = true } = options;
+    const { webSocket, proxyProtocol, name = webSocket ? "ws" : "tcp", hostname = "127.0.0.1" } = options;
+    const { port = webSocket ? 8083 : 1883, noDelay = true } = options;
+    const rules = webSocket && upgradeRules(webSocket);
+    const proxies = proxyProtocol && new TrustedProxies(proxyProtocol);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const listener = listenTcp({ hostname, port, noDelay, rounds: this.#rounds, onAcceptError });
-    return this.#add(listener, { ...options, name });
+    const front = { proxies: proxies!, onRefusedPeer: this.#onRefusedPeer };
+    return this.#add(proxies === undefined ? listener : behindProxy(listener, front), { ...options, name, rules });
   }
 
   /** @throws {Error} when certificate, key or lists are not usable, and as the system says */
   async openTls(options: ListenTlsOptions): Promise<ListenerAddress> {
-    const { name = "tls", hostname = "127.0.0.1", port = 8883, noDelay = true, tls } = options;
+    const { webSocket, name = webSocket ? "wss" : "tls", hostname = "127.0.0.1" } = options;
+    const { port = webSocket ? 8084 : 8883, noDelay = true, tls } = options;
+    const webSocketRules = webSocket && upgradeRules(webSocket);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const rounds = this.#rounds;
     const listener = await listenTls({
@@ -85,7 +107,7 @@ export class Listeners {
       onRefusedPeer: this.#onRefusedPeer,
     });
     this.#tls.set(name, listener);
-    return this.#add(listener, { ...options, name });
+    return this.#add(listener, { ...options, name, rules: webSocketRules });
   }
 
   /** @throws {Deno.errors.AddrInUse} and whatever else the system says */
@@ -139,26 +161,31 @@ export class Listeners {
     this.#rounds.close();
   }
 
-  #add(listener: TransportListener, policy: ListenerPolicy & { name: string }): ListenerAddress {
+  #add(listener: TransportListener, policy: Door): ListenerAddress {
     this.#open.push(listener);
     const { onError } = this.#parts.connectionParts;
     this.#serving.push(this.#serve(listener, policy).catch((error) => onError(error, `listener ${policy.name}`)));
     return { name: policy.name, hostname: listener.hostname, port: listener.port };
   }
 
-  async #serve(listener: TransportListener, policy: ListenerPolicy & { name: string }): Promise<void> {
+  async #serve(listener: TransportListener, policy: Door): Promise<void> {
     const { options, connections, connectionParts } = this.#parts;
     const { traffic } = connectionParts;
-    const { name, connectionsMax = 10_000 } = policy;
+    const { name, connectionsMax = 10_000, rules } = policy;
     const settings = endpointSettings(options, policy);
     let open = 0;
     const onEnded = () => void open--;
-    for await (const { channel, remoteAddress, certificate } of listener.connections) {
+    for await (const connection of listener.connections) {
+      const { remoteAddress, certificate } = connection;
       if (open >= connectionsMax || !connections.hasRoomFor(remoteAddress)) {
         traffic.connectionsRejected++;
-        channel.close();
+        connection.channel.close();
         continue;
       }
+      const onRefused = (reason: string) => this.#onRefusedPeer(remoteAddress, reason);
+      const channel = rules === undefined
+        ? connection.channel
+        : new WebSocketChannel(connection.channel, { rules, onRefused });
       open++;
       traffic.connectionsAccepted++;
       const source = { channel, remoteAddress, listener: name, certificate, settings };

@@ -22,6 +22,14 @@ const EFFECTS: Readonly<Record<Key, readonly [string, (config: Config) => unknow
   "server.strict_receive_maximum": ["false", (c) => c.listeners[0].strictReceiveMaximum, false],
   "server.strict_keep_alive": ["false", (c) => c.listeners[0].strictKeepAlive, false],
   "server.shutdown_timeout": ["0s", (c) => c.shutdownTimeoutMs, 0],
+  "server.ws_enabled": ["true", (c) => c.listeners[1]?.port, 8083],
+  "server.ws_addr": ["127.0.0.1:8999", (c) => c.listeners[1]?.port, 8999],
+  "server.ws_path": ["/other", (c) => c.listeners[1]?.webSocket?.path, "/other"],
+  "server.ws_allowed_origins": [
+    "https://a.example",
+    (c) => c.listeners[1]?.webSocket?.allowedOrigins,
+    ["https://a.example"],
+  ],
   "server.http_enabled": ["true", (c) => c.http?.port, 8080],
   "server.http_addr": ["127.0.0.1:8999", (c) => c.http?.port, 8999],
   "server.http_cert_file": ["x.crt", (c) => c.http?.tls?.certFile, "x.crt"],
@@ -184,7 +192,7 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
 };
 
 /** What a key of a door that is shut by default is read beside: the door is open. */
-const SHUT_DOORS = ["http", "coap"];
+const SHUT_DOORS = ["ws", "http", "coap"];
 
 /** What the keys of TLS need of each other. */
 const HTTP_TLS = { http_cert_file: "c", http_key_file: "k", http_ca_file: "a", http_client_auth: "require" };
@@ -246,6 +254,9 @@ Deno.test("every field of a listener has an effect", () => {
     strict_receive_maximum: "false",
     strict_keep_alive: "false",
     protocol: "v3",
+    path: "/mqtt",
+    allowed_origins: '["*.example.com"]',
+    trusted_proxies: "[10.0.0.0/8]",
     cert_file: "c.crt",
     key_file: "c.key",
     client_auth: "request",
@@ -254,8 +265,12 @@ Deno.test("every field of a listener has an effect", () => {
     min_version: '"1.3"',
   };
   assert.deepEqual(Object.keys(fields), Object.keys(LISTS["server.listeners"].fields));
-  const entry = Object.entries(fields).map(([key, text]) => `${key}: ${text}`).join(", ");
-  assert.deepEqual(load(`server: { tcp_addr: "", listeners: [{ ${entry} }] }`).listeners, [{
+  const { trusted_proxies: proxies, ...others } = fields; // not for a TLS listener
+  const entry = Object.entries(others).map(([key, text]) => `${key}: ${text}`).join(", ");
+  const behind = `{ name: behind, addr: "[::1]:1885", trusted_proxies: ${proxies} }`;
+  const { listeners } = load(`server: { tcp_addr: "", listeners: [{ ${entry} }, ${behind}] }`);
+  assert.deepEqual(listeners[1].proxyProtocol, { trustedAddresses: ["10.0.0.0/8"] });
+  assert.deepEqual(listeners.slice(0, 1), [{
     name: "legacy",
     hostname: "::1",
     port: 1884,
@@ -271,6 +286,7 @@ Deno.test("every field of a listener has an effect", () => {
       crlFile: "ca.crl",
       minVersion: "1.3",
     },
+    webSocket: { path: "/mqtt", allowedOrigins: ["*.example.com"] },
   }]);
 });
 

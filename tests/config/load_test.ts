@@ -263,7 +263,6 @@ Deno.test("the error carries its problems for programs", () => {
 });
 
 const SEED_KEYS = {
-  "MQTT over WebSocket": ["server.ws_enabled", "server.ws_addr"],
   "the health endpoint": ["server.health_addr"],
   OpenTelemetry: ["server.otel_service_name"],
   clustering: ["cluster"],

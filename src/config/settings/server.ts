@@ -1,4 +1,5 @@
 import type { ListenerProtocol } from "../config.ts";
+import { networks, pageOrigins, urlPath } from "../door_type.ts";
 import { optional, required, setting } from "../setting.ts";
 import { address, addressOrNone, label, text } from "../text_type.ts";
 import { choice, count, duration, flag, size } from "../value_type.ts";
@@ -78,6 +79,34 @@ export const SERVER_SETTINGS = {
   }),
 };
 
+/** `server.ws_*`: MQTT over WebSocket. */
+export const WEBSOCKET_SETTINGS = {
+  "server.ws_enabled": setting({
+    type: flag(),
+    initial: false,
+    about: "Whether MQTT clients can connect over WebSocket, as those in browsers do; this listener is called `ws`.",
+  }),
+  "server.ws_addr": setting({
+    type: address(),
+    initial: { hostname: "127.0.0.1", port: 8083 },
+    about: "Where they connect. For WebSocket over TLS give an entry of `listeners` a `path` and a `cert_file`.",
+  }),
+  "server.ws_path": setting<string>({
+    type: urlPath(),
+    initial: "/mqtt",
+    about: "The path of the URL.",
+    atLimit: "Another path is answered with 404.",
+  }),
+  "server.ws_allowed_origins": setting<readonly string[]>({
+    type: pageOrigins(),
+    initial: [],
+    about:
+      "The pages that may connect: a scheme, host and port, a host, `*.example.com` for a host and all below it, or `*`. Without one " +
+      "only pages from the host that the connection goes to. Programs that are no browsers send no origin and are let in.",
+    atLimit: "A page of another origin is answered with 403.",
+  }),
+};
+
 /** `server.listeners[]`. */
 export const LISTENER_FIELDS = {
   name: required(label(), "Unique; `tcp` is taken while `server.tcp_addr` is on. Names it in logs and metrics."),
@@ -89,6 +118,13 @@ export const LISTENER_FIELDS = {
     choice<ListenerProtocol>(["auto", "v3", "v5"]),
     "MQTT versions: `v3` is 3.1 and 3.1.1, `v5` is 5.0, `auto` (the default) is both. Others are refused in CONNACK " +
       "(3.1.1: 0x01, MQTT 5: 0x84).",
+  ),
+  path: optional(urlPath(), "Speaks MQTT over WebSocket, and only that, at this path of the URL, such as `/mqtt`."),
+  allowed_origins: optional(pageOrigins(), "As `server.ws_allowed_origins`; needs `path`."),
+  trusted_proxies: optional(
+    networks(),
+    "Expects a PROXY header (version 1 or 2) at the start of each connection, from these addresses alone: the client is where that " +
+      "says. Not for TLS listeners.",
   ),
   cert_file: optional(
     file(),

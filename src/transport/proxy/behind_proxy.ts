@@ -1,0 +1,88 @@
+import type { TransportConnection, TransportListener } from "../transport.ts";
+import { ProxiedChannel } from "./proxied_channel.ts";
+import type { TrustedProxies } from "./trusted_proxies.ts";
+
+/** How long a proxy may take for its header. */
+export const HEADER_TIMEOUT_MS = 10_000;
+/** Headers that are waited for at a time; the oldest makes room. */
+export const HEADERS_MAX = 1_000;
+
+/** What {@link behindProxy} needs. */
+export interface BehindProxyOptions {
+  readonly proxies: TrustedProxies;
+  /** Told of connections that are cut off, with the address of who came and why. */
+  readonly onRefusedPeer?: (address: string, reason: string) => void;
+}
+
+/** A listener whose connections begin with a PROXY header, and come from where that says. One without a header, or with one that is
+ * malformed, is cut off: what a client says of itself must not pass for what a proxy says. */
+export function behindProxy(listener: TransportListener, options: BehindProxyOptions): TransportListener {
+  const headers = new Headers(options);
+  headers.take(listener);
+  return {
+    hostname: listener.hostname,
+    port: listener.port,
+    connections: headers.connections,
+    close: () => {
+      listener.close();
+      headers.close();
+    },
+  };
+}
+
+class Headers {
+  readonly connections: ReadableStream<TransportConnection>;
+  readonly #options: BehindProxyOptions;
+  readonly #waiting = new Map<TransportConnection, ReturnType<typeof setTimeout>>();
+  #accepted!: ReadableStreamDefaultController<TransportConnection>;
+  #isClosed = false;
+
+  constructor(options: BehindProxyOptions) {
+    this.#options = options;
+    this.connections = new ReadableStream({ start: (controller) => void (this.#accepted = controller) });
+  }
+
+  take(listener: TransportListener): void {
+    const take = async () => {
+      for await (const connection of listener.connections) void this.#read(connection);
+    };
+    take().catch((error) => this.#isClosed || this.#accepted.error(error));
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const connection of this.#waiting.keys()) connection.channel.close();
+    this.#accepted.close();
+  }
+
+  async #read(connection: TransportConnection): Promise<void> {
+    const channel = new ProxiedChannel(connection.channel);
+    try {
+      if (!this.#options.proxies.trusts(connection.remoteAddress)) {
+        throw new RangeError("it is no proxy that is trusted");
+      }
+      this.#wait(connection);
+      const { address: remoteAddress, port: remotePort } = await channel.open() ??
+        { address: connection.remoteAddress, port: connection.remotePort };
+      if (this.#isClosed) return channel.close();
+      this.#accepted.enqueue({ remoteAddress, remotePort, channel });
+    } catch (error) {
+      channel.close();
+      if (!this.#isClosed) this.#refuse(connection, error);
+    } finally {
+      clearTimeout(this.#waiting.get(connection));
+      this.#waiting.delete(connection);
+    }
+  }
+
+  #wait(connection: TransportConnection): void {
+    if (this.#waiting.size >= HEADERS_MAX) this.#waiting.keys().next().value!.channel.close();
+    this.#waiting.set(connection, setTimeout(() => connection.channel.close(), HEADER_TIMEOUT_MS));
+  }
+
+  #refuse({ remoteAddress }: TransportConnection, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.onRefusedPeer?.(remoteAddress, `Cannot take the connection of a proxy: ${reason}`);
+  }
+}
