@@ -23,6 +23,7 @@ export interface LoadResult {
   readonly lost?: number;
   readonly dups?: number;
   readonly reordered?: number;
+  readonly received?: number;
   readonly recv_per_s?: number;
   readonly publish_per_s?: number;
   readonly publish_cpu_s?: number;
@@ -85,14 +86,18 @@ export function loadBeside({ port }: Target, args: readonly string[]): AsyncDisp
   };
 }
 
-/** Runs the generator against a broker, on the second core.
+/** Runs the generator against a broker, on the second core, with `env` beside what this process has.
  * @throws {Error} when it printed no result */
-export async function runLoad(target: Target, args: readonly string[]): Promise<LoadResult> {
+export async function runLoad(
+  target: Target,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<LoadResult> {
   const { port, pid } = target;
   const common = ["-h", "127.0.0.1", "-p", `${port}`, "--pid", `${pid}`, "--max-time", "60"];
   const [program, ...words] = pinned(1, [PROGRAM, ...args, ...common]);
   const signal = AbortSignal.timeout(SECONDS_MAX * 1000);
-  const { stdout, stderr } = await new Deno.Command(program, { args: words, stderr: "piped", signal }).output();
+  const { stdout, stderr } = await new Deno.Command(program, { args: words, env, stderr: "piped", signal }).output();
   const text = new TextDecoder().decode(stdout);
   if (text.trim() === "") throw new Error(`mqttload ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
   return JSON.parse(text);

@@ -71,6 +71,7 @@ const ALL: readonly Scenario[] = [
   scenario("takeover_200", "takeover --count 200"),
   scenario("connect_2k", "connect --count 2000 --conc 50 --hold 2 --keepalive 60", { needsFresh: true }),
   scenario("connect_10k", "connect --count 10000 --conc 50 --hold 2 --keepalive 60", { needsFresh: true }),
+  scenario("connect_15k", "connect --count 15000 --conc 50 --hold 10 --keepalive 60", { needsFresh: true }),
   // Acknowledged means on disk: QoS 1 to a persistent session that is away.
   scenario("durable_100_publishers", "offline --count 100000 -P 100 -i 20 -s 64", { isDurable: true }),
   scenario("durable_1_publisher", "offline --count 10000 -P 1 -i 1 -s 64", { isDurable: true }),
