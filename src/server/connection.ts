@@ -91,7 +91,6 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   /** Goes when the client is known, unless it may authenticate again. */
   #authentication: Authentication | null;
   #alarm: AlarmHandle | undefined;
-  #linger: AlarmHandle | undefined;
   #lastReceivedAt: number;
   #writingSince = 0;
   /** What is being written, and how much of it is on its way or gone. */
@@ -100,13 +99,12 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   #hasConnect = false;
   /** As CONNECT has said, for what is told of a refusal. */
   #clientId = "";
-  #isShutDown = false;
+  /** Made when the last word is written: until when the peer may read it, and how much it has sent meanwhile. */
+  #farewell: { alarm: AlarmHandle | undefined; bytes: number } | null = null;
   #isClosed = false;
   #owner: ConnectionOwner | undefined;
-  #lingerBytes = 0;
-  /** When what the client has shown ends, by the time of day. */
-  #expiresAt = Infinity;
-  #holds: (() => boolean) | undefined;
+  /** What the client was let in by, where that may end or be taken back. */
+  #admission: Admission | null = null;
 
   constructor(parts: ConnectionParts, source: ConnectionSource) {
     this.#parts = parts;
@@ -133,8 +131,9 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     turn.now = clock.timeOfDay();
     traffic.bytesReceived += chunk.length;
     if (this.endpoint.isClosing) {
-      this.#lingerBytes += chunk.length;
-      if (this.#lingerBytes > LINGER_BYTES_MAX) this.onEnd();
+      const farewell = this.#farewell ??= { alarm: undefined, bytes: 0 };
+      farewell.bytes += chunk.length;
+      if (farewell.bytes > LINGER_BYTES_MAX) this.onEnd();
       return undefined;
     }
     if (!this.#hasConnect && this.#frames === null && chunk[0] >> 4 !== PacketType.connect) {
@@ -206,16 +205,17 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
       this.#refuse(new Refusal("keep-alive-timeout", "Nothing was heard for longer than the keep-alive allows"));
       return now + LINGER_MS;
     }
-    if (this.#expiresAt <= this.#parts.turn.now) {
+    const expiresAt = this.#admission?.expiresAt ?? Infinity;
+    if (expiresAt <= this.#parts.turn.now) {
       this.#refuse(new Refusal("not-authorized", "What the client has logged in with has expired"));
       return now + LINGER_MS;
     }
-    return Math.min(this.#silentUntil, now + writeTimeoutMs, now + this.#expiresAt - this.#parts.turn.now);
+    return Math.min(this.#silentUntil, now + writeTimeoutMs, now + expiresAt - this.#parts.turn.now);
   }
 
   /** Ends the connection when what let it in is no longer so. */
   endIfRevoked(): void {
-    if (this.#isClosed || this.#holds === undefined || this.#holds()) return;
+    if (this.#isClosed || this.#admission?.holds === undefined || this.#admission.holds()) return;
     this.#parts.turn.now = this.#parts.clock.timeOfDay();
     this.#refuse(new Refusal("not-authorized", "What the client has logged in with holds no longer"));
   }
@@ -374,10 +374,10 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   }
 
   /** The client is known: from now on it is the keep-alive, the writes and the end of what it has shown that are looked after. */
-  #watchAdmission({ expiresAt = Infinity, holds }: Admission): void {
+  #watchAdmission(admission: Admission): void {
+    const { expiresAt = Infinity, holds } = admission;
     const { clock, writeTimeoutMs, turn } = this.#parts;
-    this.#expiresAt = expiresAt;
-    this.#holds = holds;
+    this.#admission = expiresAt === Infinity && holds === undefined ? null : admission;
     const next = Math.min(this.#silentUntil, clock.recent + Math.min(writeTimeoutMs, expiresAt - turn.now));
     if (next >= this.#alarm!.at) return; // the alarm that is set comes early enough
     clock.cancel(this.#alarm!);
@@ -471,14 +471,14 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   /** The last word is written: ends the sending side and gives the peer a moment to read it, since closing with unread input
    * would reset the connection and take our DISCONNECT with it. */
   #shutdown(): void {
-    if (this.#isShutDown) return;
-    this.#isShutDown = true;
+    const farewell = this.#farewell ??= { alarm: undefined, bytes: 0 };
+    if (farewell.alarm !== undefined) return;
     this.#channel.shutdown().catch(() => this.#close());
     const ring = () => {
       this.#close();
       return Infinity;
     };
-    this.#linger = this.#parts.clock.set(this.#parts.clock.now() + LINGER_MS, { ring });
+    farewell.alarm = this.#parts.clock.set(this.#parts.clock.now() + LINGER_MS, { ring });
   }
 
   #close(): void {
@@ -486,7 +486,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     this.#isClosed = true;
     this.endpoint.isClosing = true;
     this.#parts.metering.end(this.endpoint);
-    if (this.#linger !== undefined) this.#parts.clock.cancel(this.#linger);
+    if (this.#farewell?.alarm !== undefined) this.#parts.clock.cancel(this.#farewell.alarm);
     this.#channel.close();
     this.#owner?.onClosed(this);
   }
