@@ -45,6 +45,9 @@ export interface Send {
   answers: readonly (QoS | Outcome)[];
 }
 
+/** Whom a spare record is for. */
+const NOBODY: Peer = { congested: false };
+
 /** What a decision leads to: `writes` to persist, then `sends` to speak in order, and `happenings` for whoever watches.
  * An append-only buffer that the shell hands in and drains; its records are used again, so a fan-out makes no garbage. */
 export class Effects {
@@ -112,13 +115,19 @@ export class Effects {
     send.reason = "";
   }
 
-  /** Forgets everything; the records stay for the next decision. */
-  clear(): void {
-    for (let i = 0; i < this.length; i++) {
+  /** Forgets the sends behind the first `length`; their records stay, and keep neither messages nor connections that have gone. */
+  truncate(length: number): void {
+    for (let i = length; i < this.length; i++) {
+      this.sends[i].peer = NOBODY;
       this.sends[i].message = null;
       this.sends[i].session = null;
     }
-    this.length = 0;
+    this.length = length;
+  }
+
+  /** Forgets everything; the records stay for the next decision. */
+  clear(): void {
+    this.truncate(0);
     this.writes.length = 0;
     this.happenings.length = 0;
     this.unfinished.length = 0;

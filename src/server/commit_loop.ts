@@ -41,11 +41,15 @@ export interface CommitLoopParts {
 const HELD_SENDS_MAX = 50_000;
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Records of spare buffers, of 100 bytes each. */
+const SPARE_SENDS_MAX = 65_536;
+
 /** Persists, then speaks: what the core's decisions say is said when what they write is committed. Decisions that write nothing are
  * spoken at once, unless others wait before them. All decisions of one turn of the event loop share a commit. */
 export class CommitLoop {
   readonly #parts: CommitLoopParts;
   readonly #spare: Effects[] = [];
+  #spareSends = 0;
   readonly #dirty: Speaker[] = [];
   #held: Effects[] = [];
   #heldSends = 0;
@@ -68,7 +72,7 @@ export class CommitLoop {
     const { turn } = this.#parts;
     while (!turn.effects.isEmpty) {
       const effects = turn.effects;
-      turn.effects = this.#spare.pop() ?? new Effects();
+      turn.effects = this.#takeSpare();
       if (effects.writes.length > 0 || this.isBehind) this.#hold(effects);
       else this.#speak(effects);
     }
@@ -139,7 +143,7 @@ export class CommitLoop {
       sends[i] = sends[kept];
       sends[kept++] = send;
     }
-    effects.length = kept;
+    effects.truncate(kept);
     this.#parts.onRoundEnd();
     this.#scheduleFlush();
   }
@@ -200,8 +204,22 @@ export class CommitLoop {
     for (const load of effects.queueLoads) this.#parts.onQueueLoad(load);
     for (const { session, after } of effects.handOns) this.#parts.onHandOn(session, after);
     effects.clear();
-    this.#spare.push(effects);
+    this.#keep(effects);
     this.#scheduleFlush();
+  }
+
+  #takeSpare(): Effects {
+    const spare = this.#spare.pop();
+    if (spare === undefined) return new Effects();
+    this.#spareSends -= spare.sends.length;
+    return spare;
+  }
+
+  /** For the next decision, unless enough are kept: many buffers, each as large as its largest batch, would add up. */
+  #keep(effects: Effects): void {
+    if (this.#spareSends + effects.sends.length > SPARE_SENDS_MAX) return;
+    this.#spareSends += effects.sends.length;
+    this.#spare.push(effects);
   }
 
   #say(send: Send): void {

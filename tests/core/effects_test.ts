@@ -4,13 +4,23 @@ import { messageOf, sessionOf, StubPeer } from "./building.ts";
 
 const peer = new StubPeer("alice");
 
-Deno.test("records are used again, and hold on to no message or session when they are spare", () => {
+Deno.test("records are used again, and hold on to no message, session or connection when they are spare", () => {
   const effects = new Effects();
   const send = effects.publish(peer, messageOf("a"));
   send.session = sessionOf("alice");
   effects.clear();
   assert.deepEqual([effects.length, send.message, send.session], [0, null, null]);
+  assert.notEqual(send.peer, peer);
   assert.equal(effects.publish(peer, messageOf("b")), send);
+});
+
+Deno.test("what is said before the rest leaves nothing in the records behind it", () => {
+  const effects = new Effects();
+  const sends = ["a", "b", "c"].map((topic) => effects.publish(peer, messageOf(topic)));
+  effects.truncate(1);
+  assert.equal(effects.length, 1);
+  assert.deepEqual(sends.map(({ message }) => message?.topic.name), ["a", undefined, undefined]);
+  assert.deepEqual(sends.map((send) => send.peer === peer), [true, false, false]);
 });
 
 Deno.test("an acknowledgement says success, whatever its record said before", () => {
