@@ -2,6 +2,7 @@ import type { WeirBroker } from "../../mod.ts";
 import { HttpClient } from "../http/http_client.ts";
 import { TestClient } from "../support/client.ts";
 import { CoapClient } from "./coap_client.ts";
+import { WebSocketClient } from "./websocket_client.ts";
 import { ALL_FACTS, type Door, type Fact, type OpenDoor, type QoS, type Shown } from "./door.ts";
 
 /** What a packet of 3.1.1 has besides topic and payload. */
@@ -53,8 +54,19 @@ const coap: Door = {
   },
 };
 
+/** MQTT 5 over WebSocket. */
+const webSocket: Door = {
+  name: "WebSocket",
+  sends: ALL_FACTS,
+  shows: ALL_FACTS,
+  open: async (broker) => {
+    const { port } = broker.listen({ port: 0, name: `ws-${crypto.randomUUID()}`, webSocket: {} });
+    return await WebSocketClient.connect(port);
+  },
+};
+
 /** Every door that there is. */
-export const DOORS: readonly Door[] = [mqtt(4), mqtt(5), program, http("stream"), http("poll"), coap];
+export const DOORS: readonly Door[] = [mqtt(4), mqtt(5), webSocket, program, http("stream"), http("poll"), coap];
 
 class MqttGuest implements OpenDoor {
   readonly #client: TestClient;
