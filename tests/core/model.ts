@@ -112,7 +112,10 @@ export class ModelSession {
       return each.message.payload === payload && each.retain === send.retain && each.ids === ids;
     };
     const index = alike.findIndex((each) => isSaid(each) && !this.#isPassable(each, now));
-    const place = index >= 0 ? index : alike.findIndex((each) => isSaid(each) && each.isOptional);
+    const optional = alike.findIndex((each) => isSaid(each) && each.isOptional);
+    // Of two that are alike, what was heard is the one that is due, unless it would be too early for that: then it is the other one.
+    const isEarly = index >= 0 && alike.slice(0, index).some((earlier) => !this.#isPassable(earlier, now));
+    const place = index < 0 || (isEarly && optional >= 0 && optional < index) ? optional : index;
     const words = `${topic} ${payload} qos=${send.qos} retain=${send.retain} ids=${ids}`;
     assert.ok(place >= 0, `${this.clientId}: not owed: ${words}`);
     for (const earlier of alike.slice(0, place)) {
