@@ -72,6 +72,7 @@ export type {
   StoredSession,
   StoredState,
   StoredWill,
+  WillAuthor,
 } from "./src/core/mutation.ts";
 export type { Identity, Origin, PageRequest, Policy, PublishFacts, Store } from "./src/core/ports.ts";
 export { DEFAULT_QUEUE } from "./src/core/queue/definition.ts";

@@ -1,5 +1,6 @@
 import type { Identity, Policy, PublishFacts } from "../core/ports.ts";
 import type { QoS } from "../core/message.ts";
+import type { WillAuthor } from "../core/mutation.ts";
 import { type AccessRule, type ClientRule, PreparedRule } from "./access_rule.ts";
 import type { KnownClient, PolicyOf } from "./authenticator.ts";
 import { covers, overlaps } from "./filter_cover.ts";
@@ -28,6 +29,9 @@ export interface AccessDecision {
 export interface AccessRulesOptions {
   /** `deny` when absent. */
   readonly otherwise?: "allow" | "deny";
+  /** Whether a will that a restart brings back is held against these rules (`BrokerOptions.mayPublishStored`), as those of a broker are, or
+   * was allowed for good when its client connected; false. */
+  readonly outliveRestarts?: boolean;
 }
 
 /** A list of rules of which the first that decides wins. To publish is decided by the first rule that matches the topic. To subscribe
@@ -35,15 +39,20 @@ export interface AccessRulesOptions {
  * topics one by one. The rules can be exchanged while clients are connected. */
 export class AccessRules {
   #table: Table;
+  readonly #outliveRestarts: boolean;
 
   /** Uses `rules` from the start.
    * @throws {RangeError} for a rule that makes no sense */
   constructor(rules: readonly AccessRule[], options: AccessRulesOptions = {}) {
     this.#table = tableOf(rules, options);
+    this.#outliveRestarts = options.outliveRestarts ?? false;
   }
 
   /** What a client may do, as authenticators ask for it. */
-  readonly policyOf: PolicyOf = (client) => new ClientPolicy(() => this.#table, client);
+  readonly policyOf: PolicyOf = (client) => {
+    const author = this.#outliveRestarts ? authorOf(client) : undefined;
+    return new ClientPolicy(() => this.#table, client, author);
+  };
 
   /** Exchanges all rules, or none when one makes no sense. What clients publish, and subscribe to from now on, is held against the
    * new ones at once; subscriptions that are there stay until `WeirBroker.endForbidden` or the client's next connection.
@@ -56,6 +65,15 @@ export class AccessRules {
   decide(client: KnownClient, request: AccessRequest): AccessDecision {
     return decideBy(this.#table, rulesFor(this.#table, client), request);
   }
+}
+
+function authorOf({ username, groups, remoteAddress, listener }: KnownClient): WillAuthor {
+  return {
+    ...(username !== undefined && { username }),
+    ...(groups !== undefined && { groups }),
+    remoteAddress,
+    listener,
+  };
 }
 
 /** All rules at one time; never changed, so that its identity tells whether they still are. */
@@ -89,6 +107,7 @@ function decides(each: ClientRule, request: AccessRequest, levels: readonly stri
 
 /** What one client may do by the rules as they are. */
 class ClientPolicy implements Policy {
+  readonly author: WillAuthor | undefined;
   readonly #tableNow: () => Table;
   readonly #client: KnownClient;
   #table: Table | undefined;
@@ -96,7 +115,8 @@ class ClientPolicy implements Policy {
   /** Topic -> two bits for each QoS with and without retain, and for what has waited: asked already, allowed. Made for the first message. */
   #verdicts: Map<string, number> | undefined;
 
-  constructor(tableNow: () => Table, client: KnownClient) {
+  constructor(tableNow: () => Table, client: KnownClient, author: WillAuthor | undefined) {
+    this.author = author;
     this.#tableNow = tableNow;
     this.#client = client;
   }

@@ -229,6 +229,7 @@ export class Broker {
   /** Publishes the will that a crash left behind and whose session is gone. */
   publishOrphanedWill(clientId: string, will: Will, turn: Turn): void {
     turn.effects.writes.push({ kind: "will-cleared", clientId });
+    if (will.isAllowed?.() === false) return turn.drop(clientId, will.topic.name, "not-authorized");
     const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId, message });
     this.#publishIfTaken(message, null, turn);

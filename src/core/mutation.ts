@@ -75,6 +75,20 @@ export interface StoredWill {
   readonly delaySeconds: number;
   /** Undefined when the will message does not expire. */
   readonly expirySeconds: number | undefined;
+  /** Who is asked about when it is due after a restart; absent when nobody is. */
+  readonly author?: WillAuthor;
+}
+
+/** What the rules of a broker go by, of the client whose will it is. */
+export interface WillAuthor {
+  /** Undefined for an anonymous client. */
+  readonly username?: string;
+  /** Those that it belonged to. */
+  readonly groups?: readonly string[];
+  /** As of its connection. */
+  readonly remoteAddress: string;
+  /** As of its connection. */
+  readonly listener: string;
 }
 
 /** What a decision changes on disk: plain data, applied in order and all or nothing. */

@@ -1,6 +1,6 @@
 import type { QoS } from "./message.ts";
 import type { QueueStore } from "./queue/ports.ts";
-import type { Mutation, StoredPage, StoredState } from "./mutation.ts";
+import type { Mutation, StoredPage, StoredState, WillAuthor } from "./mutation.ts";
 
 /** A live connection as the core sees it. The shell owns it; the core names it in its sends and asks nothing but this. */
 export interface Peer {
@@ -42,6 +42,9 @@ export interface Policy {
   maySubscribe(identity: Identity, filter: string, qos: QoS): boolean;
   /** Asked for a message that has waited for the client, perhaps while its rights changed. It may when absent. */
   mayReceive?(identity: Identity, topic: string): boolean;
+  /** What has to be known to ask about a will after a restart (`BrokerOptions.mayPublishStored`). Absent when its client's rights do not
+   * change. */
+  readonly author?: WillAuthor;
 }
 
 /** Where in a session's deliveries a page begins and how long it is at most. */

@@ -1,7 +1,7 @@
 import type { Broker } from "./broker.ts";
 import { Delivery } from "./delivery.ts";
 import { Message, messageSource } from "./message.ts";
-import type { StoredBody, StoredDelivery, StoredPage, StoredState } from "./mutation.ts";
+import type { StoredBody, StoredDelivery, StoredPage, StoredState, StoredWill } from "./mutation.ts";
 import type { StoredQueues } from "./queue/mutation.ts";
 import { Session } from "./session.ts";
 import type { Topic } from "./topic.ts";
@@ -13,6 +13,8 @@ export interface RestoreOptions {
   /** Undefined without durable queues. */
   readonly queues?: StoredQueues;
   topicOf(name: string): Topic;
+  /** Whether a client may still publish its will, asked when that is due. It may when absent. */
+  mayPublishStored?(will: StoredWill): boolean;
 }
 
 /** Fills an empty broker with what was stored: sessions are active at once, deadlines go on, wills of sessions that ended with the
@@ -96,7 +98,9 @@ function restoreWills(broker: Broker, options: RestoreOptions, turn: Turn): void
   for (const stored of options.state.wills) {
     const { clientId, delaySeconds, expirySeconds, qos, retain, properties } = stored;
     const source = messageSource(stored.payload, { qos, retain, properties });
-    const will = { topic: options.topicOf(stored.topic), source, delaySeconds, expirySeconds };
+    const isAllowed = stored.author && (() => options.mayPublishStored?.(stored) ?? true);
+    const topic = options.topicOf(stored.topic);
+    const will = { topic, source, delaySeconds, expirySeconds, isAllowed, author: stored.author };
     const session = broker.sessions.get(clientId);
     if (session !== undefined) session.will = will;
     else broker.publishOrphanedWill(clientId, will, turn);

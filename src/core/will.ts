@@ -1,5 +1,5 @@
 import { expiryTime, Message, type MessageSource } from "./message.ts";
-import type { StoredWill } from "./mutation.ts";
+import type { StoredWill, WillAuthor } from "./mutation.ts";
 import type { Topic } from "./topic.ts";
 import type { Turn } from "./turn.ts";
 
@@ -12,8 +12,10 @@ export interface Will {
   readonly delaySeconds: number;
   /** Seconds, undefined when the message does not expire. */
   readonly expirySeconds: number | undefined;
-  /** Whether its client may still publish it, asked when it is due; absent for one that a restart has brought back. */
+  /** Whether its client may still publish it, asked when it is due; absent when it may. */
   isAllowed?(): boolean;
+  /** Whom a restart asks about; absent for nobody. */
+  readonly author?: WillAuthor;
 }
 
 /** The will as a message published now. */
@@ -34,5 +36,6 @@ export function storedWill(clientId: string, will: Will): StoredWill {
     payload: source.bytes.subarray(source.payloadStart, source.payloadEnd),
     delaySeconds: will.delaySeconds,
     expirySeconds: will.expirySeconds,
+    ...(will.author !== undefined && { author: will.author }),
   };
 }

@@ -113,6 +113,7 @@ export class ConnectHandler {
       delaySeconds,
       expirySeconds,
       isAllowed,
+      author: who.policy.author,
     };
   }
 }

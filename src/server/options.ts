@@ -1,5 +1,6 @@
 import { anonymous, type AuthenticationMethod, type Authenticator } from "../auth/authenticator.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import type { StoredWill } from "../core/mutation.ts";
 import type { Store } from "../core/ports.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "../core/queue/definition.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
@@ -59,6 +60,9 @@ export interface BrokerOptions {
   readonly rateLimits?: RateLimitOptions;
   /** Durable queues: how those are that nobody has defined, and which there are from the start. */
   readonly queues?: QueueBrokerOptions;
+  /** Whether a client may publish a will that a restart has brought back, asked when it is due, for policies that told its `author`. It may
+   * when absent. */
+  readonly mayPublishStored?: (will: StoredWill) => boolean;
   /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
   readonly sysIntervalMs?: number;
   /** How long {@link WeirBroker.stop} waits for clients to take their last packets, in milliseconds; 30,000. */
@@ -100,6 +104,7 @@ export interface ResolvedOptions {
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
   readonly failedLogins: FailedLoginOptions;
   readonly rateLimits: RateLimitOptions;
+  readonly mayPublishStored: ((will: StoredWill) => boolean) | undefined;
   readonly sysIntervalMs: number;
   readonly shutdownTimeoutMs: number;
 }
@@ -132,6 +137,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
     failedLogins: options.failedLogins ?? {},
     rateLimits: options.rateLimits ?? {},
+    mayPublishStored: options.mayPublishStored,
     sysIntervalMs: options.sysIntervalMs ?? 10_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
   };

@@ -165,7 +165,8 @@ export class WeirBroker {
     weir.#turn.now = weir.#clock.timeOfDay();
     const state = await resolved.store.load();
     const queues = await resolved.store.queues?.loadQueues();
-    restore(weir.#broker, { state, queues, topicOf }, weir.#turn);
+    const { mayPublishStored } = resolved;
+    restore(weir.#broker, { state, queues, topicOf, mayPublishStored }, weir.#turn);
     weir.#queues?.define(resolved.queues.definitions, weir.#turn);
     weir.#loop.noteRoom();
     weir.#loop.settle();

@@ -349,6 +349,7 @@ function restContract(contract: Contract): void {
       payload: Uint8Array.of(0, 255),
       delaySeconds: 0xffff_ffff,
       expirySeconds: 0,
+      author: { username: "é", groups: ["a", "b"], remoteAddress: "::1", listener: "tcp" },
     });
     const loaded = await after(bench, [will("nobody"), will("gone")], [rich, {
       kind: "will-cleared",

@@ -80,9 +80,10 @@ export class Commit {
       case "retained-cleared":
         return this.#clearRetained(mutation.topic);
       case "will-saved": {
-        const { clientId, topic, qos, retain, delaySeconds, expirySeconds, properties, payload } = mutation;
+        const { clientId, topic, qos, retain, delaySeconds, expirySeconds = null, properties, payload } = mutation;
         const flags = qos | (retain ? 4 : 0);
-        statements.saveWill.run(clientId, topic, flags, delaySeconds, expirySeconds ?? null, properties, payload);
+        const author = mutation.author === undefined ? null : JSON.stringify(mutation.author);
+        statements.saveWill.run(clientId, topic, flags, delaySeconds, expirySeconds, properties, payload, author);
         return;
       }
       case "will-cleared":

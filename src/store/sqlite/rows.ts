@@ -42,6 +42,7 @@ export interface WillRow {
   readonly expiry: number | null;
   readonly properties: Uint8Array;
   readonly payload: Uint8Array;
+  readonly author: string | null;
 }
 
 /** The delivery that a row holds. */
@@ -95,7 +96,7 @@ export function subscriptionOf({ filter, options, subscription_id }: Subscriptio
 
 /** The will that a row holds. */
 export function willOf(row: WillRow): StoredWill {
-  const { client_id, topic, flags, delay, expiry, properties, payload } = row;
+  const { client_id, topic, flags, delay, expiry, properties, payload, author } = row;
   return {
     clientId: client_id,
     topic,
@@ -105,5 +106,6 @@ export function willOf(row: WillRow): StoredWill {
     expirySeconds: expiry ?? undefined,
     properties,
     payload,
+    ...(author !== null && { author: JSON.parse(author) }),
   };
 }

@@ -198,6 +198,10 @@ export const MIGRATIONS: readonly string[] = [
 
   INSERT INTO counters VALUES ('queue', 0);
   `,
+  `
+  -- Whom the access rules are asked about, as JSON; null when they are not.
+  ALTER TABLE wills ADD COLUMN author TEXT;
+  `,
 ];
 
 /** The version that this program reads and writes. */

@@ -92,7 +92,7 @@ export function prepare(database: DatabaseSync): Statements {
     retainedBody: on("SELECT body FROM retained WHERE topic = ?"),
     saveRetained: on("INSERT OR REPLACE INTO retained VALUES (?, ?)"),
     deleteRetained: on("DELETE FROM retained WHERE topic = ?"),
-    saveWill: on("INSERT OR REPLACE INTO wills VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    saveWill: on("INSERT OR REPLACE INTO wills VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
     deleteWill: on("DELETE FROM wills WHERE client_id = ?"),
     page: preparePage(on, "true"),
     sharedPage: preparePage(on, "shared IS NOT NULL"),
