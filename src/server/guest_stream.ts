@@ -268,7 +268,7 @@ export class GuestStream implements Speaker, GuestSubscription {
   }
 }
 
-/** MQTT lets whoever is let in take over any client id; by these doors nobody becomes another user.
+/** By these doors nobody becomes another user, whatever `takeover` is, and a session without a user stays without.
  * @throws {Refusal} not-authorized */
 export function assertOwn(session: Session, who: { readonly username: string | undefined }): void {
   if (session.username === who.username) return;

@@ -70,6 +70,27 @@ Deno.test("SIGHUP reads again what may change, and during the start does no harm
   assert.equal(await code, 0);
 });
 
+Deno.test("SIGHUP reads the configuration again; one with a problem is told with its place, and is not handed on", async () => {
+  const files: Record<string, string> = { "weir.yaml": "log: { level: info }" };
+  const { host, code, started } = start(["--config", "weir.yaml"], { files });
+  const server = await started;
+  while (!host.events.includes("serving")) await new Promise((resolve) => setTimeout(resolve, 0));
+  files["weir.yaml"] = "log: { level: error }\nauth: { acl: [{ permission: deny, filter: a }] }";
+  host.signal("SIGHUP");
+  assert.equal(server.reloaded?.log.level, "error");
+  assert.equal(server.reloaded?.auth.acl.rules.length, 1);
+  files["weir.yaml"] = "auth: { acl: [{ permission: deny }] }";
+  host.signal("SIGHUP");
+  assert.equal(server.reloads, 2, "files are read again all the same");
+  assert.equal(server.reloaded, undefined);
+  assert.match(
+    host.complaints.join(),
+    /the configuration stays as it was: .*weir\.yaml:1:15: auth\.acl\[0\]: expected the key/,
+  );
+  host.signal("SIGTERM");
+  assert.equal(await code, 0);
+});
+
 Deno.test("a signal during the start is not lost", async () => {
   const gate = Promise.withResolvers<void>();
   const serve: Serve = async (config) => {

@@ -81,6 +81,8 @@ export class FakeServer implements RunningServer {
   readonly dataDescription = "in memory only, lost at stop";
   readonly listeners: RunningServer["listeners"];
   reloads = 0;
+  /** What the last reload was handed. */
+  reloaded: Config | undefined;
   readonly #finished = Promise.withResolvers<void>();
 
   constructor(config: Config) {
@@ -96,8 +98,9 @@ export class FakeServer implements RunningServer {
     return this.#finished.promise;
   }
 
-  reload(): Promise<void> {
+  reload(after?: Config): Promise<void> {
     this.reloads++;
+    this.reloaded = after;
     return Promise.resolve();
   }
 
