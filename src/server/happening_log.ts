@@ -14,7 +14,8 @@ export function logHappenings(broker: WeirBroker): () => void {
   const drops = new Summary((count, facts) => logger.warn(droppedWords(facts.cause as DropCause), { count, ...facts }));
   const refusals = new Summary((count, facts) => logger.info(REFUSED, { count, ...facts }));
   const bans = new Summary((count, facts) => logger.warn(BANNED, { count, ...facts }));
-  const timer = setInterval(() => [drops, refusals, bans].forEach((summary) => summary.tell()), SUMMARY_MS);
+  const queues = new Summary((count, { words, ...facts }) => logger.warn(`${words}`, { count, ...facts }));
+  const timer = setInterval(() => [drops, refusals, bans, queues].forEach((summary) => summary.tell()), SUMMARY_MS);
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
     const { kind, ...facts } = happening;
@@ -33,6 +34,22 @@ export function logHappenings(broker: WeirBroker): () => void {
         return logger.warn("the disk has room again", { kind });
       case "connection-refused":
         return refusals.add(`${happening.remoteAddress} ${happening.cause}`, { kind, ...facts });
+      case "queue-created":
+        return logger.info("the queue {queue} was made", { kind, ...facts });
+      case "queue-changed":
+        return logger.info("the queue {queue} was changed", { kind, ...facts });
+      case "queue-deleted":
+        return logger.info("the queue {queue} was deleted", { kind, ...facts });
+      case "queue-purged":
+        return logger.info("the queue {queue} was purged of {count} message(s)", { kind, ...facts });
+      case "queue-message-dropped": {
+        const words = happening.group === "" ? NOT_CAPTURED : QUEUE_DROPPED;
+        return queues.add(`drop ${happening.queue} ${happening.group} ${happening.cause}`, { kind, words, ...facts });
+      }
+      case "message-dead-lettered":
+        return queues.add(`letter ${happening.queue} ${happening.group}`, { kind, words: DEAD_LETTERED, ...facts });
+      case "dead-letters-full":
+        return queues.add(`full ${happening.queue} ${happening.group}`, { kind, words: DEAD_LETTERS_FULL, ...facts });
       case "address-banned":
         return bans.add("", { kind, ...facts });
       default:
@@ -48,6 +65,14 @@ export function logHappenings(broker: WeirBroker): () => void {
 const CONNECTED = "client {clientId} connected from {remoteAddress} by {listener}, protocol level {protocolVersion}";
 const REFUSED =
   "{count} connection(s) from {remoteAddress} refused: {cause}; the last one of client {clientId}: {reason}";
+
+const NOT_CAPTURED = "{count} message(s) not copied into the queue {queue}: {cause}; the last one on {messageId}";
+const QUEUE_DROPPED =
+  "{count} message(s) of the queue {queue} dropped for group {group}: {cause}; the last one {messageId}";
+const DEAD_LETTERED =
+  "{count} message(s) of the queue {queue} became dead letters of group {group}; the last one, {messageId}, was {cause}";
+const DEAD_LETTERS_FULL =
+  "{count} time(s) the dead letters of the queue {queue} had no room; the last message, {messageId}, is delivered again later";
 
 const BANNED =
   "{count} address(es) banned; the last one, {remoteAddress}, for {seconds} s after {failures} logins that failed";
