@@ -137,6 +137,7 @@ export type {
   BrokerQueues,
   ConsumeQueueOptions,
   DeadLetter,
+  DeadLetterChoice,
   DeadLetterRange,
   QueueMessage,
   QueueOptions,

@@ -1,16 +1,14 @@
-import { deadLetterName } from "../core/queue/dead_letters.ts";
 import type { QueueDefinition } from "../core/queue/definition.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
 import type { QueueLoad } from "../core/queue/load.ts";
 import type { QueueStore } from "../core/queue/ports.ts";
 import { Queues } from "../core/queue/queues.ts";
-import type { QueueRecord } from "../core/queue/record.ts";
 import { SessionQueues } from "../core/queue/session_queues.ts";
 import { type QueueView, viewOf } from "../core/queue/views.ts";
 import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
 import { QueuePropertyCodec } from "../protocol/queue_codec.ts";
-import { readMessageProperties } from "../wire/properties.ts";
+import { DeadLetterShelf } from "./dead_letter_shelf.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { QueueLoads } from "./queue_loads.ts";
 import { LocalConsumer } from "./local_consumer.ts";
@@ -18,6 +16,7 @@ import type {
   BrokerQueues,
   ConsumeQueueOptions,
   DeadLetter,
+  DeadLetterChoice,
   DeadLetterRange,
   QueueOptions,
   QueueReader,
@@ -44,9 +43,6 @@ export interface QueueHost {
   readonly onFailure: (error: unknown) => void;
 }
 
-const PAGE_RECORDS_MAX = 500;
-const PAGE_BYTES_MAX = 4 * 1024 * 1024;
-
 /** The queues of a broker; undefined when its store keeps none.
  * @throws {TypeError} when some are wanted all the same */
 export function openQueues(options: ResolvedOptions, host: QueueHost): LocalQueues | undefined {
@@ -65,6 +61,7 @@ export class LocalQueues implements BrokerQueues {
   readonly sessions: SessionQueues;
   readonly #parts: LocalQueuesParts;
   readonly #loads: QueueLoads;
+  readonly #shelf: DeadLetterShelf;
   readonly #readers = new Set<LocalConsumer>();
 
   /** Use {@link WeirBroker.queues}. */
@@ -72,6 +69,7 @@ export class LocalQueues implements BrokerQueues {
     this.#parts = parts;
     this.sessions = new SessionQueues(parts.queues, new QueuePropertyCodec());
     this.#loads = new QueueLoads(parts);
+    this.#shelf = new DeadLetterShelf(parts);
   }
 
   /** Makes or changes the queues that the configuration lists.
@@ -153,13 +151,19 @@ export class LocalQueues implements BrokerQueues {
   }
 
   async deadLetters(queue: string, range: DeadLetterRange = {}): Promise<DeadLetter[]> {
-    const { limit = 100, after } = range;
-    const letters: DeadLetter[] = [];
-    for await (const { messageId, record } of this.#letters(queue, after)) {
-      letters.push(deadLetter(messageId, record));
-      if (letters.length >= limit) break;
-    }
-    return letters;
+    return await this.#shelf.list(queue, range);
+  }
+
+  async replay(
+    queue: string,
+    which: DeadLetterChoice,
+    { toEveryGroup = false }: { readonly toEveryGroup?: boolean } = {},
+  ): Promise<number> {
+    return await this.#shelf.replay(queue, which, toEveryGroup);
+  }
+
+  async deleteDeadLetters(queue: string, which: DeadLetterChoice): Promise<number> {
+    return await this.#shelf.delete(queue, which);
   }
 
   /** Answers what the core wants to know of the store. */
@@ -170,25 +174,6 @@ export class LocalQueues implements BrokerQueues {
   /** Ends all readers. */
   close(): void {
     for (const reader of [...this.#readers]) reader.close();
-  }
-
-  /** Page by page, log by log; what goes meanwhile is left out. */
-  async *#letters(queue: string, after?: string): AsyncIterable<{ messageId: string; record: QueueRecord }> {
-    const name = deadLetterName(queue);
-    const begin = after === undefined ? undefined : placeOf(after);
-    for (const { partition, logs } of this.get(name)?.partitions ?? []) {
-      if (begin !== undefined && partition < begin.partition) continue;
-      for (const { logId, first, next } of logs) {
-        let from = begin?.partition === partition ? Math.max(first, begin.offset + 1) : first;
-        for (;;) {
-          const request = { logId, from, to: next, limit: PAGE_RECORDS_MAX, bytesMax: PAGE_BYTES_MAX };
-          const records = await this.#parts.store.queuePage(request);
-          if (records.length === 0) break;
-          for (const record of records) yield { messageId: `${name}:${partition}:${record.offset}`, record };
-          from = records.at(-1)!.offset + 1;
-        }
-      }
-    }
   }
 
   #existing(name: string): QueueView {
@@ -216,16 +201,4 @@ function definitionOf(options: QueueOptions, base: Omit<QueueDefinition, "name">
     limits: { ...base.limits, ...options.limits },
     backoff: { ...base.backoff, ...options.backoff },
   };
-}
-
-function deadLetter(messageId: string, record: QueueRecord): DeadLetter {
-  const { topic, key, payload, properties, origin } = record;
-  return { ...readMessageProperties(properties, 0, properties.length), ...origin!, messageId, topic, key, payload };
-}
-
-/** @throws {RangeError} when it is none */
-function placeOf(messageId: string): { partition: number; offset: number } {
-  const [, partition, offset] = /:(\d{1,4}):(\d{1,16})$/.exec(messageId) ?? [];
-  if (offset !== undefined) return { partition: Number(partition), offset: Number(offset) };
-  throw new RangeError(`Cannot use ${quoted(messageId)} as a message-id: it ends in :<partition>:<offset>`);
 }

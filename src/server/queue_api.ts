@@ -87,6 +87,9 @@ export interface DeadLetterRange {
   readonly limit?: number;
 }
 
+/** Which dead letters: those of these `messageId`s, or all that are there now. */
+export type DeadLetterChoice = readonly string[] | "all";
+
 /** The program as a member of a consumer group: `for await` over it. What it has given out and was not settled is given back when it
  * ends. */
 export interface QueueReader extends AsyncIterableIterator<QueueMessage, undefined>, Disposable {
@@ -125,4 +128,12 @@ export interface BrokerQueues {
   deleteGroup(queue: string, group: string): Promise<void>;
   /** The dead letters of a queue in the order of their places, without consuming them; none when there are none. */
   deadLetters(queue: string, range?: DeadLetterRange): Promise<DeadLetter[]>;
+  /** Sends dead letters back to their queue, partition and key, for the group that they failed in alone, or with `toEveryGroup` as if
+   * they were new. Resolves when that is stored, with how many were there.
+   * @throws {RangeError} a `messageId` that is none of these dead letters, or the queue or group is gone; those before it are back
+   * @throws {Refusal} quota-exceeded when the queue is full; those before it are back */
+  replay(queue: string, which: DeadLetterChoice, options?: { readonly toEveryGroup?: boolean }): Promise<number>;
+  /** Deletes dead letters; resolves when that is stored, with how many were there.
+   * @throws {RangeError} a `messageId` that is none of these dead letters */
+  deleteDeadLetters(queue: string, which: DeadLetterChoice): Promise<number>;
 }

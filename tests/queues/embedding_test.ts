@@ -108,3 +108,70 @@ Deno.test("a stream is read from any place, and a group is moved", async () => {
   await broker.queues.deleteGroup("tasks", "g");
   assert.equal(await read(3), "abc");
 });
+
+/** A queue whose messages are all dead letters of the group `g`. */
+async function buried(payloads: readonly string[], definition: Record<string, unknown> = {}): Promise<WeirBroker> {
+  const broker = await filled(payloads, definition);
+  using reader = broker.queues.consume("tasks", { group: "g" });
+  for (const _ of payloads) await (await reader.next()).value!.reject();
+  return broker;
+}
+
+const lettersOf = async (broker: WeirBroker) => (await broker.queues.deadLetters("tasks")).map(textOf).join("");
+
+Deno.test("dead letters are sent back: one, some, all; each only to the group that it failed in", async () => {
+  await using broker = await buried(["a", "b", "c", "d"]);
+  using other = broker.queues.consume("tasks", { group: "other" });
+  using reader = broker.queues.consume("tasks", { group: "g" });
+  const letters = await broker.queues.deadLetters("tasks");
+  assert.equal(await broker.queues.replay("tasks", [letters[1].messageId]), 1);
+  assert.equal(await lettersOf(broker), "acd");
+  assert.equal(textOf((await reader.next()).value!), "b");
+  assert.equal(await broker.queues.replay("tasks", letters.slice(0, 3).map(({ messageId }) => messageId)), 2);
+  assert.equal(await broker.queues.replay("tasks", "all"), 1);
+  const rest = [];
+  for (let i = 0; i < 3; i++) rest.push(textOf((await reader.next()).value!));
+  assert.equal(rest.join(""), "acd");
+  assert.equal(await lettersOf(broker), "");
+  assert.equal(await other.poll(0), undefined);
+  assert.equal(await broker.queues.replay("tasks", "all"), 0);
+});
+
+Deno.test("a dead letter whose group is gone goes to every group, or stays", async () => {
+  await using broker = await buried(["a"]);
+  await broker.queues.deleteGroup("tasks", "g");
+  await assert.rejects(broker.queues.replay("tasks", "all"), /Cannot find the group "g"/);
+  assert.equal(await lettersOf(broker), "a");
+  assert.equal(await broker.queues.replay("tasks", "all", { toEveryGroup: true }), 1);
+  using reader = broker.queues.consume("tasks", { group: "new" });
+  assert.equal(textOf((await reader.next()).value!), "a");
+});
+
+Deno.test("dead letters that a queue has no room for stay; those before them are back", async () => {
+  await using broker = await buried(["a", "b", "c"]);
+  await broker.queues.change({ name: "tasks", limits: { messages: 2 } });
+  await assert.rejects(broker.queues.replay("tasks", "all"), Refusal);
+  assert.equal(await lettersOf(broker), "c");
+  assert.equal(broker.queues.get("tasks")!.waiting.count, 2);
+});
+
+Deno.test("dead letters are deleted: one, some, all", async () => {
+  await using broker = await buried(["a", "b", "c", "d"]);
+  const [a, b] = await broker.queues.deadLetters("tasks");
+  assert.equal(await broker.queues.deleteDeadLetters("tasks", [b.messageId]), 1);
+  assert.equal(await broker.queues.deleteDeadLetters("tasks", [a.messageId, b.messageId]), 1);
+  assert.equal(await lettersOf(broker), "cd");
+  await assert.rejects(broker.queues.deleteDeadLetters("tasks", ["tasks:0:0"]), RangeError);
+  assert.equal(await broker.queues.deleteDeadLetters("tasks", "all"), 2);
+  assert.equal(await lettersOf(broker), "");
+  assert.equal(broker.queues.get("tasks/$dlq")!.stored.count, 0);
+  assert.equal(await broker.queues.deleteDeadLetters("none", "all"), 0);
+});
+
+Deno.test("a dead letter that a consumer has settled is not there any more, and is not sent back", async () => {
+  await using broker = await buried(["a", "b"]);
+  using reader = broker.queues.consume("tasks/$dlq", { group: "people" });
+  await (await reader.next()).value!.ack();
+  assert.equal(await lettersOf(broker), "b");
+  assert.equal(await broker.queues.replay("tasks", "all"), 1);
+});

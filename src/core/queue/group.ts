@@ -173,6 +173,12 @@ export class Group implements Due {
     return true;
   }
 
+  /** Whether it has still to settle a message, be it with a consumer or not looked at yet. */
+  owes(record: QueueRecord, log: QueueLog): boolean {
+    const place = this.placeIn(log);
+    return place.items.has(record.offset) || place.owes(record.offset);
+  }
+
   /** A range of what has not been looked at is none of this group's business. */
   hide(log: QueueLog, range: { from: number; to: number }, turn: Turn): void {
     const place = this.placeIn(log);

@@ -220,6 +220,15 @@ export class Queue {
     return true;
   }
 
+  /** Whether a message is there for people: not taken out, and not settled by every group of a work queue. */
+  has(record: QueueRecord, partition: number): boolean {
+    const log = this.partitions[partition]?.logs[record.priority];
+    if (log === undefined || record.offset < log.first || record.offset >= log.next) return false;
+    if (this.removed !== null && !this.removed.owes(record, log)) return false;
+    if (this.#definition.type === "stream" || this.groups.size === 0) return true;
+    return [...this.groups.values()].some((group) => group.owes(record, log));
+  }
+
   /** Nothing of it remains: who holds a message of it holds it no longer. */
   end(turn: Turn): void {
     this.isGone = true;
