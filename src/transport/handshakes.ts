@@ -4,7 +4,7 @@ import { plainAddress } from "./tcp.ts";
 
 /** A handshake that takes longer is cut off. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Handshakes under way at a time; who comes above it is cut off. */
+/** Handshakes under way at a time; the oldest makes room, so that who only opens connections keeps nobody out. */
 const HANDSHAKES_MAX = 1_000;
 
 /** The TLS handshakes that are under way on one listener. */
@@ -20,7 +20,7 @@ export class Handshakes {
 
   /** A connection was accepted. */
   begin(socket: Socket): void {
-    if (this.#sockets.size >= HANDSHAKES_MAX) return void socket.destroy();
+    if (this.#sockets.size >= HANDSHAKES_MAX) this.#cutOldest();
     const peer = peerOf(socket);
     this.#sockets.set(peer, socket);
     const timer = setTimeout(() => {
@@ -41,6 +41,13 @@ export class Handshakes {
   /** It has not, or what came out of it is not let in. */
   refuse(socket: Socket, reason: string): void {
     this.#onRefused?.(plainAddress(socket.remoteAddress ?? ""), reason);
+    socket.destroy();
+  }
+
+  /** Without a word: a flood would fill the log. */
+  #cutOldest(): void {
+    const [peer, socket] = this.#sockets.entries().next().value!;
+    this.#sockets.delete(peer); // "close" comes later
     socket.destroy();
   }
 

@@ -298,3 +298,12 @@ test("stop tells MQTT 5 clients over TLS why (0x8B)", async () => {
   );
   await Promise.all([scene.broker.stop(), inTime(told, "DISCONNECT").then((code) => assert.equal(code, 0x8b))]);
 });
+
+test("eleven hundred connections that never begin their handshake keep nobody out", async () => {
+  await using scene = await Scene.start();
+  const opening = Array.from({ length: 1_100 }, () => Deno.connect({ hostname: "127.0.0.1", port: scene.port }));
+  const half = await Promise.all(opening);
+  const client = await scene.connect();
+  await client.endAsync();
+  for (const connection of half) connection.close();
+});
