@@ -5,10 +5,11 @@ import { findCommand } from "../support/skip.ts";
 import type { Target } from "./load_generator.ts";
 import { pinned } from "./machine.ts";
 
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+/** The program of this tree. */
+export const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 /** As `deno task start` has it: what V8 keeps for young objects otherwise grows to 48 MB under a storm of connects, and stays. */
-const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=4";
-const START_MS_MAX = 15_000;
+export const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=4";
+const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
 
 /** Where Weir keeps its data in a run. */
@@ -81,19 +82,39 @@ log_type none
 `;
 }
 
-type CommandOf = (folder: string, port: number) => Promise<readonly string[]>;
+/** Writes what a broker needs into the folder, and says how it is started. */
+export type CommandOf = (folder: string, port: number) => Promise<readonly string[]>;
 
-/** Starts the process on the first core and waits until it listens. */
-async function launch(name: string, commandOf: CommandOf): Promise<RunningBroker> {
+/** What is around a broker's process. */
+export interface Surroundings {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends what it leaves running. */
+  readonly afterwards?: () => Promise<unknown>;
+}
+
+/** Starts the process on the first core, in a folder of its own, and waits until it listens. */
+export async function launch(
+  name: string,
+  commandOf: CommandOf,
+  { env, afterwards }: Surroundings = {},
+): Promise<RunningBroker> {
   const folder = await Deno.makeTempDir({ prefix: `weir-bench-${name}-` });
   const port = freePort();
   const [program, ...args] = pinned(0, await commandOf(folder, port));
-  const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "inherit" }).spawn();
+  const home = { ...env, HOME: folder };
+  const child = new Deno.Command(program, {
+    args,
+    env: env === undefined ? undefined : home,
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
   const broker: RunningBroker = {
     port,
     pid: child.pid,
     async [Symbol.asyncDispose]() {
       await stop(child);
+      await afterwards?.();
       await Deno.remove(folder, { recursive: true });
     },
   };
@@ -135,7 +156,8 @@ async function listening(port: number, name: string): Promise<void> {
   }
 }
 
-function freePort(): number {
+/** A port of 127.0.0.1 that nobody has at this moment. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }

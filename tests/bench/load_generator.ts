@@ -7,8 +7,8 @@ import { pinned } from "./machine.ts";
 
 const SOURCE = fileURLToPath(new URL("mqttload.c", import.meta.url));
 const PROGRAM = `${tmpdir()}/weir-bench-mqttload`;
-/** After this a run is cut. */
-const SECONDS_MAX = 90;
+/** A run that has given up and still does not end is cut after this. */
+const GRACE_SECONDS = 30;
 
 /** Percentiles in microseconds. */
 export interface Latency {
@@ -86,17 +86,25 @@ export function loadBeside({ port }: Target, args: readonly string[]): AsyncDisp
   };
 }
 
-/** Runs the generator against a broker, on the second core, with `env` beside what this process has.
+/** How the generator runs. */
+export interface LoadOptions {
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** When it gives up. */
+  readonly secondsMax?: number;
+}
+
+/** Runs the generator against a broker, on the second core.
  * @throws {Error} when it printed no result */
 export async function runLoad(
   target: Target,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, secondsMax = 60 }: LoadOptions = {},
 ): Promise<LoadResult> {
   const { port, pid } = target;
-  const common = ["-h", "127.0.0.1", "-p", `${port}`, "--pid", `${pid}`, "--max-time", "60"];
+  const common = ["-h", "127.0.0.1", "-p", `${port}`, "--pid", `${pid}`, "--max-time", `${secondsMax}`];
   const [program, ...words] = pinned(1, [PROGRAM, ...args, ...common]);
-  const signal = AbortSignal.timeout(SECONDS_MAX * 1000);
+  const signal = AbortSignal.timeout((secondsMax + GRACE_SECONDS) * 1000);
   const { stdout, stderr } = await new Deno.Command(program, { args: words, env, stderr: "piped", signal }).output();
   const text = new TextDecoder().decode(stdout);
   if (text.trim() === "") throw new Error(`mqttload ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);

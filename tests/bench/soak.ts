@@ -64,7 +64,7 @@ async function soak(
   const start = performance.now();
   for (let elapsed = 0; elapsed < seconds || samples.length < 4;) {
     for (const args of CYCLE) {
-      const result = await runLoad(broker, args.split(" "), SAME_NAMES);
+      const result = await runLoad(broker, args.split(" "), { env: SAME_NAMES });
       deliveries += result.received ?? 0;
       if (result.ok) continue;
       isClean = false;
