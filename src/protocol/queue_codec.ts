@@ -5,10 +5,10 @@ import type { ConsumeOptions } from "../core/queue/session_queues.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
 import { Topic } from "../core/topic.ts";
-import { encodeProperties, type Property } from "../wire/properties.ts";
 import { PropertyCursor } from "../wire/property_cursor.ts";
 import { PropertyId } from "../wire/property_table.ts";
 import { PacketType } from "../wire/packet.ts";
+import { UserPropertyWriter } from "../wire/user_property_writer.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 
 /** The user properties that publishers and consumers of queues use. Of one that comes twice the first counts. */
@@ -28,6 +28,7 @@ const TOPICS_MAX = 4_096;
 /** Reads and writes what queues say in the user properties of MQTT 5. One serves every queue. */
 export class QueuePropertyCodec implements QueueCodec {
   readonly #cursor = new PropertyCursor(PacketType.publish);
+  readonly #writer = new UserPropertyWriter();
   readonly #topics = new Map<string, Topic>();
 
   readFacts(message: Message): QueueFacts {
@@ -55,33 +56,27 @@ export class QueuePropertyCodec implements QueueCodec {
   }
 
   properties({ record, queue, partition, group, messageId, deliveryCount }: DeliveryFacts): Uint8Array {
-    const own: [string, string][] = [
-      ["message-id", messageId],
-      ["group-id", group],
-      ["queue", queue],
-      ["partition", String(partition)],
-      ["offset", String(record.offset)],
-      ["delivery-count", String(deliveryCount)],
-      ["timestamp", String(record.appendedAt)],
-    ];
-    if (record.sourceTopic !== "") own.push(["source-topic", record.sourceTopic]);
+    const writer = this.#writer;
+    writer.begin(record.properties);
+    writer.add("message-id", messageId);
+    writer.add("group-id", group);
+    writer.add("queue", queue);
+    writer.add("partition", String(partition));
+    writer.add("offset", String(record.offset));
+    writer.add("delivery-count", String(deliveryCount));
+    writer.add("timestamp", String(record.appendedAt));
+    if (record.sourceTopic !== "") writer.add("source-topic", record.sourceTopic);
     const { origin } = record;
     if (origin !== undefined) {
-      own.push(
-        ["dead-letter-cause", origin.cause],
-        ["dead-letter-reason", origin.reason],
-        ["dead-letter-message-id", `${origin.queue}:${origin.partition}:${origin.offset}`],
-        ["dead-letter-group", origin.group],
-        ["dead-letter-delivery-count", String(origin.deliveryCount)],
-        ["dead-letter-first-failed-at", String(origin.failedAt)],
-        ["dead-letter-moved-at", String(origin.movedAt)],
-      );
+      writer.add("dead-letter-cause", origin.cause);
+      writer.add("dead-letter-reason", origin.reason);
+      writer.add("dead-letter-message-id", `${origin.queue}:${origin.partition}:${origin.offset}`);
+      writer.add("dead-letter-group", origin.group);
+      writer.add("dead-letter-delivery-count", String(origin.deliveryCount));
+      writer.add("dead-letter-first-failed-at", String(origin.failedAt));
+      writer.add("dead-letter-moved-at", String(origin.movedAt));
     }
-    const encoded = encodeProperties(own.map((value): Property => ({ id: PropertyId.userProperty, value })));
-    const bytes = new Uint8Array(record.properties.length + encoded.length);
-    bytes.set(record.properties);
-    bytes.set(encoded, record.properties.length);
-    return bytes;
+    return writer.end();
   }
 
   /** Topics of queues are few and come again. */
