@@ -49,6 +49,13 @@ export class Message implements MessageSource {
     this.payloadEnd = source.payloadEnd;
   }
 
+  /** A message whose bytes last and are nobody else's to change: {@link own} has nothing to do. */
+  static owning(topic: Topic, source: MessageSource, expiresAt: number): Message {
+    const message = new Message(topic, source, expiresAt);
+    message.#owned = true;
+    return message;
+  }
+
   /** Copies the bytes out of the chunk, once, so that the message may outlive it. */
   own(): this {
     if (this.#owned) return this;

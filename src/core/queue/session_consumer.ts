@@ -59,7 +59,7 @@ export class SessionConsumer implements QueueConsumer {
   deliver(delivery: QueueDelivery, turn: Turn): void {
     const { record } = delivery;
     const properties = this.#codec.properties(delivery);
-    const message = new Message(this.#codec.topicOf(record.topic), {
+    const message = Message.owning(this.#codec.topicOf(record.topic), {
       qos: this.stored.qos,
       retain: false,
       properties,

@@ -26,6 +26,8 @@ export interface ConsumeOptions {
 const DEFAULT_START: GroupStart = { kind: "default" };
 const PLAIN: ConsumeOptions = { group: "", prefetch: 0, start: DEFAULT_START };
 
+const NO_PROPERTIES = new Uint8Array();
+
 /** Ends of a connection by the client's wish, or by the broker for reasons of its own. */
 const PEACEFUL: ReadonlySet<DisconnectCause> = new Set<DisconnectCause>([
   ...["normal", "with-will", "server-shutting-down", "administrative-action", "session-taken-over"] as const,
@@ -35,6 +37,8 @@ const PEACEFUL: ReadonlySet<DisconnectCause> = new Set<DisconnectCause>([
 export class SessionQueues {
   readonly queues: Queues;
   readonly #codec: QueueCodec;
+  /** What was asked about last, read already: mostly it is published next. */
+  #taken: { readonly message: Message; readonly publication: Publication } | null = null;
 
   constructor(queues: Queues, codec: QueueCodec) {
     this.queues = queues;
@@ -46,7 +50,9 @@ export class SessionQueues {
   assertTaken(message: Message, address: QueueAddress, turn: Turn): void {
     if (address.verb !== undefined) return;
     try {
-      this.queues.admit(this.#publicationOf(message, address), turn);
+      const publication = this.#publicationOf(message, address);
+      this.queues.admit(publication, turn);
+      this.#taken = { message, publication };
     } catch (error) { // in an acknowledgement there is no reason code for a size, and the connection need not end for it
       if (!(error instanceof Refusal) || error.refusal !== "packet-too-large") throw error;
       throw new Refusal("quota-exceeded", error.message, { cause: error });
@@ -56,9 +62,15 @@ export class SessionQueues {
   /** Appends a message that is taken, or does what a verb asks for.
    * @throws {Refusal} when a verb cannot be obeyed */
   publish(message: Message, sender: Session | null, turn: Turn): Outcome {
+    const taken = this.#taken;
+    this.#taken = null;
+    if (taken?.message === message) {
+      this.queues.append(taken.publication, turn);
+      return "success";
+    }
     const address = queueAddressOf(message.topic)!;
     if (address.verb !== undefined) this.#obey(address, { message, sender }, turn);
-    else this.queues.append(ownBytes(this.#publicationOf(message, address)), turn);
+    else this.queues.append(this.#publicationOf(message, address), turn);
     return "success";
   }
 
@@ -70,7 +82,7 @@ export class SessionQueues {
       try {
         const topic = `${QUEUE_PREFIX}${queue}/${name}`;
         const publication = { ...this.#publicationOf(message, address), topic, sourceTopic: name };
-        this.queues.capture(ownBytes(publication), turn);
+        this.queues.capture(publication, turn);
       } catch (error) { // a property that is meant for somebody else
         if (!(error instanceof Refusal)) throw error;
         turn.drop("", name, "refused");
@@ -166,9 +178,11 @@ export class SessionQueues {
     this.queues.endClient(session.clientId, turn);
   }
 
+  /** The chunk that a message lies in is filled again: the queue keeps views of the message's own bytes. */
   #publicationOf(message: Message, { queue, routingKey }: QueueAddress): Publication {
-    const { topic, expiresAt, payload } = message;
-    const properties = message.properties.subarray(message.propertiesStart, message.propertiesEnd);
+    const { topic, expiresAt, payload, propertiesStart, propertiesEnd } = message.own();
+    const hasNone = propertiesStart === propertiesEnd;
+    const properties = hasNone ? NO_PROPERTIES : message.properties.subarray(propertiesStart, propertiesEnd);
     return { topic: topic.name, queue, routingKey, ...this.#codec.readFacts(message), expiresAt, properties, payload };
   }
 
@@ -257,11 +271,6 @@ export class SessionQueues {
 
 function placeOf({ filter, stored }: SessionConsumer): { queue: string; group: string } {
   return { queue: filter.queue, group: stored.group };
-}
-
-/** The chunk that a message lies in is filled again. */
-function ownBytes(publication: Publication): Publication {
-  return { ...publication, properties: publication.properties.slice(), payload: publication.payload.slice() };
 }
 
 function refused(message: string): Refusal {
