@@ -1,3 +1,4 @@
+import { QueueWorld } from "./queue_world.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 /** How long the absent client stays away. */
@@ -29,6 +30,31 @@ export async function run(rounds: number, options: WorldOptions): Promise<Outcom
     options.log?.(
       `round ${round}: ${published} published, ${deliveries} delivered, ${redeliveries} of them again, ${wills} wills`,
     );
+    world.verdict();
+  }
+  return outcome();
+}
+
+/** What a run with queues had to do with. */
+export interface QueueOutcome {
+  readonly published: number;
+  readonly deliveries: number;
+  readonly redeliveries: number;
+  readonly deadLetters: number;
+}
+
+/** The same with durable queues.
+ * @throws when a promise was broken */
+export async function runQueues(rounds: number, options: WorldOptions): Promise<QueueOutcome> {
+  await using world = new QueueWorld(options);
+  await world.open();
+  const outcome = () => {
+    const { deliveries, redeliveries, deadLetters } = world.ledger;
+    return { published: world.published, deliveries, redeliveries, deadLetters };
+  };
+  for (let round = 1; round <= rounds; round++) {
+    await world.round();
+    options.log?.(`round ${round} of queues: ${JSON.stringify(outcome())}`);
     world.verdict();
   }
   return outcome();

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { DataFolder, Program } from "./program.ts";
+import type { QueueClient } from "./queue_client.ts";
+import { QueueGrave } from "./queue_grave.ts";
+import { type KeyStream, QueueLedger, type QueueTraits } from "./queue_ledger.ts";
+import { type MemberOptions, QueueMember } from "./queue_member.ts";
+import { QueuePublisher } from "./queue_publisher.ts";
+import { between, delay, type Random, randomOf, until } from "./random.ts";
+import type { WorldOptions } from "./world.ts";
+
+const CONFIG = new URL("queues.yaml", import.meta.url).pathname;
+
+const QUEUES: readonly QueueTraits[] = [
+  { name: "work", groups: ["a", "b"], isDelayed: false, isDeduplicated: false },
+  { name: "log", groups: ["a", "b"], isDelayed: false, isDeduplicated: false },
+  { name: "later", groups: ["a"], isDelayed: true, isDeduplicated: true },
+];
+
+const MEMBERS: readonly MemberOptions[] = [
+  { clientId: "work-a0", queue: "work", group: "a", qos: 1, manners: ["answer"] },
+  { clientId: "work-a1", queue: "work", group: "a", qos: 1, manners: ["publish"] },
+  { clientId: "work-a2", queue: "work", group: "a", qos: 2, manners: ["answer"] },
+  { clientId: "work-b0", queue: "work", group: "b", qos: 1, manners: ["answer", "publish"] },
+  { clientId: "work-b1", queue: "work", group: "b", qos: 2, manners: ["answer", "publish"] },
+  { clientId: "log-a0", queue: "log", group: "a", qos: 1, manners: ["publish"] },
+  { clientId: "log-a1", queue: "log", group: "a", qos: 2, manners: ["answer"] },
+  { clientId: "log-b0", queue: "log", group: "b", qos: 1, manners: ["answer", "publish"] },
+  { clientId: "later-a0", queue: "later", group: "a", qos: 1, manners: ["answer", "publish"] },
+  { clientId: "later-a1", queue: "later", group: "a", qos: 2, manners: ["answer"] },
+];
+
+const PUBLISHERS = ["p0", "p1"];
+
+/** Keys of one publisher in one queue. */
+const KEYS = 8;
+
+/** Messages that one publisher has under way at most. */
+const WINDOW = 20;
+
+/** What one publisher hands over in a round at most. */
+const QUOTA = 400;
+
+const DELAY_MS_MAX = 300;
+
+/** Queues in a program that is killed again and again, publishers and consumers that do not forget what they were promised. */
+export class QueueWorld implements AsyncDisposable {
+  readonly ledger = new QueueLedger(QUEUES);
+  readonly #random: Random;
+  readonly #options: WorldOptions;
+  readonly #folder = new DataFolder();
+  readonly #publishers: readonly { client: QueuePublisher; streams: KeyStream[]; quota: number }[];
+  readonly #members: readonly QueueMember[];
+  readonly #graves: readonly QueueGrave[];
+  readonly #restless = new Map<QueueClient, Promise<void>>();
+  #program: Program | undefined;
+  #isLoading = false;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#random = randomOf(options.seed);
+    const { ledger } = this;
+    this.#publishers = PUBLISHERS.map((clientId) => {
+      return { client: new QueuePublisher(clientId, ledger), streams: this.#streamsOf(clientId), quota: 0 };
+    });
+    for (const publisher of this.#publishers) publisher.client.onRoom = () => this.#publish(publisher);
+    this.#members = MEMBERS.map((each) => new QueueMember(each, { ledger, random: this.#random }));
+    this.#graves = QUEUES.map(({ name }) => new QueueGrave(name, ledger));
+  }
+
+  get published(): number {
+    return this.#publishers.reduce((sum, { client }) => sum + client.published, 0);
+  }
+
+  /** Everyone connects for the first time and subscribes. */
+  async open(): Promise<void> {
+    await this.#start();
+    await this.#connectAll();
+  }
+
+  /** Load, a kill at some instant, perhaps another one at the restart, and then everything must be there. */
+  async round(): Promise<void> {
+    await this.#load(between(this.#random, 30, 1_500));
+    await this.#kill();
+    if (this.#random() < 0.4) {
+      void this.#start().catch(() => {}); // it may not get as far as to listen
+      await delay(between(this.#random, 0, 600));
+      await this.#kill();
+    }
+    await this.#start();
+    await this.#settle();
+  }
+
+  /** @throws with everything that broke a promise */
+  verdict(): void {
+    const { violations } = this.ledger;
+    assert.equal(violations.length, 0, `seed ${this.#options.seed}:\n  ${violations.slice(0, 20).join("\n  ")}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isLoading = false;
+    await Promise.all(this.#clients.map((client) => client.drop()));
+    await this.#program?.kill();
+    this.#folder[Symbol.dispose]();
+  }
+
+  get #clients(): readonly QueueClient[] {
+    return [...this.#publishers.map(({ client }) => client), ...this.#members, ...this.#graves];
+  }
+
+  async #start(): Promise<void> {
+    const { main } = this.#options;
+    const program = this.#program = Program.spawn({ folder: this.#folder.path, config: CONFIG, main });
+    await program.port();
+  }
+
+  async #kill(): Promise<void> {
+    const complaints = await this.#program!.kill();
+    if (complaints !== "") this.#options.log?.(`the program complained: ${complaints}`);
+    await Promise.all(this.#restless.values());
+    await Promise.all(this.#clients.map((client) => client.drop()));
+  }
+
+  async #connectAll(): Promise<void> {
+    const port = await this.#program!.port();
+    await Promise.all(this.#clients.map(async (client) => {
+      if (client.isOpen || await client.connect(port)) return;
+      this.ledger.accuse(`${client.clientId}: the connection ended before CONNACK`);
+    }));
+  }
+
+  /** Publishers hand over what their window holds; everyone comes and goes. Ends while all of that is under way. */
+  async #load(milliseconds: number): Promise<void> {
+    this.#isLoading = true;
+    const port = await this.#program!.port();
+    for (const publisher of this.#publishers) {
+      publisher.quota = QUOTA;
+      this.#publish(publisher);
+    }
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end) {
+      await delay(between(this.#random, 0, 40));
+      const client = this.#clients[between(this.#random, 0, this.#clients.length - 1)];
+      if (this.#random() > 0.4 || this.#restless.has(client)) continue;
+      this.#restless.set(client, this.#unsettle(client, port).finally(() => this.#restless.delete(client)));
+    }
+    this.#isLoading = false;
+  }
+
+  async #unsettle(client: QueueClient, port: number): Promise<void> {
+    const what = this.#random();
+    if (!client.isOpen) await client.connect(port);
+    else if (what < 0.3) await client.disconnect();
+    else if (what < 0.7) await client.drop();
+    else await client.connect(port); // takes its own session over
+  }
+
+  #publish(publisher: { client: QueuePublisher; streams: KeyStream[]; quota: number }): void {
+    const { client, streams } = publisher;
+    while (this.#isLoading && client.isOpen && publisher.quota > 0 && client.outstanding < WINDOW) {
+      publisher.quota--;
+      const stream = streams[between(this.#random, 0, streams.length - 1)];
+      client.hand(stream, this.#propertiesOf(stream));
+    }
+  }
+
+  #propertiesOf({ queue, key, last }: KeyStream): Record<string, string> {
+    const { isDelayed, isDeduplicated } = QUEUES.find(({ name }) => name === queue)!;
+    return {
+      ...(isDeduplicated ? { "message-key": `${key}-${last + 1}` } : {}),
+      ...(isDelayed ? { delay: `${between(this.#random, 0, DELAY_MS_MAX)}` } : {}),
+    };
+  }
+
+  /** Everyone comes back and works on until nothing is left; then it is written down, and nothing is to be missing. */
+  async #settle(): Promise<void> {
+    const { ledger } = this;
+    await this.#connectAll();
+    const missing = () => [
+      ...this.#publishers.flatMap(({ client }) =>
+        client.outstanding > 0 ? [`${client.clientId} waits for PUBACK`] : []
+      ),
+      ...this.#members.flatMap((member) => member.isIdle ? [] : [`${member.clientId} waits for an answer`]),
+      ...ledger.missing(),
+    ];
+    await until(() => missing().length === 0, () => "").catch(() => missing().forEach((what) => ledger.accuse(what)));
+    await Promise.all(this.#clients.map((client) => client.settled()));
+    ledger.settled();
+    await until(() => ledger.missing().length === 0, () => "").catch(() => {
+      for (const what of ledger.missing()) ledger.accuse(what);
+    });
+  }
+
+  #streamsOf(publisher: string): KeyStream[] {
+    return QUEUES.flatMap(({ name }) => {
+      return Array.from({ length: KEYS }, (_, i) => this.ledger.stream(name, `${publisher}-${i}`));
+    });
+  }
+}
