@@ -163,10 +163,13 @@ export class Session implements Identity {
     return delivery;
   }
 
-  /** Forgets what durable queues had given it, but for QoS 2 that the client has: there only PUBREL is left to be sent. */
+  /** Forgets what durable queues had given it, but for packet ids of QoS 2: the client may have taken the message, and would take another
+   * one with that id for the same. There only PUBREL is left to be sent. */
   dropQueued(): void {
     for (const delivery of [...this.inflight?.values() ?? []]) {
-      if (delivery.isQueued && delivery.state !== "released") this.inflight!.delete(delivery.packetId);
+      if (!delivery.isQueued || delivery.state === "released") continue;
+      if (delivery.qos === 2 && this.isDurable) delivery.state = "released";
+      else this.inflight!.delete(delivery.packetId);
     }
   }
 
@@ -265,7 +268,8 @@ export class Session implements Identity {
   /** The session has ended: counts and tells what it takes with it, but for retained messages that a new subscription called for. */
   dropAll(turn: Turn): void {
     for (const delivery of [...this.inflight?.values() ?? [], ...this.queue ?? []]) {
-      if (!delivery.isReplay) turn.drop(this.clientId, delivery.message.topic.name, "session-ended");
+      if (delivery.isReplay || delivery.isQueued) continue; // what is queued its queue keeps
+      turn.drop(this.clientId, delivery.message.topic.name, "session-ended");
     }
     const spilled = this.queue?.spilledCount ?? 0; // too many to tell one by one, and not in memory
     turn.statistics.messagesDropped += spilled;

@@ -1,4 +1,5 @@
 import type { Broker } from "../core/broker.ts";
+import type { Delivery } from "../core/delivery.ts";
 import { SendKind } from "../core/effects.ts";
 import type { DropCause } from "../core/happening.ts";
 import { type Outcome, Refusal } from "../core/refusal.ts";
@@ -124,7 +125,7 @@ export class PacketHandler {
         return;
       case PacketType.pubrec:
         this.#assertAwaited(session, packetId, 2);
-        if (isRefused && session.inflight?.get(packetId)?.state === "released") throw outOfOrder(packetId);
+        if (isRefused && isReleased(session.inflight?.get(packetId))) throw outOfOrder(packetId);
         if (isRefused) session.settle(packetId, turn, ack); // [MQTT-4.8.2-6], and the id is free again
         else {
           const isKnown = session.release(packetId, turn);
@@ -273,4 +274,9 @@ function isSayable(error: Refusal, endpoint: Endpoint, qos: number): boolean {
     default:
       return false;
   }
+}
+
+/** Whether the client has said that it took the message. What a queue has taken back it need not have. */
+function isReleased(delivery: Delivery | undefined): boolean {
+  return delivery?.state === "released" && !delivery.isQueued;
 }

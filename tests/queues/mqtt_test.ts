@@ -95,6 +95,23 @@ Deno.test("QoS 2: PUBREC settles", async () => {
   await other.expectNothing();
 });
 
+Deno.test("QoS 2: a packet id that the client may know is released before another message has it", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const publisher = await broker.connect();
+  const durable = { clientId: "c", clean: false, properties: { sessionExpiryInterval: 60 } };
+  const client = await broker.connect(durable);
+  await client.subscribe("$queue/tasks", { ...IN_GROUP, qos: 2 });
+  await put(publisher, "$queue/tasks", "one");
+  const { messageId } = await client.receive({ acknowledge: false });
+  client.close(); // its PUBREC is lost
+  const again = await broker.connect(durable);
+  assert.equal((await again.expect("pubrel")).messageId, messageId);
+  const publish = await again.receive({ acknowledge: false });
+  assert.notEqual(publish.messageId, messageId);
+  assert.equal(`${publish.payload}`, "one");
+  await again.send({ cmd: "pubcomp", messageId });
+});
+
 Deno.test("QoS 0 cannot consume: nothing could be settled", async () => {
   await using broker = await queueBroker();
   const client = await broker.connect();
