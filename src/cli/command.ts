@@ -98,10 +98,11 @@ const BACKUP: Command = {
 
 const INSPECT: Command = {
   name: "inspect",
-  operands: ["[sessions|queues|retained]"],
+  operands: ["[sessions|queues|retained|durable]"],
   about: "Show what the data folder holds, while the broker runs or not",
   details: [
-    "Counts everything, or lists sessions by client, queues by size (the largest first), or retained messages by topic.",
+    "Counts everything, or lists sessions by client, their queues by size (the largest first), retained messages by topic, or",
+    "durable queues with their groups and what those have not settled.",
     "It only reads: no file is made or changed.",
   ],
   options: {
