@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Inspection } from "../../src/store/sqlite/inspection.ts";
 import { DataFolder, Program } from "./program.ts";
 import type { QueueClient } from "./queue_client.ts";
 import { QueueGrave } from "./queue_grave.ts";
@@ -38,7 +39,7 @@ const KEYS = 8;
 const WINDOW = 20;
 
 /** What one publisher hands over in a round at most. */
-const QUOTA = 400;
+const QUOTA = 600;
 
 const DELAY_MS_MAX = 300;
 
@@ -79,7 +80,7 @@ export class QueueWorld implements AsyncDisposable {
 
   /** Load, a kill at some instant, perhaps another one at the restart, and then everything must be there. */
   async round(): Promise<void> {
-    await this.#load(between(this.#random, 30, 1_500));
+    await this.#load(between(this.#random, 20, 500));
     await this.#kill();
     if (this.#random() < 0.4) {
       void this.#start().catch(() => {}); // it may not get as far as to listen
@@ -88,6 +89,7 @@ export class QueueWorld implements AsyncDisposable {
     }
     await this.#start();
     await this.#settle();
+    if (this.#random() < 0.4) await this.#checkPlaces();
   }
 
   /** @throws with everything that broke a promise */
@@ -190,9 +192,35 @@ export class QueueWorld implements AsyncDisposable {
     });
   }
 
+  /** Nothing is left, so on disk each group stands at the end of each log; killed there, it stands there again, and gets nothing. */
+  async #checkPlaces(): Promise<void> {
+    const { ledger } = this;
+    const behind = () => behindIn(this.#folder.path);
+    await until(() => behind().length === 0, () => "").catch(() => behind().forEach((what) => ledger.accuse(what)));
+    const { deliveries } = ledger;
+    await this.#kill();
+    for (const what of behind()) ledger.accuse(`after a kill in quiet: ${what}`);
+    await this.#start();
+    await this.#connectAll();
+    await Promise.all(this.#clients.map((client) => client.settled()));
+    if (ledger.deliveries > deliveries) ledger.accuse(`${ledger.deliveries - deliveries} came after a kill in quiet`);
+  }
+
   #streamsOf(publisher: string): KeyStream[] {
     return QUEUES.flatMap(({ name }) => {
       return Array.from({ length: KEYS }, (_, i) => this.ledger.stream(name, `${publisher}-${i}`));
     });
   }
+}
+
+/** Which groups the data says have something left; dead letters aside. */
+function behindIn(folder: string): string[] {
+  using inspection = Inspection.open(folder);
+  const queues = inspection.durable(-1).filter(({ name }) => !name.endsWith("/$dlq"));
+  return queues.flatMap(({ name, delayed, groups }) => [
+    ...(delayed > 0 ? [`${name}: ${delayed} are delayed`] : []),
+    ...groups.filter(({ lag, failed }) => lag > 0 || failed > 0).map((group) => {
+      return `${name} ${group.name}: ${group.lag} are not settled, ${group.failed} have failed`;
+    }),
+  ]);
 }
