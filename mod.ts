@@ -97,6 +97,7 @@ export type {
   QueueBackoff,
   QueueDefinition,
   QueueLimits,
+  QueueOptions,
   QueueOrdering,
   QueueRetention,
   QueueType,
@@ -140,7 +141,6 @@ export type {
   DeadLetterChoice,
   DeadLetterRange,
   QueueMessage,
-  QueueOptions,
   QueueReader,
 } from "./src/server/queue_api.ts";
 export { MemoryStore } from "./src/store/memory.ts";

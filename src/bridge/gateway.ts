@@ -2,6 +2,7 @@ import type { DisconnectCause } from "../core/happening.ts";
 import type { QoS } from "../core/message.ts";
 import type { Identity } from "../core/ports.ts";
 import type { Outcome } from "../core/refusal.ts";
+import type { GuestQueues } from "./queue_gateway.ts";
 
 /** What a door that does not speak MQTT needs of the broker. Whoever comes by it is a guest: known by what it brings, held to the same
  * checks as an MQTT client, and served by the same core. */
@@ -91,6 +92,8 @@ export type PublishOutcome = Extract<Outcome, "success" | "no-matching-subscribe
 export interface Guest extends Identity {
   /** When what it has shown ends, in milliseconds since 1970; Infinity when it does not. Its subscriptions end then. */
   readonly expiresAt: number;
+  /** The durable queues; undefined where the broker keeps none. */
+  readonly queues: GuestQueues | undefined;
   /** Publishes; resolves when the message is as safe as the store makes it. Several at a time share a commit.
    * @throws {Refusal} as a PUBLISH would be refused, `packet-too-large` among it
    * @throws {TypeError} for a property that MQTT cannot carry; {RangeError} for a number that it does not have */

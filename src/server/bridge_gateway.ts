@@ -11,8 +11,10 @@ import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import { BridgeGuest } from "./bridge_guest.ts";
 import type { GuestStream } from "./guest_stream.ts";
+import type { LocalQueues } from "./local_queues.ts";
 import type { Metering } from "./metering.ts";
 import type { ProtocolOptions } from "./options.ts";
+import { PullConsumers } from "./pull_consumers.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What the doors that are not MQTT share. */
@@ -26,6 +28,8 @@ export interface GatewayParts {
   readonly authenticator: Authenticator;
   readonly metering: Metering;
   readonly protocol: Required<ProtocolOptions>;
+  /** Undefined where the store keeps none. */
+  readonly queues: LocalQueues | undefined;
   readonly onError: (error: unknown, context: string) => void;
   readonly onRefusal: (refusal: Extract<Happening, { kind: "connection-refused" }>) => void;
 }
@@ -34,11 +38,21 @@ export interface GatewayParts {
 export class BridgeGateway implements Gateway {
   readonly #parts: GatewayParts;
   readonly #streams = new Set<GuestStream>();
+  readonly #pulls: PullConsumers | undefined;
   readonly #key = randomBytes(32);
   #isDraining = false;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    const { queues, clock, loop } = parts;
+    if (queues === undefined) return;
+    const settled = () => loop.settled();
+    this.#pulls = new PullConsumers({
+      queues: queues.sessions.queues,
+      clock,
+      settled,
+      decide: (decide) => this.#decide(decide),
+    });
   }
 
   get isDraining(): boolean {
@@ -66,7 +80,7 @@ export class BridgeGateway implements Gateway {
       };
       const admission = await this.#authenticate(credentials);
       this.#assertAdmitting(); // it may have waited
-      const parts = { ...this.#parts, streams: this.#streams, isDraining: () => this.#isDraining };
+      const parts = { ...this.#parts, streams: this.#streams, pulls: this.#pulls, isDraining: () => this.#isDraining };
       return new BridgeGuest(parts, credentials, admission);
     } catch (error) {
       if (error instanceof Refusal) this.#tell(error, brought);
@@ -78,11 +92,13 @@ export class BridgeGateway implements Gateway {
   drain(): void {
     this.#isDraining = true;
     for (const stream of [...this.#streams]) stream.close("server-shutting-down");
+    this.#pulls?.close();
   }
 
   /** Whether what they were let in by still is as it was is asked of all guests; the subscriptions of the others end. */
   endRevoked(): void {
     for (const stream of [...this.#streams]) if (!stream.holds) stream.close("not-authorized");
+    this.#pulls?.prune(({ holds }) => holds());
   }
 
   /** The client id of who brings none: another one for everybody, and the same when the same comes again, so that what authentication
@@ -96,6 +112,17 @@ export class BridgeGateway implements Gateway {
   /** Ends the subscriptions that are not allowed any more. */
   endForbidden(): void {
     for (const stream of [...this.#streams]) stream.endIfForbidden();
+    this.#pulls?.prune(({ may }) => may());
+  }
+
+  #decide<T>(decide: (turn: Turn) => T): T {
+    const { turn, loop, clock } = this.#parts;
+    turn.now = clock.timeOfDay();
+    try {
+      return decide(turn);
+    } finally {
+      loop.settle();
+    }
   }
 
   async #authenticate(credentials: Credentials): Promise<Admission> {

@@ -1,4 +1,5 @@
 import type { Admission, Credentials } from "../auth/authenticator.ts";
+import type { GuestQueues } from "../bridge/queue_gateway.ts";
 import type {
   Guest,
   GuestFilter,
@@ -23,12 +24,16 @@ import { encodeUtf8 } from "../wire/utf8.ts";
 import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
 import type { GatewayParts } from "./bridge_gateway.ts";
 import { guestMessage } from "./guest_message.ts";
+import { LocalGuestQueues } from "./guest_queues.ts";
 import { assertOwn, GuestStream, settleThrough } from "./guest_stream.ts";
+import type { PullConsumers } from "./pull_consumers.ts";
 
 /** What a guest is given to work with. */
 export interface GuestParts extends GatewayParts {
   /** The subscriptions of all guests. */
   readonly streams: Set<GuestStream>;
+  /** Those of all guests that pull; undefined where the store keeps no durable queues. */
+  readonly pulls: PullConsumers | undefined;
   /** Whether the broker is stopping. */
   readonly isDraining: () => boolean;
 }
@@ -54,6 +59,24 @@ export class BridgeGuest implements Guest {
     this.username = admission.username;
     this.expiresAt = admission.expiresAt ?? Infinity;
     this.#sender = new Session(clientId, admission.username);
+  }
+
+  get queues(): GuestQueues | undefined {
+    const { queues, pulls, metering, loop } = this.#parts;
+    if (queues === undefined || pulls === undefined) return undefined;
+    return new LocalGuestQueues({
+      queues,
+      pulls,
+      identity: this,
+      policy: this.#policy,
+      expiresAt: this.expiresAt,
+      holds: this.#holds,
+      assertCurrent: () => this.#assertCurrent(),
+      assertReadable: (filter) => this.#assertReadable(filter, 1),
+      meter: () => metering.assertGuestMay({ subscribe: 1 }, this.#metered),
+      decide: (decide) => this.#decide(decide),
+      settled: () => loop.settled(),
+    });
   }
 
   async publish(publication: GuestPublication): Promise<PublishOutcome> {
@@ -185,6 +208,10 @@ export class BridgeGuest implements Guest {
     const options = { filter, qos, noLocal, retainHandling, retainAsPublished: true, subscriptionId: 0 } as const;
     const refusal = this.#parts.broker.subscriptions.refusal(this.#sender, options);
     if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(filter)}`);
+    if (this.#parts.queues?.sessions.isQueueFilter(filter) === true) { // what it held would not outlive the call
+      const rule = "a durable queue is pulled from, POST /queues/<name>/pull";
+      throw new Refusal("topic-filter-invalid", `Cannot subscribe to ${quoted(filter)} here: ${rule}`);
+    }
     if (noLocal && parseFilter(filter)!.group !== "") { // [MQTT-3.8.3-4]
       throw new Refusal("topic-filter-invalid", "Cannot subscribe: a shared subscription cannot be no-local");
     }
@@ -209,11 +236,11 @@ export class BridgeGuest implements Guest {
     return this.#parts.clock.timeOfDay();
   }
 
-  #decide(decide: (turn: Turn) => void): void {
+  #decide<T>(decide: (turn: Turn) => T): T {
     const { turn, loop } = this.#parts;
     turn.now = this.#now();
     try {
-      decide(turn);
+      return decide(turn);
     } finally {
       loop.settle();
     }

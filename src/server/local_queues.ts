@@ -1,4 +1,4 @@
-import type { QueueDefinition } from "../core/queue/definition.ts";
+import type { QueueDefinition, QueueOptions } from "../core/queue/definition.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
 import type { QueueLoad } from "../core/queue/load.ts";
 import type { QueueStore } from "../core/queue/ports.ts";
@@ -18,7 +18,6 @@ import type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterRange,
-  QueueOptions,
   QueueReader,
 } from "./queue_api.ts";
 

@@ -1,4 +1,4 @@
-import type { QueueBackoff, QueueDefinition, QueueLimits, QueueRetention } from "../core/queue/definition.ts";
+import type { QueueOptions } from "../core/queue/definition.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
 import type { DeadLetterOrigin } from "../core/queue/record.ts";
 import type { QueueView } from "../core/queue/views.ts";
@@ -40,17 +40,6 @@ export interface QueueMessage extends MessageProperties {
   /** Holds it for `ms` from now, the queue's visibility timeout when absent.
    * @throws {RangeError} as {@link QueueMessage.ack} */
   extend(ms?: number): Promise<void>;
-}
-
-/** What differs from the broker's defaults for queues. */
-export interface QueueOptions
-  extends Partial<Omit<QueueDefinition, "name" | "retention" | "limits" | "backoff">>, Pick<QueueDefinition, "name"> {
-  /** What differs. */
-  readonly retention?: Partial<QueueRetention>;
-  /** What differs. */
-  readonly limits?: Partial<QueueLimits>;
-  /** What differs. */
-  readonly backoff?: Partial<QueueBackoff>;
 }
 
 /** How the program consumes a queue. */

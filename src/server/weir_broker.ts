@@ -153,7 +153,8 @@ export class WeirBroker {
       onError: (error, context) => this.#onError(error, context),
       onRefusal: (refusal) => this.#happenings.tell(refusal),
     };
-    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol: options.protocol });
+    const { protocol } = options;
+    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol, queues: this.#queues });
     this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
   }
 

@@ -36,7 +36,7 @@ export class Call {
   readonly query: Query;
   readonly gateway: Gateway;
   readonly streams: EventStreams;
-  /** What stands in the place of `{topic}`, as it was sent. */
+  /** What stands in the place of `{topic}` or `{queue}`, as it was sent. */
   readonly rest: string;
   readonly #parts: CallParts;
 

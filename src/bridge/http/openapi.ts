@@ -1,7 +1,7 @@
 /** What the bridge serves, as OpenAPI 3.1 describes it. A test holds it to the routes and to what they answer. */
+import { ENCODING, type Json, json, problems, query, ref, WHO } from "./openapi_parts.ts";
+import { QUEUES } from "./openapi_queues.ts";
 import { SCHEMAS } from "./openapi_schemas.ts";
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** The document of `/openapi.json`. */
 export function openApi(): Json {
@@ -10,7 +10,8 @@ export function openApi(): Json {
     info: {
       title: "Weir over HTTP",
       version: "1",
-      description: "Publish, subscribe and read retained messages of an MQTT broker. docs/doors/http.md says more.",
+      description:
+        "Publish, subscribe, read retained messages and work with durable queues of an MQTT broker. docs/doors/http.md says more.",
     },
     paths: PATHS,
     components: {
@@ -19,14 +20,6 @@ export function openApi(): Json {
     },
     security: [{}, { basic: [] }, { bearer: [] }],
   };
-}
-
-function ref(name: keyof typeof SCHEMAS): Json {
-  return { $ref: `#/components/schemas/${name}` };
-}
-
-function query(name: string, schema: Json, description: string): Json {
-  return { name, in: "query", schema, description };
 }
 
 const QOS = { type: "integer", enum: [0, 1, 2], default: 0 };
@@ -39,20 +32,6 @@ const TOPIC = {
   description:
     "Everything up to the `?`, slashes included; other characters percent-encoded. No level may be `.` or `..`.",
 };
-const ENCODING = query(
-  "encoding",
-  ref("Encoding"),
-  "How payloads stand in the answer; what is not UTF-8 is in base64.",
-);
-const CLIENT_ID = query("client_id", { type: "string" }, "The client id, where the header X-Client-Id cannot be sent.");
-const CLIENT_HEADER = {
-  name: "X-Client-Id",
-  in: "header",
-  schema: { type: "string" },
-  description: "The client id; made up when absent. Wanted wherever a session is kept.",
-};
-const WHO = [CLIENT_HEADER, CLIENT_ID];
-
 const PUBLICATION_QUERY = [
   query("qos", QOS, "Quality of service."),
   query("retain", FLAG, "Keeps the message for subscribers to come."),
@@ -75,20 +54,6 @@ const SUBSCRIPTION_QUERY = [
   query("session_expiry_seconds", { type: "integer", minimum: 0 }, "Keeps a session for this long when nobody reads."),
   query("clean", FLAG, "Ends an earlier session first."),
 ];
-
-function json(description: string, schema: Json, more: Json = {}): Json {
-  return { description, content: { "application/json": { schema } }, ...more };
-}
-
-/** What may go wrong everywhere, and what else. */
-function problems(...more: number[]): Json {
-  const statuses = [400, 401, 403, 421, 429, 500, 503, ...more].toSorted((a, b) => a - b);
-  const answer = {
-    description: "Problem details (RFC 9457)",
-    content: { "application/problem+json": { schema: ref("Problem") } },
-  };
-  return Object.fromEntries(statuses.map((status) => [status, answer]));
-}
 
 const BODY = { content: { "*/*": { schema: { type: "string", format: "binary" } } }, description: "The payload." };
 const NOTHING = { description: "Done." };
@@ -232,6 +197,7 @@ const PATHS = {
   ...PUBLISHING,
   ...RECEIVING,
   ...RETAINED,
+  ...QUEUES,
   "/health": {
     get: {
       operationId: "health",

@@ -1,5 +1,8 @@
 /** The documents of the bridge, as JSON Schema describes them. */
 
+import { QUEUE_SCHEMAS } from "./openapi_queue_schemas.ts";
+import { object } from "./openapi_object.ts";
+
 const QOS = { type: "integer", enum: [0, 1, 2] };
 const SECONDS = { type: "integer", minimum: 0, maximum: 0xffff_ffff };
 const BASE64 = { type: "string", contentEncoding: "base64" };
@@ -24,10 +27,6 @@ const PROPERTIES = {
   correlation_data: BASE64,
   user_properties: PAIRS,
 };
-
-function object(properties: Readonly<Record<string, unknown>>, required: readonly string[] = Object.keys(properties)) {
-  return { type: "object", properties, required, additionalProperties: false };
-}
 
 export const SCHEMAS = {
   Encoding: { type: "string", enum: ["base64", "text"], default: "base64" },
@@ -61,6 +60,7 @@ export const SCHEMAS = {
   ),
   Acknowledgement: object({ through: { type: "integer", minimum: 0 } }),
   Acknowledged: object({ settled: { type: "integer", minimum: 0 } }),
+  ...QUEUE_SCHEMAS,
   Health: object({ status: { type: "string", enum: ["healthy", "draining"] } }),
   Problem: object(
     {
@@ -68,6 +68,11 @@ export const SCHEMAS = {
       title: { type: "string" },
       status: { type: "integer" },
       detail: { type: "string" },
+      not_held: {
+        type: "array",
+        items: { type: "string" },
+        description: "The messages that the client does not hold.",
+      },
       errors: {
         type: "array",
         items: object({ index: { type: "integer" }, cause: { type: "string" }, detail: { type: "string" } }),

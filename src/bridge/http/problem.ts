@@ -1,5 +1,6 @@
 import { Refusal, type RefusalCause } from "../../core/refusal.ts";
 import { visible } from "../../core/text.ts";
+import { QueueFault } from "../queue_gateway.ts";
 
 /** What this door itself refuses, besides what the broker does. */
 export type ProblemCause =
@@ -13,6 +14,8 @@ export type ProblemCause =
   | "unsupported-media-type"
   | "misdirected-request"
   | "origin-not-allowed"
+  | "already-there"
+  | "not-held"
   | "no-matching-subscribers"
   | "no-reply"
   | "internal-error";
@@ -95,6 +98,11 @@ const CHALLENGE = 'Basic realm="weir", charset="UTF-8", Bearer realm="weir"';
 export function problemOf(error: unknown): HttpProblem | undefined {
   if (error instanceof HttpProblem) return error;
   if (error instanceof Refusal) return refused(error);
+  if (error instanceof QueueFault) {
+    const isMissing = error.kind === "missing";
+    const { message: detail } = error;
+    return new HttpProblem(isMissing ? 404 : 409, isMissing ? "not-found" : "already-there", { detail, cause: error });
+  }
   if (error instanceof TypeError || error instanceof RangeError) {
     return new HttpProblem(400, "bad-request", { detail: error.message, cause: error });
   }

@@ -77,6 +77,17 @@ export interface QueueDefinition {
   readonly groupExpiryMs: number;
 }
 
+/** What differs from the broker's defaults for queues. */
+export interface QueueOptions
+  extends Partial<Omit<QueueDefinition, "name" | "retention" | "limits" | "backoff">>, Pick<QueueDefinition, "name"> {
+  /** What differs. */
+  readonly retention?: Partial<QueueRetention>;
+  /** What differs. */
+  readonly limits?: Partial<QueueLimits>;
+  /** What differs. */
+  readonly backoff?: Partial<QueueBackoff>;
+}
+
 /** The queue of which nobody said more than the name. */
 export const DEFAULT_QUEUE: Omit<QueueDefinition, "name"> = {
   type: "classic",

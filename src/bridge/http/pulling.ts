@@ -1,0 +1,87 @@
+/** Routes by which messages of durable queues are taken and settled. */
+import { deadLetterName } from "../../core/queue/dead_letters.ts";
+import { quoted } from "../../core/text.ts";
+import { countOf, flagOf } from "../fields.ts";
+import type { GuestSettlement } from "../queue_gateway.ts";
+import { type Call, type Handler, jsonAnswer } from "./call.ts";
+import { encodingOf, Fields } from "./message_json.ts";
+import { HttpProblem } from "./problem.ts";
+import { millisecondsOf } from "./queue_definition.ts";
+import { queueMessageDocument } from "./queue_json.ts";
+import { admitted, messageIdsOf, queueOf, startOf } from "./queues.ts";
+
+const PULL_MAX = 1_000;
+const WAIT_SECONDS_MAX = 120;
+const WAIT_SECONDS = 25;
+const DELAY_MS_MAX = 366 * 86_400_000;
+
+/** `POST /queues/{queue}/pull` */
+export async function pull(call: Call): Promise<Response> {
+  const { query, streams, request: { signal } } = call;
+  const queues = await admitted(call);
+  const encoding = query.read("encoding", encodingOf) ?? "base64";
+  const isOfDeadLetters = query.read("dead_letters", flagOf) ?? false;
+  const group = query.take("group");
+  const seconds = query.read("wait", (text, name) => countOf(text, name, { from: 0, to: WAIT_SECONDS_MAX }));
+  const options = {
+    filter: query.take("filter"),
+    max: query.read("max", (text, name) => countOf(text, name, { from: 1, to: PULL_MAX })) ?? 1,
+    waitMs: 1_000 * (seconds ?? WAIT_SECONDS),
+    prefetch: query.read("prefetch", (text, name) => countOf(text, name, { from: 1, to: 65_535 })),
+    start: query.read("start_at", startOf),
+    signal,
+  };
+  query.end();
+  if (group === undefined) throw new TypeError("Cannot pull: name the consumer group in the query, group=");
+  const leave = streams.enter();
+  try {
+    const name = queueOf(call);
+    const messages = await queues.pull(isOfDeadLetters ? deadLetterName(name) : name, { group, ...options });
+    return jsonAnswer({ messages: messages.map((message) => queueMessageDocument(message, encoding)) });
+  } finally {
+    leave();
+  }
+}
+
+/** `POST /queues/{queue}/ack` and its like. */
+export function settle(kind: GuestSettlement["kind"]): Handler {
+  return async (call) => {
+    const queues = await admitted(call);
+    call.query.end();
+    const fields = new Fields(await call.json());
+    const group = fields.take("group", "string");
+    const messages = fields.take("messages", "object");
+    const settlement = settlementOf(kind, fields);
+    fields.end();
+    if (group === undefined || messages === undefined) {
+      throw new TypeError(`Cannot ${kind}: group and messages are needed`);
+    }
+    const messageIds = messageIdsOf(messages);
+    const queue = oneQueueOf(messageIds, queueOf(call));
+    const { settled, notHeld } = await queues.settle({ queue, group, messageIds }, settlement);
+    if (settled.length > 0) return jsonAnswer({ settled: settled.length, not_held: notHeld });
+    const detail = `Cannot ${kind} ${quoted(notHeld[0])}: this client does not hold it for this group, or not any more`;
+    throw new HttpProblem(409, "not-held", { detail, more: { not_held: notHeld } });
+  };
+}
+
+/** The queue or its dead letters, as the message ids say.
+ * @throws {TypeError} when they say something else */
+function oneQueueOf(messageIds: readonly string[], name: string): string {
+  const found = [name, deadLetterName(name)].find((queue) => {
+    return messageIds.every((each) => each.startsWith(`${queue}:`));
+  });
+  if (found !== undefined) return found;
+  throw new TypeError(`Cannot use messages: they are of ${quoted(name)}, or of its dead letters`);
+}
+
+function settlementOf(kind: GuestSettlement["kind"], fields: Fields): GuestSettlement {
+  if (kind === "ack") return { kind };
+  if (kind === "reject") return { kind, reason: fields.take("reason", "string") ?? "" };
+  const text = fields.take("delay", "string");
+  const ms = text === undefined ? undefined : millisecondsOf(text);
+  if (text !== undefined && (ms === undefined || ms > DELAY_MS_MAX)) {
+    throw new TypeError(`Cannot use delay ${quoted(text)}: it is a duration with ms, s, m, h or d, 366d at most`);
+  }
+  return kind === "nack" ? { kind, delayMs: ms } : { kind, ms };
+}

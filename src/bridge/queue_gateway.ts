@@ -1,0 +1,109 @@
+import type { QueueOptions } from "../core/queue/definition.ts";
+import type { GroupStart } from "../core/queue/group_start.ts";
+import type { DeadLetterOrigin } from "../core/queue/record.ts";
+import type { QueueView } from "../core/queue/views.ts";
+import type { GuestProperties } from "./gateway.ts";
+
+/** Something that a guest names is not there, or is there already. */
+export class QueueFault extends Error {
+  override readonly name = "QueueFault";
+  readonly kind: "missing" | "taken";
+
+  constructor(kind: QueueFault["kind"], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** A message that a guest pulled and holds until it settles it, or its time is over. */
+export interface GuestQueueMessage extends GuestProperties {
+  readonly messageId: string;
+  readonly topic: string;
+  /** Empty for what was published to the queue itself. */
+  readonly sourceTopic: string;
+  readonly payload: Uint8Array;
+  readonly partition: number;
+  readonly offset: number;
+  /** The `partition-key`; empty for none. */
+  readonly key: string;
+  /** 1 for the first time. */
+  readonly deliveryCount: number;
+  /** Milliseconds since 1970; so are the others. */
+  readonly appendedAt: number;
+  readonly heldUntil: number;
+  /** Infinity when it does not expire. */
+  readonly expiresAt: number;
+  /** Where a dead letter comes from. */
+  readonly origin?: DeadLetterOrigin;
+}
+
+/** A dead letter, looked at. */
+export interface GuestDeadLetter extends GuestProperties, DeadLetterOrigin {
+  readonly messageId: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly payload: Uint8Array;
+}
+
+/** What a guest asks a group for. */
+export interface PullOptions {
+  readonly group: string;
+  /** A filter for the routing key; the group gets everything when absent. */
+  readonly filter?: string;
+  /** Messages at most. */
+  readonly max: number;
+  /** How long to wait for the first one. */
+  readonly waitMs: number;
+  /** Messages that it may hold at a time, over all its calls; the queue's own number when absent. */
+  readonly prefetch?: number;
+  /** Where a new group begins. */
+  readonly start?: GroupStart;
+  /** Aborted when nobody waits for the answer any more: what would have been in it is not given out. */
+  readonly signal: AbortSignal;
+}
+
+/** What a guest says of messages that it holds. */
+export type GuestSettlement =
+  | { readonly kind: "ack" }
+  /** In place of the backoff. */
+  | { readonly kind: "nack"; readonly delayMs?: number }
+  | { readonly kind: "reject"; readonly reason: string }
+  /** From now on; the queue's visibility timeout when absent. */
+  | { readonly kind: "extend"; readonly ms?: number };
+
+/** Which dead letters. */
+export type GuestDeadLetterChoice = readonly string[] | "all";
+
+/** The durable queues as a guest sees them. To look at a queue and to administer it a guest needs the right to publish to
+ * `$admin/queues/<name>`; to consume, that to subscribe to `$queue/<name>`. Without it everything is a Refusal, not-authorized, whether
+ * the queue is there or not; with it a queue or group that is not there is a {@link QueueFault}. What changes resolves when it is stored. */
+export interface GuestQueues {
+  /** Those that the guest may look at, by name. */
+  list(): QueueView[];
+  get(name: string): QueueView;
+  /** @throws {QueueFault} taken
+   * @throws {RangeError} a value outside its range, or too many queues */
+  create(options: QueueOptions): Promise<void>;
+  /** @throws {RangeError} a value outside its range, or a change that is not possible */
+  change(options: QueueOptions): Promise<void>;
+  delete(name: string): Promise<void>;
+  /** Answers how many lay in it. */
+  purge(name: string): Promise<number>;
+  seek(queue: string, group: string, at: { readonly to: GroupStart; readonly partition?: number }): Promise<void>;
+  deleteGroup(queue: string, group: string): Promise<void>;
+  deadLetters(queue: string, range: { readonly after?: string; readonly limit?: number }): Promise<GuestDeadLetter[]>;
+  /** Answers how many were there.
+   * @throws {RangeError} the group that one failed in is gone
+   * @throws {Refusal} quota-exceeded when the queue is full; what was sent back before stays so */
+  replay(queue: string, which: GuestDeadLetterChoice, options: { readonly toEveryGroup: boolean }): Promise<number>;
+  /** Answers how many were there. */
+  deleteDeadLetters(queue: string, which: GuestDeadLetterChoice): Promise<number>;
+  /** Takes messages as a member of a group, which it stays for a while after the call. `queue` may be that of dead letters.
+   * @throws {Refusal} as subscribing would be refused; quota-exceeded for too many members */
+  pull(queue: string, options: PullOptions): Promise<GuestQueueMessage[]>;
+  /** Settles what this guest pulled for a group; answers which it holds no longer. */
+  settle(
+    place: { readonly queue: string; readonly group: string; readonly messageIds: readonly string[] },
+    settlement: GuestSettlement,
+  ): Promise<{ readonly settled: readonly string[]; readonly notHeld: readonly string[] }>;
+}

@@ -1,0 +1,106 @@
+import type { QueueDelivery } from "../core/queue/delivery.ts";
+import type { QueueConsumer, QueueMember } from "../core/queue/member.ts";
+
+/** How long a call waits at least for what the group has already asked the store for. */
+const LOAD_MS = 500;
+
+/** One call that wants messages. */
+export interface PullRequest {
+  readonly max: number;
+  readonly waitMs: number;
+  /** Aborted when nobody waits for the answer. */
+  readonly signal: AbortSignal;
+}
+
+/** A guest as a member of a group that lives longer than its calls: the group gives it as many messages as the calls that wait want. */
+export class PullConsumer implements QueueConsumer {
+  readonly id: string;
+  member: QueueMember | null = null;
+  /** What has come and is in no answer yet. */
+  readonly #arrived: QueueDelivery[] = [];
+  /** What was in an answer and is not settled. */
+  readonly #handed = new Set<QueueDelivery>();
+  readonly #waiters: (() => void)[] = [];
+  #wanted = 0;
+  #isEnded = false;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  get hasRoom(): boolean {
+    return this.#arrived.length < this.#wanted;
+  }
+
+  /** Whether no call waits and no message is held. */
+  get isIdle(): boolean {
+    return this.#wanted === 0 && this.#handed.size === 0;
+  }
+
+  /** Whether it is in its group no more. */
+  get isGone(): boolean {
+    return this.#isEnded || this.member?.isGone !== false;
+  }
+
+  deliver(delivery: QueueDelivery): void {
+    this.#arrived.push(delivery);
+    this.#waiters.shift()?.();
+  }
+
+  withdraw(delivery: QueueDelivery): void {
+    this.#handed.delete(delivery);
+    const index = this.#arrived.indexOf(delivery);
+    if (index >= 0) this.#arrived.splice(index, 1);
+  }
+
+  /** Whether a client was given it. */
+  had(delivery: QueueDelivery): boolean {
+    return this.#handed.has(delivery);
+  }
+
+  /** It is settled. */
+  forget(delivery: QueueDelivery): void {
+    this.#handed.delete(delivery);
+  }
+
+  /** Waits for the first message and takes what has come with it. What comes while nobody waits for the answer any more is for the next
+   * call. `pump` lets the group give. */
+  async take({ max, waitMs, signal }: PullRequest, pump: () => void): Promise<QueueDelivery[]> {
+    this.#wanted += max;
+    try {
+      pump();
+      const patience = Math.max(waitMs, this.#isLoading ? LOAD_MS : 0);
+      if (this.#arrived.length === 0 && patience > 0 && !this.#isEnded) await this.#arrival(patience, signal);
+      const taken = signal.aborted ? [] : this.#arrived.splice(0, max);
+      for (const delivery of taken) this.#handed.add(delivery);
+      return taken;
+    } finally {
+      this.#wanted -= max;
+      if (this.#arrived.length > 0) this.#waiters.shift()?.();
+    }
+  }
+
+  /** Whoever waits gets nothing. */
+  end(): void {
+    this.#isEnded = true;
+    this.#arrived.length = 0;
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  /** Whether the group has asked the store for messages, which come in a moment. */
+  get #isLoading(): boolean {
+    return this.member !== null && [...this.member.group.places()].some(({ load }) => load !== null);
+  }
+
+  async #arrival(waitMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiters.push(resolve);
+    const timer = setTimeout(resolve, waitMs);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    await promise;
+    clearTimeout(timer);
+    const index = this.#waiters.indexOf(resolve);
+    if (index >= 0) this.#waiters.splice(index, 1);
+  }
+}

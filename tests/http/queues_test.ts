@@ -1,0 +1,287 @@
+/** Durable queues over HTTP: administered, pulled from, settled. */
+import assert from "node:assert/strict";
+import type { Authenticator } from "../../mod.ts";
+import { until } from "../embedding/waiting.ts";
+import { HttpDoor } from "./door.ts";
+
+const RETRY_NOW = { initial_backoff: "0s", max_backoff: "0s", jitter: 0 };
+
+/** A door with the queue `tasks` and these messages. */
+async function filled(payloads: readonly string[], definition: Record<string, unknown> = {}): Promise<HttpDoor> {
+  const door = await HttpDoor.open();
+  const json = { partitions: 1, retry: RETRY_NOW, ...definition };
+  await door.call("/queues/tasks", { method: "PUT", json, status: 201 });
+  for (const payload of payloads) await put(door, payload);
+  return door;
+}
+
+const put = (door: HttpDoor, payload: string) =>
+  door.call("/publish", { json: { topic: "$queue/tasks", payload, encoding: "text", qos: 1 } });
+
+/** Pulls for the group `g`, as the client `c`. */
+async function pulled(door: HttpDoor, query = "wait=0", client = "c") {
+  const headers = { "x-client-id": client };
+  const target = `/queues/tasks/pull?group=g&encoding=text&${query}`;
+  const { messages } = await door.call(target, { method: "POST", headers });
+  return messages as { message_id: string; payload: string; delivery_count: number; held_until: number }[];
+}
+
+const payloadsOf = (messages: readonly { payload: string }[]) => messages.map(({ payload }) => payload).join("");
+
+function settled(door: HttpDoor, verb: string, messages: readonly string[], more: Record<string, unknown> = {}) {
+  const { status, client = "c", ...json } = more;
+  return door.call(`/queues/tasks/${verb}`, {
+    json: { group: "g", messages, ...json },
+    headers: { "x-client-id": client as string },
+    status: status as number | undefined,
+  });
+}
+
+Deno.test("a queue is made, shown, changed, purged and deleted", async () => {
+  await using door = await filled(["a", "b"], { limits: { max_depth: 7 }, group_expiry: "never" });
+  const { definition, waiting } = await door.call("/queues/tasks");
+  assert.deepEqual([definition.partitions, definition.limits.max_depth, definition.group_expiry], [1, 7, "never"]);
+  assert.equal(waiting.count, 2);
+  await door.call("/queues/tasks", { method: "PUT", json: {}, status: 409 });
+  const changed = await door.call("/queues/tasks", {
+    method: "PATCH",
+    json: { partitions: 4, visibility_timeout: "90s", retention: { retention_bytes: "1GiB" } },
+  });
+  assert.deepEqual([changed.definition.partitions, changed.definition.visibility_timeout], [4, "90s"]);
+  assert.deepEqual([changed.definition.retention.retention_bytes, changed.definition.limits.max_depth], [1024 ** 3, 7]);
+  const [line] = (await door.call("/queues")).queues;
+  assert.deepEqual([line.name, line.waiting.count, line.dead_letters], ["tasks", 2, 0]);
+  assert.deepEqual(await door.call("/queues/tasks/purge", { method: "POST" }), { purged: 2 });
+  await door.call("/queues/tasks", { method: "DELETE", status: 204 });
+  await door.call("/queues/tasks", { method: "DELETE", status: 404 });
+  await door.call("/queues/tasks", { method: "PATCH", json: {}, status: 404 });
+  assert.deepEqual(await door.call("/queues"), { queues: [] });
+});
+
+Deno.test("what a definition says is what the next one can be made of", async () => {
+  await using door = await filled([]);
+  const { definition } = await door.call("/queues/tasks");
+  await door.call("/queues/copy", { method: "PUT", json: definition, status: 201 });
+  assert.deepEqual((await door.call("/queues/copy")).definition, definition);
+});
+
+Deno.test("a definition that cannot be is refused by its key", async () => {
+  await using door = await filled([]);
+  const wrong: [unknown, RegExp][] = [
+    [{ partition: 1 }, /"partition": it is unknown/],
+    [{ retention: { retention_time: 5 } }, /retention\.retention_time: it is a duration .*, or never/],
+    [{ retention: 5 }, /Cannot read retention.*not an object/],
+    [{ limits: { max_bytes: "5 MB" } }, /limits\.max_bytes: it is a size/],
+    [{ type: "ephemeral" }, /type: it is classic, stream/],
+    [{ partitions: 0 }, /partitions of "new" to 0/],
+    [{ constructor: 1 }, /"constructor": it is unknown/],
+    [[], /not an object/],
+  ];
+  for (const [json, detail] of wrong) {
+    assert.match((await door.call("/queues/new", { method: "PUT", json, status: 400 })).detail, detail);
+  }
+  await door.call("/queues/%24x", { method: "PUT", json: {}, status: 400 });
+  await door.call("/queues/tasks", { method: "PATCH", json: { type: "stream" }, status: 400 });
+});
+
+Deno.test("pull and ack: what is acknowledged is done, what is held is not given out again", async () => {
+  await using door = await filled(["a", "b", "c"]);
+  const [a, b] = await pulled(door, "max=2&wait=0");
+  assert.equal(payloadsOf([a, b]), "ab");
+  assert.deepEqual([a.message_id, a.delivery_count], ["tasks:0:0", 1]);
+  assert.ok(a.held_until > Date.now());
+  assert.deepEqual(await settled(door, "ack", [a.message_id, b.message_id]), { settled: 2, not_held: [] });
+  assert.equal(payloadsOf(await pulled(door, "max=9&wait=0")), "c");
+  assert.deepEqual(await pulled(door), []);
+  assert.equal((await door.call("/queues/tasks")).groups[0].unsettled, 1);
+});
+
+Deno.test("only who holds a message may settle it: another client, another group and a second time are 409", async () => {
+  await using door = await filled(["a"]);
+  const [{ message_id: id }] = await pulled(door);
+  for (const more of [{ client: "d" }, { group: "h" }]) {
+    const problem = await settled(door, "ack", [id], { status: 409, ...more });
+    assert.deepEqual([problem.type, problem.not_held], ["urn:weir:problem:not-held", [id]]);
+  }
+  assert.deepEqual(await settled(door, "ack", [id, "tasks:0:9"]), { settled: 1, not_held: ["tasks:0:9"] });
+  await settled(door, "ack", [id], { status: 409 });
+  await settled(door, "ack", ["other:0:0"], { status: 400 });
+});
+
+Deno.test("a pull waits for what comes, and no longer than it was told to", async () => {
+  await using door = await filled([]);
+  const waiting = pulled(door, "wait=20");
+  await until(() => door.broker.queues.get("tasks")!.groups.length === 1, "a member");
+  await put(door, "late");
+  assert.equal(payloadsOf(await waiting), "late");
+  assert.deepEqual(await pulled(door, "wait=0"), []);
+});
+
+Deno.test("several calls of one client share what comes; each message is in one answer", async () => {
+  await using door = await filled([]);
+  const calls = [1, 2, 3].map(() => pulled(door, "wait=20&max=1"));
+  await until(() => door.broker.queues.get("tasks")!.groups.length === 1, "a member");
+  for (const payload of ["a", "b", "c"]) await put(door, payload);
+  assert.equal((await Promise.all(calls)).map(payloadsOf).toSorted().join(""), "abc");
+});
+
+Deno.test("who goes while waiting takes nothing along", async () => {
+  await using door = await filled([]);
+  const leaving = new AbortController();
+  const call = door.fetch("/queues/tasks/pull?group=g&wait=20", { method: "POST", signal: leaving.signal });
+  await until(() => door.broker.queues.get("tasks")!.groups[0]?.members.length === 1, "a member");
+  leaving.abort();
+  await assert.rejects(call);
+  await until(() => door.broker.queues.get("tasks")!.groups[0].members.length === 0, "nobody");
+  await put(door, "a");
+  const [message] = await pulled(door, "wait=5");
+  assert.deepEqual([message.payload, message.delivery_count], ["a", 1]);
+});
+
+Deno.test("nack brings a message again, counted; with a delay it comes later", async () => {
+  await using door = await filled(["a"]);
+  const [first] = await pulled(door);
+  await settled(door, "nack", [first.message_id]);
+  const [second] = await pulled(door, "wait=5");
+  assert.deepEqual([second.message_id, second.delivery_count], [first.message_id, 2]);
+  await settled(door, "nack", [first.message_id], { delay: "1h" });
+  assert.deepEqual(await pulled(door), []);
+  await settled(door, "nack", [first.message_id], { delay: "soon", status: 400 });
+});
+
+Deno.test("extend holds longer; a message whose time is over is given to another, and the late one is refused", async () => {
+  await using door = await filled(["a", "b"], { ordering: "none", visibility_timeout: "200ms" });
+  const [a, b] = await pulled(door, "max=2");
+  await settled(door, "extend", [a.message_id], { delay: "1h" });
+  const [again] = await pulled(door, "wait=20", "d");
+  assert.deepEqual([again.message_id, again.delivery_count], [b.message_id, 2]);
+  await settled(door, "ack", [b.message_id], { status: 409 });
+  assert.deepEqual(await settled(door, "ack", [a.message_id]), { settled: 1, not_held: [] });
+});
+
+Deno.test("prefetch bounds what a client holds over its calls; it changes when nothing is held", async () => {
+  await using door = await filled(["a", "b", "c"]);
+  const [a] = await pulled(door, "wait=0&max=3&prefetch=1");
+  assert.deepEqual(await pulled(door, "wait=0&max=3&prefetch=1"), []);
+  await door.call("/queues/tasks/pull?group=g&prefetch=2&wait=0", {
+    method: "POST",
+    headers: { "x-client-id": "c" },
+    status: 400,
+  });
+  await settled(door, "ack", [a.message_id]);
+  assert.equal(payloadsOf(await pulled(door, "wait=0&max=3&prefetch=2")), "bc");
+});
+
+Deno.test("a filter takes what has that routing key", async () => {
+  await using door = await filled([]);
+  for (const key of ["a", "b"]) {
+    await door.call("/publish", { json: { topic: `$queue/tasks/${key}`, payload: key, encoding: "text", qos: 1 } });
+  }
+  assert.equal(payloadsOf(await pulled(door, "wait=0&max=9&filter=b")), "b");
+});
+
+Deno.test("dead letters: rejected, listed page by page, sent back, deleted, pulled", async () => {
+  await using door = await filled(["a", "b", "c", "d"]);
+  const messages = await pulled(door, "max=4");
+  await settled(door, "reject", messages.map(({ message_id: id }) => id), { reason: "no good" });
+  const path = "/queues/tasks/dead-letters";
+  const page = await door.call(`${path}?limit=3&encoding=text`);
+  assert.equal(payloadsOf(page.messages), "abc");
+  const { cause, reason, message_id: origin, group, delivery_count: count } = page.messages[0].dead_letter;
+  assert.deepEqual([cause, reason, origin, group, count], ["rejected", "no good", "tasks:0:0", "g", 1]);
+  assert.equal(payloadsOf((await door.call(`${path}?after=${page.next}&encoding=text`)).messages), "d");
+  assert.equal((await door.call("/queues")).queues[0].dead_letters, 4);
+
+  const [a, b] = page.messages;
+  assert.deepEqual(await door.call("/queues/tasks/replay", { json: { messages: [a.message_id] } }), { replayed: 1 });
+  assert.equal(payloadsOf(await pulled(door, "wait=5")), "a");
+  assert.deepEqual(await door.call(`${path}?message_id=${b.message_id}`, { method: "DELETE" }), { deleted: 1 });
+  const taken = await door.call("/queues/tasks/pull?group=g&dead_letters&encoding=text&wait=5", {
+    method: "POST",
+    headers: { "x-client-id": "c" },
+  });
+  assert.equal(payloadsOf(taken.messages), "c");
+  assert.equal(taken.messages[0].dead_letter.reason, "no good");
+  assert.deepEqual(await settled(door, "ack", ["tasks/$dlq:0:2"]), { settled: 1, not_held: [] });
+  assert.deepEqual(await door.call("/queues/tasks/replay", { json: { all: true } }), { replayed: 1 });
+  assert.deepEqual(await door.call(`${path}?all=true`, { method: "DELETE" }), { deleted: 0 });
+  await door.call(path, { method: "DELETE", status: 400 });
+  await door.call("/queues/tasks/replay", { json: {}, status: 400 });
+  await door.call("/queues/tasks/replay", { json: { messages: ["tasks:0:0"] }, status: 400 });
+});
+
+Deno.test("a group of a stream begins where it says, is moved, and deleted", async () => {
+  await using door = await filled(["a", "b", "c"], { type: "stream" });
+  assert.deepEqual(await pulled(door, "wait=0&max=9"), []);
+  const seek = (to: string, status = 204) => door.call("/queues/tasks/seek", { json: { group: "g", to }, status });
+  await seek("offset=1");
+  assert.equal(payloadsOf(await pulled(door, "wait=5&max=9")), "bc");
+  await seek("first");
+  assert.equal(payloadsOf(await pulled(door, "wait=5&max=9")), "abc");
+  await seek("2026-11-28T10:00:00Z");
+  await seek("yesterday", 400);
+  await door.call("/queues/tasks/groups?group=none", { method: "DELETE", status: 404 });
+  await door.call("/queues/tasks/groups?group=g", { method: "DELETE", status: 204 });
+  assert.equal(payloadsOf(await pulled(door, "wait=5&max=9&start_at=first")), "abc");
+});
+
+Deno.test("a subscription to a queue's topic is refused, and says what to do instead", async () => {
+  await using door = await filled(["a"]);
+  for (const filter of ["$queue/tasks", "$share/w/$queue/tasks/%23"]) {
+    for (const target of [`/subscribe?filter=${filter}&qos=1`, `/poll?filter=${filter}&qos=1&wait=0`]) {
+      const { detail } = await door.call(target, { status: 400 });
+      assert.match(detail, /a durable queue is pulled from, POST \/queues\/<name>\/pull/);
+    }
+  }
+});
+
+const RIGHTS: Authenticator = {
+  authenticate: ({ username }) => ({
+    username,
+    policy: {
+      mayPublish: (_, topic) => username === "admin" ? topic === "$admin/queues/tasks" : topic.startsWith("$queue/"),
+      maySubscribe: (_, filter) => username === "worker" && filter.startsWith("$queue/tasks"),
+    },
+  }),
+};
+
+Deno.test("administering needs the right to publish to $admin/queues/<name>, consuming that to subscribe", async () => {
+  await using door = await HttpDoor.open({ authenticator: RIGHTS });
+  await door.broker.queues.create({ name: "tasks" });
+  await door.broker.queues.create({ name: "other" });
+  const as = (name: string) => ({ headers: { authorization: `Basic ${btoa(`${name}:x`)}` } });
+  const { queues } = await door.call("/queues", as("admin"));
+  assert.deepEqual(queues.map(({ name }: { name: string }) => name), ["tasks"]);
+  assert.deepEqual(await door.call("/queues", as("worker")), { queues: [] });
+  for (const path of ["/queues/other", "/queues/none", "/queues/other/dead-letters"]) {
+    await door.call(path, { ...as("admin"), status: 403 });
+  }
+  for (const [path, method] of [["", "GET"], ["", "DELETE"], ["/purge", "POST"], ["/dead-letters", "GET"]]) {
+    await door.call(`/queues/tasks${path}`, { ...as("worker"), method, status: 403 });
+  }
+  await door.call("/queues/tasks", { ...as("admin") });
+  const pull = "/queues/tasks/pull?group=g&wait=0";
+  await door.call(pull, { ...as("admin"), method: "POST", status: 403 });
+  await door.call(pull, { ...as("worker"), method: "POST" });
+  await door.call("/queues/other/pull?group=g&wait=0", { ...as("worker"), method: "POST", status: 403 });
+});
+
+Deno.test("rights that go take the member along: what it held is given to another", async () => {
+  let mayConsume = true;
+  const policy = { mayPublish: () => true, maySubscribe: () => mayConsume };
+  await using door = await HttpDoor.open({ authenticator: { authenticate: ({ username }) => ({ username, policy }) } });
+  await door.broker.queues.create({ name: "tasks", partitions: 1 });
+  await put(door, "a");
+  assert.equal(payloadsOf(await pulled(door)), "a");
+  mayConsume = false;
+  door.broker.endForbidden();
+  const [group] = door.broker.queues.get("tasks")!.groups;
+  assert.deepEqual([group.members.length, group.unsettled], [0, 1]);
+});
+
+Deno.test("there is no queue where none is made by its use", async () => {
+  await using door = await HttpDoor.open({ queues: { autoCreate: false } });
+  await door.call("/queues/none/pull?group=g&wait=0", { method: "POST", status: 404 });
+  await door.call("/queues/none", { status: 404 });
+  await door.call("/queues/none/pull?wait=0", { method: "POST", status: 400 });
+});
