@@ -59,6 +59,15 @@ export type {
   PublishOutcome,
   RetainedRange,
 } from "./src/bridge/gateway.ts";
+export {
+  type GuestDeadLetter,
+  type GuestDeadLetterChoice,
+  type GuestPullOptions,
+  type GuestQueueMessage,
+  type GuestQueues,
+  type GuestSettlement,
+  QueueFault,
+} from "./src/bridge/queue_gateway.ts";
 export type { HttpBridgeOptions } from "./src/bridge/http/handler.ts";
 export type { DisconnectCause, DropCause, Happening, MessageFacts, QueueDropCause } from "./src/core/happening.ts";
 export { type AdjustableLimits, DEFAULT_LIMITS, type Limits } from "./src/core/limits.ts";

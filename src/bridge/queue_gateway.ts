@@ -6,9 +6,12 @@ import type { GuestProperties } from "./gateway.ts";
 
 /** Something that a guest names is not there, or is there already. */
 export class QueueFault extends Error {
+  /** Tells it from other errors. */
   override readonly name = "QueueFault";
+  /** Not there, or there already. */
   readonly kind: "missing" | "taken";
 
+  /** The message is told to the peer. */
   constructor(kind: QueueFault["kind"], message: string) {
     super(message);
     this.kind = kind;
@@ -17,21 +20,27 @@ export class QueueFault extends Error {
 
 /** A message that a guest pulled and holds until it settles it, or its time is over. */
 export interface GuestQueueMessage extends GuestProperties {
+  /** `<queue>:<partition>:<offset>` */
   readonly messageId: string;
+  /** What it was published to, `$queue/<name>[/<routing/key>]`. */
   readonly topic: string;
   /** Empty for what was published to the queue itself. */
   readonly sourceTopic: string;
+  /** Not to be changed. */
   readonly payload: Uint8Array;
+  /** From 0. */
   readonly partition: number;
+  /** Its place in the partition. */
   readonly offset: number;
   /** The `partition-key`; empty for none. */
   readonly key: string;
   /** 1 for the first time. */
   readonly deliveryCount: number;
-  /** Milliseconds since 1970; so are the others. */
+  /** When it was stored, in milliseconds since 1970. */
   readonly appendedAt: number;
+  /** When it counts as failed unless it is settled or extended, in milliseconds since 1970. */
   readonly heldUntil: number;
-  /** Infinity when it does not expire. */
+  /** Milliseconds since 1970; Infinity when it does not expire. */
   readonly expiresAt: number;
   /** Where a dead letter comes from. */
   readonly origin?: DeadLetterOrigin;
@@ -39,14 +48,19 @@ export interface GuestQueueMessage extends GuestProperties {
 
 /** A dead letter, looked at. */
 export interface GuestDeadLetter extends GuestProperties, DeadLetterOrigin {
+  /** `<queue>/$dlq:<partition>:<offset>` */
   readonly messageId: string;
+  /** `$queue/<name>/$dlq[/<routing/key>]` */
   readonly topic: string;
+  /** The `partition-key`; empty for none. */
   readonly key: string;
+  /** Not to be changed. */
   readonly payload: Uint8Array;
 }
 
 /** What a guest asks a group for. */
-export interface PullOptions {
+export interface GuestPullOptions {
+  /** The consumer group. */
   readonly group: string;
   /** A filter for the routing key; the group gets everything when absent. */
   readonly filter?: string;
@@ -80,17 +94,24 @@ export type GuestDeadLetterChoice = readonly string[] | "all";
 export interface GuestQueues {
   /** Those that the guest may look at, by name. */
   list(): QueueView[];
+  /** Everything of one. */
   get(name: string): QueueView;
-  /** @throws {QueueFault} taken
+  /** Makes a queue.
+   * @throws {QueueFault} taken
    * @throws {RangeError} a value outside its range, or too many queues */
   create(options: QueueOptions): Promise<void>;
-  /** @throws {RangeError} a value outside its range, or a change that is not possible */
+  /** Changes what is said of a queue.
+   * @throws {RangeError} a value outside its range, or a change that is not possible */
   change(options: QueueOptions): Promise<void>;
+  /** With all that lies in it, its dead letters included. */
   delete(name: string): Promise<void>;
   /** Answers how many lay in it. */
   purge(name: string): Promise<number>;
+  /** Moves a group, in one partition or in all. */
   seek(queue: string, group: string, at: { readonly to: GroupStart; readonly partition?: number }): Promise<void>;
+  /** Takes a group away. */
   deleteGroup(queue: string, group: string): Promise<void>;
+  /** By their places, without consuming them. */
   deadLetters(queue: string, range: { readonly after?: string; readonly limit?: number }): Promise<GuestDeadLetter[]>;
   /** Answers how many were there.
    * @throws {RangeError} the group that one failed in is gone
@@ -100,7 +121,7 @@ export interface GuestQueues {
   deleteDeadLetters(queue: string, which: GuestDeadLetterChoice): Promise<number>;
   /** Takes messages as a member of a group, which it stays for a while after the call. `queue` may be that of dead letters.
    * @throws {Refusal} as subscribing would be refused; quota-exceeded for too many members */
-  pull(queue: string, options: PullOptions): Promise<GuestQueueMessage[]>;
+  pull(queue: string, options: GuestPullOptions): Promise<GuestQueueMessage[]>;
   /** Settles what this guest pulled for a group; answers which it holds no longer. */
   settle(
     place: { readonly queue: string; readonly group: string; readonly messageIds: readonly string[] },

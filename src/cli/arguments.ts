@@ -33,11 +33,19 @@ export function parseArguments(args: readonly string[]): Invocation {
   return { command, operands, options };
 }
 
+/** What a word alone is about that begins the names of several commands. */
+const FIRST_OF: Readonly<Record<string, CommandName | undefined>> = {
+  __proto__: null as never,
+  user: "user add",
+  acl: "acl test",
+  queue: "queue list",
+};
+
 /** The command of this name, as typed after `help`.
  * @throws {UsageError} when there is none */
 export function commandNamed(words: readonly string[]): Command {
   const typed = words.join(" ");
-  const name = typed === "user" ? "user add" : typed === "acl" ? "acl test" : typed;
+  const name = FIRST_OF[typed] ?? typed;
   const command = COMMANDS.find((command) => command.name === name);
   if (command === undefined) {
     throw new UsageError(`unknown command "${name}"${didYouMean(name, COMMANDS.map((command) => command.name))}`);
@@ -72,9 +80,7 @@ function positionals(args: readonly string[]): string[] {
 
 function findCommand(words: readonly string[]): Command {
   if (words.length === 0) return COMMANDS[0];
-  if (words[0] === "acl") return commandNamed(words.length > 1 ? words.slice(0, 2) : ["acl"]);
-  if (words[0] === "user") return commandNamed(words.length > 1 ? words.slice(0, 2) : ["user"]);
-  return commandNamed(words.slice(0, 1));
+  return commandNamed(words.slice(0, FIRST_OF[words[0]] === undefined ? 1 : 2));
 }
 
 /** How many of the words are the command's name. */

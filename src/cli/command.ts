@@ -1,6 +1,7 @@
 /** The commands as data: parsing, hints and help all read this table. */
 
 import { ACL_TEST } from "./acl_command.ts";
+import { QUEUE_COMMANDS } from "./queue_command.ts";
 import { USER_COMMANDS } from "./user_command.ts";
 
 /** One option. Without a value it is a switch. */
@@ -24,7 +25,27 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[];
 }
 
-export type CommandName = "serve" | "check" | "backup" | "inspect" | "acl test" | UserCommandName | "help";
+export type CommandName =
+  | "serve"
+  | "check"
+  | "backup"
+  | "inspect"
+  | "acl test"
+  | UserCommandName
+  | QueueCommandName
+  | "help";
+
+/** What follows `weir queue`. */
+export type QueueCommandName =
+  | "queue list"
+  | "queue show"
+  | "queue create"
+  | "queue change"
+  | "queue delete"
+  | "queue purge"
+  | "queue dead-letters"
+  | "queue replay"
+  | "queue drop";
 
 /** What follows `weir user`. */
 export type UserCommandName =
@@ -127,7 +148,16 @@ const HELP: Command = {
 };
 
 /** In the order of the help; the first one is the default. */
-export const COMMANDS: readonly Command[] = [SERVE, CHECK, BACKUP, INSPECT, ...USER_COMMANDS, ACL_TEST, HELP];
+export const COMMANDS: readonly Command[] = [
+  SERVE,
+  CHECK,
+  BACKUP,
+  INSPECT,
+  ...QUEUE_COMMANDS,
+  ...USER_COMMANDS,
+  ACL_TEST,
+  HELP,
+];
 
 /** Understood by every command. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {

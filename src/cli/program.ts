@@ -5,7 +5,7 @@ import type { Override } from "../config/reading.ts";
 import { formatAddress } from "../config/text_type.ts";
 import { visible } from "../core/text.ts";
 import { VERSION } from "../server/version.ts";
-import type { UserCommandName } from "./command.ts";
+import type { QueueCommandName, UserCommandName } from "./command.ts";
 import { commandNamed, type Invocation, parseArguments, UsageError } from "./arguments.ts";
 import { explainFailure, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
 import { commandHelp, overview } from "./help.ts";
@@ -54,6 +54,16 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
     case "user remove":
     case "user list":
       return editUsers(command.name, invocation, host);
+    case "queue list":
+    case "queue show":
+    case "queue create":
+    case "queue change":
+    case "queue delete":
+    case "queue purge":
+    case "queue dead-letters":
+    case "queue replay":
+    case "queue drop":
+      return administer(command.name, invocation, host);
     case "help":
       return say(host, operands.length === 0 ? overview() : commandHelp(commandNamed(operands)));
     default:
@@ -109,6 +119,10 @@ async function editUsers(
     case "user list":
       return users.runUserList({ path, isJson: options.has("json") }, host);
   }
+}
+
+async function administer(name: QueueCommandName, invocation: Invocation, host: Host): Promise<number> {
+  return await (await import("./queue.ts")).runQueue(name, invocation, host);
 }
 
 function unreachable(name: never): never {

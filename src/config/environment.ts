@@ -13,8 +13,11 @@ const LIST_PATHS = new Map(Object.keys(LISTS).map((path) => [variableOf(path), p
 /** What Kubernetes and Docker links put into every container beside a service named weir. */
 const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP)(_.*)?)$/;
 
+/** Who calls a running broker, for the commands that do. */
+export const USERNAME_VARIABLE = "WEIR_USERNAME";
+
 /** The names of all variables that are read, for those who may read no others. */
-export const VARIABLES: readonly string[] = [...PATHS.keys()];
+export const VARIABLES: readonly string[] = [...PATHS.keys(), USERNAME_VARIABLE];
 
 /** `server.tcp_addr` is `WEIR_SERVER_TCP_ADDR`. */
 export function variableOf(path: string): string {
@@ -28,7 +31,7 @@ export function readEnvironment(
   const overrides: Override[] = [];
   const problems: Problem[] = [];
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(PREFIX) || INJECTED.test(variable)) continue;
+    if (!variable.startsWith(PREFIX) || INJECTED.test(variable) || variable === USERNAME_VARIABLE) continue;
     const path = PATHS.get(variable);
     if (path !== undefined) overrides.push({ place: { variable }, path, text });
     else problems.push({ place: { variable }, ...refusal(variable) });

@@ -1,10 +1,10 @@
 import {
   type GuestDeadLetter,
   type GuestDeadLetterChoice,
+  type GuestPullOptions,
   type GuestQueueMessage,
   type GuestQueues,
   type GuestSettlement,
-  type PullOptions,
   QueueFault,
 } from "../bridge/queue_gateway.ts";
 import { parseQueueFilter, QUEUE_PREFIX } from "../core/queue/address.ts";
@@ -122,7 +122,7 @@ export class LocalGuestQueues implements GuestQueues {
     return await this.#parts.queues.deleteDeadLetters(queue, which);
   }
 
-  async pull(queue: string, options: PullOptions): Promise<GuestQueueMessage[]> {
+  async pull(queue: string, options: GuestPullOptions): Promise<GuestQueueMessage[]> {
     const { queues, pulls, assertCurrent, assertReadable, meter, policy, identity } = this.#parts;
     assertCurrent();
     const topic = `${QUEUE_PREFIX}${queue}${options.filter === undefined ? "" : `/${options.filter}`}`;

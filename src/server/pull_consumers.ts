@@ -1,4 +1,4 @@
-import type { PullOptions } from "../bridge/queue_gateway.ts";
+import type { GuestPullOptions } from "../bridge/queue_gateway.ts";
 import type { Settlement } from "../core/queue/custody.ts";
 import type { QueueDelivery } from "../core/queue/delivery.ts";
 import type { Queues } from "../core/queue/queues.ts";
@@ -57,7 +57,7 @@ export class PullConsumers {
 
   /** @throws {Refusal} as joining is refused, quota-exceeded for too many members
    * @throws {RangeError} another filter or prefetch than before while messages are held */
-  async pull(puller: Puller, options: PullOptions & { filter: string }): Promise<QueueDelivery[]> {
+  async pull(puller: Puller, options: GuestPullOptions & { filter: string }): Promise<QueueDelivery[]> {
     const { queues, decide, settled, clock } = this.#parts;
     const entry = this.#entry(puller, options);
     entry.puller = puller;
@@ -96,7 +96,7 @@ export class PullConsumers {
     for (const entry of [...this.#entries.values()]) this.#leave(entry, { isCrash: false });
   }
 
-  #entry(puller: Puller, options: PullOptions & { filter: string }): Entry {
+  #entry(puller: Puller, options: GuestPullOptions & { filter: string }): Entry {
     const { filter, prefetch = 0 } = options;
     const known = this.#entries.get(keyOf(puller));
     if (known !== undefined && !known.consumer.isGone) {
@@ -116,7 +116,7 @@ export class PullConsumers {
 
   #join(
     puller: Puller,
-    { filter, prefetch = 0, start = { kind: "default" } }: PullOptions & { filter: string },
+    { filter, prefetch = 0, start = { kind: "default" } }: GuestPullOptions & { filter: string },
   ): Entry {
     if (this.#entries.size >= CONSUMERS_MAX) {
       throw new Refusal("quota-exceeded", `Cannot let one more pull from queues: the maximum is ${CONSUMERS_MAX}`);
