@@ -37,7 +37,7 @@ const OUTPUT: readonly RegExp[] = [
   /^QUEUE .*\nevents +stream +64 .*\njobs +classic +1 +1 .*workers \(1\)\n/,
   /^Made the queue mails\.$/,
   /^Changed the queue mails\.$/,
-  /^mails: 0 messages.*  limits\.max_depth: 50000\n.*  visibility_timeout: 2m\n.*No groups\.$/s,
+  /^mails: 0 messages.*\slimits\.max_depth: 50000\n.*\svisibility_timeout: 2m\n.*No groups\.$/s,
   /^Took 0 messages away\.$/,
   /^Deleted the queue mails\.$/,
   /^No dead letters\.$/,
