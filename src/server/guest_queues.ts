@@ -123,7 +123,7 @@ export class LocalGuestQueues implements GuestQueues {
   }
 
   async pull(queue: string, options: GuestPullOptions): Promise<GuestQueueMessage[]> {
-    const { queues, pulls, assertCurrent, assertReadable, meter, policy, identity } = this.#parts;
+    const { queues, pulls, assertCurrent, assertReadable, policy, identity } = this.#parts;
     assertCurrent();
     const topic = `${QUEUE_PREFIX}${queue}${options.filter === undefined ? "" : `/${options.filter}`}`;
     assertReadable(topic);
@@ -131,12 +131,12 @@ export class LocalGuestQueues implements GuestQueues {
     if (filter.queue !== queue) {
       throw new Refusal("topic-filter-invalid", `Cannot pull with the filter ${quoted(topic)}`);
     }
-    meter();
     const { clientId, username } = identity;
     const puller: Puller = {
       ...{ clientId, username, queue, group: options.group },
       expiresAt: this.#parts.expiresAt,
       holds: this.#parts.holds,
+      meter: this.#parts.meter,
       may: () => policy.maySubscribe(identity, topic, 1),
     };
     try {

@@ -53,9 +53,9 @@ export class PullConsumer implements QueueConsumer {
     if (index >= 0) this.#arrived.splice(index, 1);
   }
 
-  /** Whether a client was given it. */
-  had(delivery: QueueDelivery): boolean {
-    return this.#handed.has(delivery);
+  /** What clients were given and have not settled, as it is now. */
+  get handed(): ReadonlySet<QueueDelivery> {
+    return new Set(this.#handed);
   }
 
   /** It is settled. */

@@ -31,6 +31,9 @@ export interface Puller {
   readonly expiresAt: number;
   /** Whether what the guest was let in by still is as it was. */
   readonly holds: () => boolean;
+  /** Counts a subscription against its limits.
+   * @throws {Refusal} */
+  readonly meter: () => void;
   /** Whether it may still consume. */
   readonly may: () => boolean;
 }
@@ -121,6 +124,7 @@ export class PullConsumers {
     if (this.#entries.size >= CONSUMERS_MAX) {
       throw new Refusal("quota-exceeded", `Cannot let one more pull from queues: the maximum is ${CONSUMERS_MAX}`);
     }
+    puller.meter();
     const { queues, decide, clock } = this.#parts;
     const { queue, group, clientId } = puller;
     const consumer = new PullConsumer(clientId);
@@ -165,8 +169,8 @@ export class PullConsumers {
     if (entry.alarm !== undefined) clock.cancel(entry.alarm);
     const { member } = consumer;
     if (member !== null && !member.isGone) {
-      const had = (delivery: QueueDelivery) => consumer.had(delivery);
-      decide((turn) => queues.leave(member, { isCrash, had }, turn));
+      const { handed } = consumer; // before it is withdrawn
+      decide((turn) => queues.leave(member, { isCrash, had: (delivery) => handed.has(delivery) }, turn));
     }
     consumer.end();
   }

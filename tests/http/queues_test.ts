@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Authenticator } from "../../mod.ts";
 import { until } from "../embedding/waiting.ts";
-import { HttpDoor } from "./door.ts";
+import { EventReader, HttpDoor } from "./door.ts";
 
 const RETRY_NOW = { initial_backoff: "0s", max_backoff: "0s", jitter: 0 };
 
@@ -225,6 +225,47 @@ Deno.test("a group of a stream begins where it says, is moved, and deleted", asy
   assert.equal(payloadsOf(await pulled(door, "wait=5&max=9&start_at=first")), "abc");
 });
 
+/** A stream of events of `tasks`, past its first line. */
+async function streamed(door: HttpDoor, query = ""): Promise<EventReader> {
+  const target = `/queues/tasks/subscribe?group=g&encoding=text${query}`;
+  const response = await door.fetch(target, { headers: { "x-client-id": "c" } });
+  assert.equal(response.status, 200);
+  const reader = new EventReader(response);
+  await reader.begun();
+  return reader;
+}
+
+Deno.test("an event stream gives messages as they come, up to prefetch; they are settled by calls", async () => {
+  await using door = await filled(["a", "b"]);
+  const events = await streamed(door, "&prefetch=2");
+  const [a, b] = [(await events.next())!, (await events.next())!];
+  assert.deepEqual([a.id, a.data.payload, b.data.payload], ["tasks:0:0", "a", "b"]);
+  await put(door, "c");
+  await settled(door, "ack", [a.data.message_id]);
+  assert.equal((await events.next())!.data.payload, "c");
+  await settled(door, "nack", [b.data.message_id]);
+  assert.deepEqual((await events.next())!.data.delivery_count, 2);
+  await events.cancel();
+});
+
+Deno.test("a stream that nobody reads any more takes nothing; one whose queue is deleted ends", async () => {
+  await using door = await HttpDoor.open({ http: { heartbeatMs: 50 }, queues: { autoCreate: false } });
+  const json = { partitions: 1 };
+  await door.call("/queues/tasks", { method: "PUT", json, status: 201 });
+  const first = await streamed(door);
+  await until(() => door.broker.queues.get("tasks")!.groups[0]?.members.length === 1, "a member");
+  await first.cancel();
+  await until(() => door.broker.queues.get("tasks")!.groups[0].members.length === 0, "nobody");
+  const second = await streamed(door);
+  assert.deepEqual(await second.next(), { comment: "" });
+  await door.call("/queues/tasks", { method: "DELETE", status: 204 });
+  let event = await second.next();
+  while (event?.comment !== undefined) event = await second.next();
+  assert.deepEqual(event, { event: "end", data: { cause: "not-found" } });
+  assert.equal(await second.next(), undefined);
+  await door.call("/queues/tasks/subscribe?group=g", { status: 404 });
+});
+
 Deno.test("a subscription to a queue's topic is refused, and says what to do instead", async () => {
   await using door = await filled(["a"]);
   for (const filter of ["$queue/tasks", "$share/w/$queue/tasks/%23"]) {
@@ -277,6 +318,9 @@ Deno.test("rights that go take the member along: what it held is given to anothe
   door.broker.endForbidden();
   const [group] = door.broker.queues.get("tasks")!.groups;
   assert.deepEqual([group.members.length, group.unsettled], [0, 1]);
+  mayConsume = true;
+  const [again] = await pulled(door, "wait=5", "d");
+  assert.deepEqual([again.payload, again.delivery_count], ["a", 2]);
 });
 
 Deno.test("there is no queue where none is made by its use", async () => {

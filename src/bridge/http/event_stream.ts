@@ -32,6 +32,10 @@ export class EventStreams {
     this.#options = options;
   }
 
+  get heartbeatMs(): number {
+    return this.#options.heartbeatMs;
+  }
+
   /** Takes a place for a subscription; the answer gives it back.
    * @throws {HttpProblem} 503 when all are taken */
   enter(): () => void {

@@ -12,6 +12,15 @@ const PLACE = [QUEUE, ...WHO];
 const DONE = { description: "Done." };
 const START = "Where a new group begins: `first`, `last`, `offset=<number>`, or a time such as 2026-11-28T10:00:00Z.";
 
+const CONSUMING = [
+  query("group", { type: "string" }, "The consumer group; needed."),
+  query("filter", { type: "string", default: "#" }, "For the routing key; a `+` is a `+`."),
+  query("prefetch", { type: "integer", minimum: 1, maximum: 65_535 }, "Messages held at a time, over all calls."),
+  query("start_at", { type: "string" }, START),
+  query("dead_letters", { type: "boolean", default: false }, "Of the queue's dead letters."),
+  ENCODING,
+];
+
 function body(schema: Json): Json {
   return { required: true, content: { "application/json": { schema } } };
 }
@@ -134,16 +143,25 @@ export const QUEUES: Json = {
       summary: "Waits for messages of a queue, which the caller then holds",
       parameters: [
         ...PLACE,
-        query("group", { type: "string" }, "The consumer group; needed."),
         query("max", { type: "integer", minimum: 1, maximum: 1_000, default: 1 }, "Messages at most."),
         query("wait", { type: "integer", minimum: 0, maximum: 120, default: 25 }, "Seconds to wait for the first."),
-        query("filter", { type: "string", default: "#" }, "For the routing key; a `+` is a `+`."),
-        query("prefetch", { type: "integer", minimum: 1, maximum: 65_535 }, "Messages held at a time, over all calls."),
-        query("start_at", { type: "string" }, START),
-        query("dead_letters", { type: "boolean", default: false }, "Of the queue's dead letters."),
-        ENCODING,
+        ...CONSUMING,
       ],
       responses: { 200: json("What has come.", ref("Pulled")), ...problems(404) },
+    },
+  },
+  "/queues/{queue}/subscribe": {
+    get: {
+      operationId: "subscribeQueue",
+      summary: "Messages of a queue as a stream of Server-Sent Events, which the caller then holds",
+      parameters: [...PLACE, ...CONSUMING],
+      responses: {
+        200: {
+          description: "Each event is a QueueMessage; the one called `end` says why there are no more.",
+          content: { "text/event-stream": { schema: { type: "string" } } },
+        },
+        ...problems(404),
+      },
     },
   },
   "/queues/{queue}/ack": settle("ack", "Says that messages are done"),

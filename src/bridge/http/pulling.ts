@@ -7,10 +7,13 @@ import { type Call, type Handler, jsonAnswer } from "./call.ts";
 import { encodingOf, Fields } from "./message_json.ts";
 import { HttpProblem } from "./problem.ts";
 import { millisecondsOf } from "./queue_definition.ts";
+import { queueEvents } from "./queue_events.ts";
 import { queueMessageDocument } from "./queue_json.ts";
 import { admitted, messageIdsOf, queueOf, startOf } from "./queues.ts";
 
 const PULL_MAX = 1_000;
+/** Messages that leave an event stream in one chunk. */
+const STREAM_CHUNK = 64;
 const WAIT_SECONDS_MAX = 120;
 const WAIT_SECONDS = 25;
 const DELAY_MS_MAX = 366 * 86_400_000;
@@ -19,28 +22,59 @@ const DELAY_MS_MAX = 366 * 86_400_000;
 export async function pull(call: Call): Promise<Response> {
   const { query, streams, request: { signal } } = call;
   const queues = await admitted(call);
-  const encoding = query.read("encoding", encodingOf) ?? "base64";
-  const isOfDeadLetters = query.read("dead_letters", flagOf) ?? false;
-  const group = query.take("group");
   const seconds = query.read("wait", (text, name) => countOf(text, name, { from: 0, to: WAIT_SECONDS_MAX }));
-  const options = {
-    filter: query.take("filter"),
-    max: query.read("max", (text, name) => countOf(text, name, { from: 1, to: PULL_MAX })) ?? 1,
-    waitMs: 1_000 * (seconds ?? WAIT_SECONDS),
-    prefetch: query.read("prefetch", (text, name) => countOf(text, name, { from: 1, to: 65_535 })),
-    start: query.read("start_at", startOf),
-    signal,
-  };
-  query.end();
-  if (group === undefined) throw new TypeError("Cannot pull: name the consumer group in the query, group=");
+  const max = query.read("max", (text, name) => countOf(text, name, { from: 1, to: PULL_MAX })) ?? 1;
+  const { queue, encoding, ...wish } = readWish(call);
+  const waitMs = 1_000 * (seconds ?? WAIT_SECONDS);
   const leave = streams.enter();
   try {
-    const name = queueOf(call);
-    const messages = await queues.pull(isOfDeadLetters ? deadLetterName(name) : name, { group, ...options });
+    const messages = await queues.pull(queue, { ...wish, max, waitMs, signal });
     return jsonAnswer({ messages: messages.map((message) => queueMessageDocument(message, encoding)) });
   } finally {
     leave();
   }
+}
+
+/** `GET /queues/{queue}/subscribe` */
+export async function subscribeQueue(call: Call): Promise<Response> {
+  const { streams, request } = call;
+  const queues = await admitted(call);
+  const { queue, encoding, ...wish } = readWish(call);
+  const leave = streams.enter();
+  const gone = new AbortController();
+  const signal = AbortSignal.any([request.signal, gone.signal]);
+  const next = (waitMs: number) => queues.pull(queue, { ...wish, max: STREAM_CHUNK, waitMs, signal });
+  try {
+    const first = await next(0); // what is refused has a status
+    const body = queueEvents({
+      first,
+      next: () => next(streams.heartbeatMs),
+      document: (message) => queueMessageDocument(message, encoding),
+      onEnd: () => {
+        gone.abort();
+        leave();
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+/** What is asked of a group, as the query says; the query is done with then. */
+function readWish(call: Call) {
+  const { query } = call;
+  const encoding = query.read("encoding", encodingOf) ?? "base64";
+  const isOfDeadLetters = query.read("dead_letters", flagOf) ?? false;
+  const group = query.take("group");
+  const filter = query.take("filter");
+  const prefetch = query.read("prefetch", (text, name) => countOf(text, name, { from: 1, to: 65_535 }));
+  const start = query.read("start_at", startOf);
+  query.end();
+  if (group === undefined) throw new TypeError("Cannot pull: name the consumer group in the query, group=");
+  const name = queueOf(call);
+  return { queue: isOfDeadLetters ? deadLetterName(name) : name, encoding, group, filter, prefetch, start };
 }
 
 /** `POST /queues/{queue}/ack` and its like. */
