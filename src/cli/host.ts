@@ -1,5 +1,5 @@
 /** What the commands use of the world, so that tests can hand them another one. */
-import { VARIABLES } from "../config/environment.ts";
+import { USERNAME_VARIABLE, VARIABLES } from "../config/environment.ts";
 import { readBounded } from "../config/load.ts";
 import { heldPermissions } from "./permissions.ts";
 import type { Serve } from "./serve.ts";
@@ -64,7 +64,9 @@ function readEnvironment(): Record<string, string> {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
   }
   const mayRead = (variable: string) => Deno.permissions.querySync({ name: "env", variable }).state === "granted";
-  const found = VARIABLES.filter(mayRead).map((variable) => [variable, Deno.env.get(variable)] as const);
+  const found = [...VARIABLES, USERNAME_VARIABLE].filter(mayRead).map((variable) =>
+    [variable, Deno.env.get(variable)] as const
+  );
   return Object.fromEntries(found.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 

@@ -17,7 +17,7 @@ const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP)(_.*)
 export const USERNAME_VARIABLE = "WEIR_USERNAME";
 
 /** The names of all variables that are read, for those who may read no others. */
-export const VARIABLES: readonly string[] = [...PATHS.keys(), USERNAME_VARIABLE];
+export const VARIABLES: readonly string[] = [...PATHS.keys()];
 
 /** `server.tcp_addr` is `WEIR_SERVER_TCP_ADDR`. */
 export function variableOf(path: string): string {

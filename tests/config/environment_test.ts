@@ -46,6 +46,7 @@ Deno.test("variables of others, and those that Kubernetes puts beside a service 
     WEIR_SERVICE_HOST: "10.0.0.1",
     WEIR_PORT: "tcp://10.0.0.1:1883",
     WEIR_PORT_1883_TCP_ADDR: "10.0.0.1",
+    WEIR_USERNAME: "ann", // of the commands that call a running broker
   };
   assert.deepEqual(loadConfig({ env }), loadConfig());
 });
