@@ -2,6 +2,7 @@ import type { Broker } from "./broker.ts";
 import { Delivery } from "./delivery.ts";
 import { Message, messageSource } from "./message.ts";
 import type { StoredBody, StoredDelivery, StoredPage, StoredState, StoredWill } from "./mutation.ts";
+import { QUEUE_PREFIX } from "./queue/address.ts";
 import type { StoredQueues } from "./queue/mutation.ts";
 import { Session } from "./session.ts";
 import type { Topic } from "./topic.ts";
@@ -89,6 +90,7 @@ function deliveryFrom(
   delivery.sequence = sequence;
   delivery.packetId = packetId;
   delivery.isReplay = stored.isReplay;
+  delivery.isQueued = stored.released && message.topic.name.startsWith(QUEUE_PREFIX);
   delivery.state = stored.released ? "released" : packetId > 0 ? "sent" : "waiting";
   return delivery;
 }

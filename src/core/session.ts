@@ -1,7 +1,7 @@
 import { type Acknowledgement, Delivery, type Hold } from "./delivery.ts";
 import { DeliveryQueue } from "./delivery_queue.ts";
 import { Inflight } from "./inflight.ts";
-import type { Message, QoS } from "./message.ts";
+import { Message, messageSource, type QoS } from "./message.ts";
 import type { Identity, Peer } from "./ports.ts";
 import type { SessionConsumer } from "./queue/session_consumer.ts";
 import type { RouteEntry } from "./route.ts";
@@ -149,7 +149,8 @@ export class Session implements Identity {
     if (queue.length === 0) this.queue = null;
   }
 
-  /** Sends a message of a durable queue. There is room for it ({@link hasRoom}). */
+  /** Sends a message of a durable queue. There is room for it ({@link hasRoom}). Of QoS 2 the packet id is stored before it is sent: after
+   * a crash the client may know it, and is sent PUBREL. */
   sendQueued(
     message: Message,
     terms: { qos: QoS; subscriptionIds: readonly number[] | null; hold: Hold },
@@ -160,6 +161,7 @@ export class Session implements Identity {
     delivery.isQueued = true;
     delivery.hold = hold;
     this.#send(delivery, FIRST, turn);
+    if (qos === 2) this.#store(delivery, turn);
     return delivery;
   }
 
@@ -230,8 +232,10 @@ export class Session implements Identity {
     if (delivery.state === "released") return true;
     delivery.state = "released";
     if (delivery.hold !== null) answerHold(delivery, ACKNOWLEDGED, turn);
-    const { sequence } = delivery;
-    if (sequence > 0) turn.effects.writes.push({ kind: "delivery-released", clientId: this.clientId, sequence });
+    const { sequence, isQueued } = delivery;
+    if (sequence > 0 && !isQueued) {
+      turn.effects.writes.push({ kind: "delivery-released", clientId: this.clientId, sequence });
+    }
     return true;
   }
 
@@ -422,14 +426,14 @@ export class Session implements Identity {
       kind: "delivery-stored",
       clientId: this.clientId,
       sequence: delivery.sequence,
-      bodyId: turn.storedBody(delivery.message),
+      bodyId: turn.storedBody(delivery.isQueued ? emptied(delivery.message) : delivery.message),
       qos: delivery.qos,
       retain: delivery.retain,
       isReplay: delivery.isReplay,
       subscriptionIds: delivery.subscriptionIds,
       shared: delivery.group === null ? "" : delivery.group.filter,
       packetId: delivery.packetId,
-      released: false,
+      released: delivery.isQueued, // it is not sent again from here
     });
   }
 
@@ -455,4 +459,10 @@ function answerHold(delivery: Delivery, answer: Acknowledgement, turn: Turn): vo
 function deliveryOf(message: Message, entry: RouteEntry, qos: QoS): Delivery {
   const { subscriptionIds, group } = entry;
   return new Delivery(message, { qos, retain: message.retain && entry.retainAsPublished, subscriptionIds, group });
+}
+
+/** What is left of a queued message when only its packet id counts: the queue has the rest. */
+function emptied({ topic, qos }: Message): Message {
+  const nothing = new Uint8Array();
+  return Message.owning(topic, messageSource(nothing, { qos, retain: false, properties: nothing }), Infinity);
 }

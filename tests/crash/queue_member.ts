@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { IPublishPacket, Packet } from "mqtt-packet";
+import type { Line } from "./line.ts";
 import { QueueClient } from "./queue_client.ts";
 import type { QueueArrival, QueueLedger, Word } from "./queue_ledger.ts";
 import { between, type Random } from "./random.ts";
@@ -13,6 +14,8 @@ export interface MemberOptions {
   readonly group: string;
   readonly qos: 1 | 2;
   readonly manners: readonly Manner[];
+  /** Whether its session ends with each connection. */
+  readonly isClean?: boolean;
 }
 
 const CODES: Readonly<Record<Word, number>> = { ack: 0, nack: 0x80, reject: 0x99 };
@@ -27,7 +30,7 @@ export class QueueMember extends QueueClient {
   /** What was published and waits for PUBACK, by packet id. */
   readonly #words = new Map<number, { arrival: QueueArrival; word: Word; packetId: number }>();
   /** QoS 2 messages that were answered and not released, by packet id; the word is said by PUBREC, or was before. */
-  readonly #incoming = new Map<number, { arrival: QueueArrival; word: Word | null }>();
+  readonly #incoming = new Map<number, { arrival: QueueArrival; word: Word | null; line: Line | null }>();
   #lastPacketId = 0;
 
   constructor(options: MemberOptions, parts: { ledger: QueueLedger; random: Random }) {
@@ -45,7 +48,7 @@ export class QueueMember extends QueueClient {
   }
 
   protected override get isClean(): boolean {
-    return this.qos === 2;
+    return this.#options.isClean === true;
   }
 
   /** Whether nothing waits for the broker. */
@@ -65,7 +68,10 @@ export class QueueMember extends QueueClient {
     if (packet.cmd !== "pubrel") return this.ledger.accuse(`${this.clientId} was told ${JSON.stringify(packet)}`);
     const released = this.#incoming.get(messageId);
     this.#incoming.delete(messageId);
-    if (released !== undefined && released.word !== null) this.ledger.acknowledged(released.arrival, released.word);
+    // On another connection than that of PUBREC it only says that the id is free.
+    if (released !== undefined && released.word !== null && released.line === this.line) {
+      this.ledger.acknowledged(released.arrival, released.word);
+    }
     this.line?.send({ cmd: "pubcomp", messageId });
   }
 
@@ -124,7 +130,7 @@ export class QueueMember extends QueueClient {
   #answer(messageId: number, what: { arrival: QueueArrival; word: Word | null }): void {
     const { qos } = this;
     const reasonCode = what.word === null ? 0 : CODES[what.word];
-    if (qos === 2 && reasonCode < 0x80) this.#incoming.set(messageId, what);
+    if (qos === 2 && reasonCode < 0x80) this.#incoming.set(messageId, { ...what, line: this.line });
     this.line?.send({ cmd: qos === 2 ? "pubrec" : "puback", messageId, reasonCode } as Packet);
   }
 }

@@ -22,7 +22,7 @@ const MEMBERS: readonly MemberOptions[] = [
   { clientId: "work-a1", queue: "work", group: "a", qos: 1, manners: ["publish"] },
   { clientId: "work-a2", queue: "work", group: "a", qos: 2, manners: ["answer"] },
   { clientId: "work-b0", queue: "work", group: "b", qos: 1, manners: ["answer", "publish"] },
-  { clientId: "work-b1", queue: "work", group: "b", qos: 2, manners: ["answer", "publish"] },
+  { clientId: "work-b1", queue: "work", group: "b", qos: 2, isClean: true, manners: ["answer", "publish"] },
   { clientId: "log-a0", queue: "log", group: "a", qos: 1, manners: ["publish"] },
   { clientId: "log-a1", queue: "log", group: "a", qos: 2, manners: ["answer"] },
   { clientId: "log-b0", queue: "log", group: "b", qos: 1, manners: ["answer", "publish"] },

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { WeirBroker } from "../../mod.ts";
 import { openDataFolder } from "../../src/store/sqlite/data_folder.ts";
 import { Folder, OPTIONS } from "../store/folder.ts";
-import { AT_ONCE } from "./queue_client.ts";
+import { TestBroker } from "../support/broker.ts";
+import { AT_ONCE, put, queueBroker } from "./queue_client.ts";
 
 const textOf = ({ payload }: { payload: Uint8Array }) => new TextDecoder().decode(payload);
 
@@ -61,4 +62,23 @@ Deno.test("what was taken and not settled when the broker went down comes again,
   using reader = broker.queues.consume("tasks", { group: "g" });
   const { value } = await reader.next();
   assert.deepEqual([value!.messageId, textOf(value!), value!.topic], [id, "a", "$queue/tasks/eu"]);
+});
+
+Deno.test("QoS 2: a packet id that the client may know from before a restart is released, not used again", async () => {
+  using folder = new Folder();
+  const durable = { clientId: "c", clean: false, properties: { sessionExpiryInterval: 60 } };
+  let known: number | undefined;
+  {
+    await using broker = await queueBroker({ name: "tasks" }, { store: await openDataFolder(folder.path, OPTIONS) });
+    const client = await broker.connect(durable);
+    await client.subscribe("$queue/tasks", { qos: 2 });
+    await put(await broker.connect(), "$queue/tasks", "one");
+    known = (await client.receive({ acknowledge: false })).messageId;
+  }
+  await using broker = await TestBroker.start({ store: await openDataFolder(folder.path, OPTIONS) });
+  const client = await broker.connect(durable);
+  assert.equal((await client.expect("pubrel")).messageId, known);
+  const again = await client.receive({ acknowledge: false });
+  assert.equal(`${again.payload}`, "one");
+  assert.notEqual(again.messageId, known);
 });
