@@ -329,3 +329,30 @@ Deno.test("there is no queue where none is made by its use", async () => {
   await door.call("/queues/none", { status: 404 });
   await door.call("/queues/none/pull?wait=0", { method: "POST", status: 400 });
 });
+
+Deno.test("a full queue is 429 to its publisher, and to who sends dead letters back; nothing is lost", async () => {
+  await using door = await filled(["a", "b"]);
+  const messages = await pulled(door, "max=2");
+  await settled(door, "reject", messages.map(({ message_id: id }) => id));
+  await door.call("/queues/tasks", { method: "PATCH", json: { limits: { max_depth: 1 } } });
+  await put(door, "c");
+  const json = { topic: "$queue/tasks", payload: "d", encoding: "text", qos: 1 };
+  await door.call("/publish", { json, status: 429 });
+  await door.call("/queues/tasks/replay", { json: { all: true }, status: 429 });
+  assert.equal((await door.call("/queues/tasks/dead-letters")).messages.length, 2);
+  assert.equal((await door.call("/queues/tasks")).waiting.count, 1);
+});
+
+Deno.test("what waits ends when the broker stops: a pull with nothing, a stream with its reason", async () => {
+  const door = await filled([]);
+  const events = await streamed(door);
+  const waiting = pulled(door, "wait=60", "d");
+  await until(() => door.broker.queues.get("tasks")!.groups[0]?.members.length === 2, "both");
+  const stopping = door.broker.stop();
+  assert.deepEqual(await waiting, []);
+  let event = await events.next();
+  while (event?.comment !== undefined) event = await events.next();
+  assert.deepEqual(event, { event: "end", data: { cause: "server-shutting-down" } });
+  await stopping;
+  await door[Symbol.asyncDispose]();
+});
