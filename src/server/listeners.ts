@@ -105,6 +105,7 @@ export class Listeners {
       tls,
       onAcceptError,
       onRefusedPeer: this.#onRefusedPeer,
+      enter: this.#enter,
     });
     this.#tls.set(name, listener);
     return this.#add(listener, { ...options, name, rules: webSocketRules });
@@ -192,6 +193,13 @@ export class Listeners {
       connections.track(new Connection(connectionParts, source), onEnded);
     }
   }
+
+  /** Handshakes are counted with the connections of their address. */
+  readonly #enter = (remoteAddress: string): (() => void) | undefined => {
+    const leave = this.#parts.connections.enter(remoteAddress);
+    if (leave === undefined) this.#parts.connectionParts.traffic.connectionsRejected++;
+    return leave;
+  };
 
   readonly #onRefusedPeer = (remoteAddress: string, reason: string): void => {
     const { traffic, onRefusal } = this.#parts.connectionParts;

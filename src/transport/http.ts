@@ -69,7 +69,7 @@ export class HttpListener {
     this.#tls = tls;
     this.hostname = options.hostname;
     this.port = options.port;
-    this.#handshakes = new Handshakes(options.onRefusedPeer);
+    this.#handshakes = new Handshakes({ onRefusedPeer: options.onRefusedPeer });
     this.#server = serverOf(options);
     this.#server.on("connection", (socket: Socket) => this.#onConnection(socket));
     this.#server.on("secureConnection", (socket: TLSSocket) => this.#onSecure(socket));

@@ -28,6 +28,9 @@ export interface TlsListenOptions extends TcpListenOptions {
   readonly tls: TlsOptions;
   /** Told of handshakes that failed, with the address of the peer and why. */
   readonly onRefusedPeer?: (address: string, reason: string) => void;
+  /** Counts a connection whose handshake is under way; undefined when it is one too many from its address. The answer is called when the
+   * handshake is over. */
+  readonly enter?: (address: string) => (() => void) | undefined;
 }
 
 /** A listener whose certificate can be renewed while it is open. */
@@ -84,7 +87,7 @@ class NodeTlsListener implements TlsListener {
   constructor(options: TlsListenOptions, tls: UsableTls) {
     this.#options = options;
     this.#tls = tls;
-    this.#handshakes = new Handshakes(options.onRefusedPeer);
+    this.#handshakes = new Handshakes(options);
     this.hostname = options.hostname;
     this.port = options.port;
     this.connections = new ReadableStream({ start: (controller) => void (this.#accepted = controller) });

@@ -1,10 +1,11 @@
 import type { TransportConnection, TransportListener } from "../transport.ts";
+import { WaitingRoom } from "../waiting_room.ts";
 import { ProxiedChannel } from "./proxied_channel.ts";
 import type { TrustedProxies } from "./trusted_proxies.ts";
 
 /** How long a proxy may take for its header. */
 export const HEADER_TIMEOUT_MS = 10_000;
-/** Headers that are waited for at a time; the oldest makes room. */
+/** Headers that are waited for at a time; above it the oldest of the proxy that has most makes room. */
 export const HEADERS_MAX = 1_000;
 
 /** What {@link behindProxy} needs. */
@@ -34,6 +35,7 @@ class Headers {
   readonly connections: ReadableStream<TransportConnection>;
   readonly #options: BehindProxyOptions;
   readonly #waiting = new Map<TransportConnection, ReturnType<typeof setTimeout>>();
+  readonly #room = new WaitingRoom<TransportConnection>(HEADERS_MAX);
   #accepted!: ReadableStreamDefaultController<TransportConnection>;
   #isClosed = false;
 
@@ -73,11 +75,12 @@ class Headers {
     } finally {
       clearTimeout(this.#waiting.get(connection));
       this.#waiting.delete(connection);
+      this.#room.delete(connection.remoteAddress, connection);
     }
   }
 
   #wait(connection: TransportConnection): void {
-    if (this.#waiting.size >= HEADERS_MAX) this.#waiting.keys().next().value!.channel.close();
+    this.#room.add(connection.remoteAddress, connection)?.channel.close();
     this.#waiting.set(connection, setTimeout(() => connection.channel.close(), HEADER_TIMEOUT_MS));
   }
 

@@ -1,0 +1,110 @@
+/** TLS handshakes that are under way: counted by address, and none keeps another out. */
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { connectAsync } from "mqtt";
+import { type ListenTlsOptions, WeirBroker } from "../../mod.ts";
+import { until } from "../embedding/waiting.ts";
+import { requires } from "../support/skip.ts";
+import { Certificates } from "./certificates.ts";
+
+class Scene implements AsyncDisposable {
+  readonly broker: WeirBroker;
+  readonly certificates: Certificates;
+  readonly port: number;
+  readonly #silent: Socket[] = [];
+
+  private constructor(broker: WeirBroker, certificates: Certificates, port: number) {
+    [this.broker, this.certificates, this.port] = [broker, certificates, port];
+  }
+
+  static async start(listen: Partial<ListenTlsOptions> = {}, connectionsPerAddressMax = Infinity): Promise<Scene> {
+    const certificates = new Certificates();
+    const broker = await WeirBroker.start({ connection: { connectionsPerAddressMax }, sysIntervalMs: 0 });
+    const tls = { certificate: certificates.read("server.crt"), privateKey: certificates.read("server.key") };
+    const { port } = await broker.listenTls({ port: 0, tls, ...listen });
+    return new Scene(broker, certificates, port);
+  }
+
+  /** A connection that says nothing. */
+  async open(localAddress = "127.0.0.1"): Promise<Socket> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const socket = connect({ host: "127.0.0.1", port: this.port, localAddress }, resolve);
+    socket.on("error", reject);
+    this.#silent.push(socket);
+    await promise;
+    return socket;
+  }
+
+  connect(scheme: "mqtts" | "wss", port = this.port) {
+    const ca = this.certificates.read("ca.crt");
+    const path = scheme === "wss" ? "/mqtt" : "";
+    return connectAsync(
+      `${scheme}://localhost:${port}${path}`,
+      { ca, reconnectPeriod: 0, connectTimeout: 20_000 },
+      false,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#silent) socket.destroy();
+    await this.broker.stop();
+    this.certificates[Symbol.dispose]();
+  }
+}
+
+/** Hands over one connection, byte by byte to the broker; behind the first ten bytes when it may go on. */
+function relay(port: number, mayGoOn: Promise<void>) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const began = Promise.withResolvers<void>();
+  const carry = async () => {
+    using client = await listener.accept();
+    using server = await Deno.connect({ hostname: "127.0.0.1", port });
+    const back = server.readable.pipeTo(client.writable).catch(() => {});
+    let bytes = 0;
+    for await (const chunk of client.readable) {
+      for (const byte of chunk) {
+        await server.write(Uint8Array.of(byte));
+        if (++bytes !== 10) continue;
+        began.resolve();
+        await mayGoOn;
+      }
+    }
+    await server.closeWrite().catch(() => {});
+    await back;
+  };
+  const done = carry().catch(() => {}).finally(() => listener.close());
+  return { port: listener.addr.port, began: began.promise, done };
+}
+
+for (const [scheme, listen] of [["mqtts", {}], ["wss", { webSocket: {} }]] as const) {
+  Deno.test(requires(["openssl"], {
+    name: `${scheme}: a handshake that comes byte by byte outlives two thousand of another address that never begin`,
+    async fn() {
+      await using scene = await Scene.start(listen);
+      const flooded = Promise.withResolvers<void>();
+      const { port, began, done } = await relay(scene.port, flooded.promise);
+      const slow = scene.connect(scheme, port);
+      await began;
+      for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 100 }, () => scene.open("127.0.0.2")));
+      await (await scene.connect(scheme)).endAsync();
+      flooded.resolve();
+      await (await slow).endAsync();
+      await done;
+    },
+  }));
+}
+
+Deno.test(requires(["openssl"], {
+  name: "TLS: handshakes under way count for the connections of their address, each once",
+  async fn() {
+    await using scene = await Scene.start({}, 2);
+    const [first] = [await scene.open(), await scene.open()];
+    await assert.rejects(scene.connect("mqtts"), "two are under way");
+    first.destroy();
+    await until(() => scene.connect("mqtts").then((client) => client.endAsync()).then(() => true, () => false), "room");
+    await using other = await Scene.start({}, 2);
+    const clients = [await other.connect("mqtts"), await other.connect("mqtts")];
+    await assert.rejects(other.connect("mqtts"), "both are connected");
+    for (const client of clients) await client.endAsync();
+  },
+}));
