@@ -130,19 +130,12 @@ function* sameAddresses(doors: readonly Door[]): Iterable<Clash> {
   }
 }
 
-/** Keys of a WebSocket listener, and of one behind a proxy. */
+/** Keys of a WebSocket listener. */
 function* halfWebSocket({ lists }: Reading): Iterable<Clash> {
   for (const [index, entry] of lists["server.listeners"].entries()) {
     const path = `server.listeners[${index}]`;
     if (entry.allowed_origins !== undefined && entry.path === undefined) {
       yield { path: `${path}.allowed_origins`, message: () => "it needs path beside it" };
-    }
-    if (entry.trusted_proxies !== undefined && entry.cert_file !== undefined) {
-      yield {
-        path: `${path}.trusted_proxies`,
-        message: () =>
-          "a TLS listener takes no PROXY header: let the proxy end TLS, and speak to a listener in clear text",
-      };
     }
   }
 }

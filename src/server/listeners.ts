@@ -31,7 +31,7 @@ export interface ListenOptions extends ListenerPolicy {
 }
 
 /** Where to listen for TLS connections. */
-export interface ListenTlsOptions extends Omit<ListenOptions, "proxyProtocol"> {
+export interface ListenTlsOptions extends ListenOptions {
   /** 8883 when absent, 8084 with `webSocket`; 0 lets the system choose. */
   readonly port?: number;
   /** How the listener proves who it is, and what it asks of its clients. */
@@ -93,7 +93,7 @@ export class Listeners {
   /** @throws {Error} when certificate, key or lists are not usable, and as the system says */
   async openTls(options: ListenTlsOptions): Promise<ListenerAddress> {
     const { webSocket, name = webSocket ? "wss" : "tls", hostname = "127.0.0.1" } = options;
-    const { port = webSocket ? 8084 : 8883, noDelay = true, tls } = options;
+    const { port = webSocket ? 8084 : 8883, noDelay = true, tls, proxyProtocol } = options;
     const webSocketRules = webSocket && upgradeRules(webSocket);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const rounds = this.#rounds;
@@ -106,6 +106,7 @@ export class Listeners {
       onAcceptError,
       onRefusedPeer: this.#onRefusedPeer,
       enter: this.#enter,
+      proxies: proxyProtocol && new TrustedProxies(proxyProtocol),
     });
     this.#tls.set(name, listener);
     return this.#add(listener, { ...options, name, rules: webSocketRules });

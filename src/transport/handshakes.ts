@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { ProxySource } from "./proxy/proxy_header.ts";
 import { plainAddress } from "./tcp.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
-/** A handshake that takes longer is cut off. */
+/** A handshake that takes longer is cut off; with a PROXY header, both together. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Handshakes under way at a time; above it the oldest of the address that has most makes room. */
 const HANDSHAKES_MAX = 1_000;
@@ -20,8 +21,11 @@ export interface HandshakesOptions {
 interface Handshake {
   readonly socket: Socket;
   readonly peer: string;
+  /** Of the connection itself. */
   readonly address: string;
-  readonly leave: (() => void) | undefined;
+  /** Who it is, as a proxy or the connection says. */
+  source: ProxySource;
+  leave: (() => void) | undefined;
 }
 
 /** The TLS handshakes that are under way on one listener. */
@@ -35,15 +39,19 @@ export class Handshakes {
     this.#options = options;
   }
 
-  /** A connection was accepted. */
+  /** A connection was accepted; from a client, it counts for its address. */
   begin(socket: Socket): void {
+    this.expect(socket);
+    this.tell(socket, sourceOf(socket));
+  }
+
+  /** A connection was accepted, and it has yet to be told whose it is. */
+  expect(socket: Socket): void {
     socket.on("error", () => {}); // "close" follows
-    const address = plainAddress(socket.remoteAddress ?? "");
-    const { enter } = this.#options;
-    const leave = enter?.(address);
-    if (enter !== undefined && leave === undefined) return void socket.destroy();
+    const source = sourceOf(socket);
     const peer = peerOf(socket);
-    const handshake = { socket, peer, address, leave };
+    const { address } = source;
+    const handshake = { socket, peer, address, source, leave: undefined };
     this.#cut(this.#room.add(address, handshake));
     this.#underWay.set(peer, handshake);
     const timer = setTimeout(() => {
@@ -55,20 +63,38 @@ export class Handshakes {
     });
   }
 
-  /** The handshake of this socket has succeeded. */
-  end(socket: TLSSocket): void {
+  /** Whose connection it is. False when it is one too many of theirs, or gone. */
+  tell(socket: Socket, source: ProxySource): boolean {
+    const handshake = this.#underWay.get(peerOf(socket));
+    if (handshake?.socket !== socket || socket.destroyed) return false;
+    handshake.source = source;
+    const { enter } = this.#options;
+    if (enter === undefined) return true;
+    handshake.leave = enter(source.address);
+    if (handshake.leave === undefined) socket.destroy();
+    return handshake.leave !== undefined;
+  }
+
+  /** The handshake of this socket has succeeded; answers whose it is. */
+  end(socket: TLSSocket): ProxySource {
+    const source = this.#sourceOf(socket);
     this.#over(peerOf(socket));
+    return source;
   }
 
   /** It has not, or what came out of it is not let in. */
-  refuse(socket: Socket, reason: string): void {
-    this.#options.onRefusedPeer?.(plainAddress(socket.remoteAddress ?? ""), reason);
+  refuse(socket: Socket, reason: string, { address } = this.#sourceOf(socket)): void {
+    this.#options.onRefusedPeer?.(address, reason);
     socket.destroy();
   }
 
   /** The listener is closed. */
   cut(): void {
     for (const { socket } of [...this.#underWay.values()]) socket.destroy();
+  }
+
+  #sourceOf(socket: Socket): ProxySource {
+    return this.#underWay.get(peerOf(socket))?.source ?? sourceOf(socket);
   }
 
   /** Without a word: a flood would fill the log. */
@@ -90,6 +116,11 @@ export class Handshakes {
 /** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */
 export function beneath(socket: TLSSocket): Socket {
   return (socket as { _parent?: Socket })._parent ?? socket;
+}
+
+/** Where a connection comes from by itself. */
+export function sourceOf({ remoteAddress, remotePort }: Socket): ProxySource {
+  return { address: plainAddress(remoteAddress ?? ""), port: remotePort ?? 0 };
 }
 
 /** Tells the connections that are open from each other. */

@@ -124,7 +124,7 @@ export const LISTENER_FIELDS = {
   trusted_proxies: optional(
     networks(),
     "Expects a PROXY header (version 1 or 2) at the start of each connection, from these addresses alone: the client is where that " +
-      "says. Not for TLS listeners.",
+      "says. On a TLS listener it stands before the handshake.",
   ),
   cert_file: optional(
     file(),
