@@ -6,6 +6,7 @@ import type { RunningBroker } from "./contender.ts";
 import { type LoadResult, prepareGenerator, runLoad } from "./load_generator.ts";
 import { describeMachine, quiet } from "./machine.ts";
 import { natsJetStream, type QueueContender, rabbitMq, STREAM_RUN_ID, weirQueues } from "./queue_contenders.ts";
+import { median } from "./report.ts";
 
 const HELP = `Durable queues of 256-byte messages: taken, delivered, settled
 
@@ -142,13 +143,8 @@ function row(name: string, results: readonly LoadResult[]): string {
   );
   const latencies = results.map((each) => isEnqueue ? each.ack_us : each.lat_us);
   const [p50, p99] = [median(latencies.map((each) => each?.p50)), median(latencies.map((each) => each?.p99))];
-  const latency = name.startsWith("consume") ? "" : `${p50.toFixed(0)}/${p99.toFixed(0)}`;
-  return `${rate.toFixed(0).padStart(9)} ${cpu.toFixed(1).padStart(9)}  ${latency}`;
-}
-
-function median(values: readonly (number | undefined)[]): number {
-  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
-  return sorted[(sorted.length - 1) >> 1] ?? NaN;
+  const latency = name.startsWith("consume") ? "" : `${p50?.toFixed(0)}/${p99?.toFixed(0)}`;
+  return `${(rate ?? NaN).toFixed(0).padStart(9)} ${(cpu ?? NaN).toFixed(1).padStart(9)}  ${latency}`;
 }
 
 if (import.meta.main) Deno.exit(await main());

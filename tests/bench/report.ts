@@ -135,7 +135,8 @@ function whole(value: number | undefined): string {
   return value === undefined ? "-" : Math.round(value).toLocaleString("en");
 }
 
-function median(values: readonly (number | undefined)[]): number | undefined {
+/** Undefined when none of them is defined. */
+export function median(values: readonly (number | undefined)[]): number | undefined {
   const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
   if (sorted.length === 0) return undefined;
   const half = sorted.length >> 1;
