@@ -1,6 +1,9 @@
 /** docs/doors/websocket.md does what it says: its commands run, on other ports. */
 import assert from "node:assert/strict";
+import mqtt from "mqtt";
+import { load } from "../config/support.ts";
 import { Program } from "../store/process.ts";
+import { TestBroker } from "../support/broker.ts";
 import { requires } from "../support/skip.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -23,6 +26,29 @@ async function output(command: string): Promise<readonly string[]> {
   assert.deepEqual(await program.end(), { code: 0, errors: "" }, command);
   return program.said;
 }
+
+Deno.test("the page on WebSocket: what it says to write in a page sends and gets a message", async () => {
+  await using broker = await TestBroker.start({ listen: { webSocket: {} } });
+  const [, snippet] = /```js\n([\s\S]*?)```/.exec(PAGE)!;
+  const code = snippet.replaceAll("8083", `${broker.port}`).replaceAll("console.log", "log");
+  const { promise: logged, resolve } = Promise.withResolvers<string[]>();
+  const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
+  const run = new AsyncFunction("mqtt", "log", `${code}; return client;`);
+  const client: mqtt.MqttClient = await run(mqtt, (...words: string[]) => resolve(words));
+  assert.deepEqual(await logged, ["hello/world", "from the browser"]);
+  await client.endAsync();
+});
+
+Deno.test("the page on WebSocket: each of its configurations is taken as it stands", () => {
+  const blocks = [...PAGE.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text);
+  const doors = blocks.map((text) => load(text).listeners.at(-1)!);
+  assert.deepEqual(doors.map(({ name }) => name), ["browsers", "balanced"]);
+  assert.deepEqual(doors[0].webSocket, {
+    path: "/mqtt",
+    allowedOrigins: ["https://app.example.com", "*.example.org:8443"],
+  });
+  assert.deepEqual(doors[1].proxyProtocol, { trustedAddresses: ["10.0.0.7", "fd00::/8"] });
+});
 
 Deno.test(requires(["curl"], {
   name: "the page on WebSocket: its commands do what it says",
