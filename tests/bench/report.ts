@@ -57,6 +57,7 @@ const COLUMNS = [
   ["cpu ratio", "weir/mosq"],
   ["p50/p99 us", "weir"],
   ["p50/p99 us", "mosquitto"],
+  ["p50/p99 ratio", "weir/mosq"],
   ["also", "weir; mosq"],
   ["wrong", "weir/mosq"],
 ] as const;
@@ -88,9 +89,10 @@ function row(scenario: string, runs: readonly Run[]): string[] {
     rate(mosquitto),
     cpu(weir),
     cpu(mosquitto),
-    ratio(runs, scenario),
+    ratio(runs, scenario, "cpu"),
     latency(weir),
     latency(mosquitto),
+    hasLatency(mosquitto) ? `${ratio(runs, scenario, "p50")}/${ratio(runs, scenario, "p99")}` : "-",
     [also(weir), also(mosquitto)].filter((text) => text !== "").join("; "),
     [weir, mosquitto].filter((figures) => figures.length > 0)
       .map((figures) => figures.reduce((sum, { wrong }) => sum + wrong, 0)).join("/"),
@@ -98,15 +100,19 @@ function row(scenario: string, runs: readonly Run[]): string[] {
 }
 
 /** The median of the ratios round by round: what disturbs the machine disturbs both brokers of a round. */
-function ratio(runs: readonly Run[], scenario: string): string {
+function ratio(runs: readonly Run[], scenario: string, figure: "cpu" | "p50" | "p99"): string {
   const ofScenario = runs.filter((run) => run.scenario === scenario);
   const ratios = ofScenario.filter(({ broker }) => broker === "weir").flatMap(({ round, result }) => {
     const peer = ofScenario.find((run) => run.broker === "mosquitto" && run.round === round);
-    const [own, other] = [result, peer?.result].map((each) => each && figuresOf(scenario, each).cpu);
+    const [own, other] = [result, peer?.result].map((each) => each && figuresOf(scenario, each)[figure]);
     return own && other ? [own / other] : [];
   });
   const middle = median(ratios);
   return middle === undefined ? "-" : middle.toFixed(middle < 0.1 ? 3 : 2);
+}
+
+function hasLatency(figures: readonly Figures[]): boolean {
+  return figures.some(({ p50 }) => p50 !== undefined);
 }
 
 function rate(figures: readonly Figures[]): string {
