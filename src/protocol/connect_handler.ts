@@ -69,7 +69,7 @@ export class ConnectHandler {
   }
 
   /** Attaches the client to its session; CONNACK is among the effects.
-   * @throws {Refusal} for a will that may not be published or a session too many */
+   * @throws {Refusal} for a will that may not be published, a session too many, or a client that does not take its CONNACK */
   attach(endpoint: Endpoint, applicant: Applicant, as: { username: string | undefined; policy: Policy }): void {
     const { connect, clientId, origin } = applicant;
     const { limits } = endpoint.settings;
@@ -81,13 +81,15 @@ export class ConnectHandler {
       ? 0
       : limits.sessionExpirySecondsV3;
     endpoint.requestedExpirySeconds = wished;
+    endpoint.grantedExpirySeconds = Math.min(wished, limits.sessionExpirySecondsMax);
     endpoint.policy = as.policy;
+    endpoint.assertConnackFits();
     endpoint.session = this.#broker.attach({
       ...identity,
       peer: endpoint,
       origin,
       clean: connect.clean,
-      expirySeconds: Math.min(wished, limits.sessionExpirySecondsMax),
+      expirySeconds: endpoint.grantedExpirySeconds,
       receiveMaximum: connect.receiveMaximum,
       will,
       ...rightsOf(endpoint, identity),

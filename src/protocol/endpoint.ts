@@ -1,5 +1,6 @@
 import type { Peer, Policy } from "../core/ports.ts";
 import { type Send, SendKind } from "../core/effects.ts";
+import { Refusal } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
@@ -63,6 +64,8 @@ export class Endpoint implements Peer {
   /** As asked for in CONNECT, to tell the client what it did not get. */
   requestedKeepAliveSeconds = 0;
   requestedExpirySeconds = 0;
+  /** Of the session, as far as the limits allow. */
+  grantedExpirySeconds = 0;
   /** The id that the broker made up; empty when the client brought one. */
   assignedClientId = "";
   /** What enhanced authentication agreed on; undefined without it. */
@@ -140,13 +143,23 @@ export class Endpoint implements Peer {
     this.close({ outcome: "packet-too-large", reason: "" });
   }
 
-  #open(sessionPresent: boolean): void {
+  /** To be asked before the client gets a session: what it was told would be too late for it to matter.
+   * @throws {Refusal} packet-too-large when it does not take the CONNACK that accepts it ([MQTT-3.1.2-24]) */
+  assertConnackFits(): void {
+    if (this.packetBytesMax === PACKET_BYTES_MAX) return;
     const before = this.outbox.length;
-    this.isOpen = this.dialect.connack(this, sessionPresent) <= this.packetBytesMax;
-    if (this.isOpen) return;
+    const bytes = this.dialect.connack(this, false);
     this.outbox.length = before;
-    this.dialect.refuse(this, { cause: "packet-too-large", reason: "" });
-    this.isClosing = true;
+    if (bytes <= this.packetBytesMax) return;
+    throw new Refusal(
+      "packet-too-large",
+      `Cannot send a CONNACK of ${bytes} bytes: the client takes no more than ${this.packetBytesMax}`,
+    );
+  }
+
+  #open(sessionPresent: boolean): void {
+    this.dialect.connack(this, sessionPresent);
+    this.isOpen = true;
   }
 
   #acknowledge(header: number, send: Send): void {

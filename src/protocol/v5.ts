@@ -1,5 +1,5 @@
 import type { Send } from "../core/effects.ts";
-import type { Outcome } from "../core/refusal.ts";
+import type { Outcome, RefusalCause } from "../core/refusal.ts";
 import { writeAckWithReason } from "../wire/acknowledgement.ts";
 import { type ConnackProperties, writeConnack, writeDisconnect, writeSuback, writeUnsuback } from "../wire/reply.ts";
 import type { Dialect } from "./dialect.ts";
@@ -14,7 +14,7 @@ export const v5: Dialect = {
   },
 
   refuse(endpoint, { cause, reason }) {
-    const reasonCode = v5ReasonCode[cause];
+    const reasonCode = connackCode(cause);
     withReason(endpoint, reason, (reasonString) => {
       return writeConnack(endpoint.outbox, {
         version: 5,
@@ -52,7 +52,20 @@ export const v5: Dialect = {
   },
 };
 
-/** The code of a cause in DISCONNECT, which has fewer than CONNACK ([MQTT-3.14.2-1], table 3-10). */
+/** Table 3-1, the rows that refuse. */
+const connackCodes = new Set([
+  ...[0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c],
+  ...[0x90, 0x95, 0x97, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f],
+]);
+
+/** The code of a cause in CONNACK, which lacks some that DISCONNECT has ([MQTT-3.2.2-8]). */
+function connackCode(cause: RefusalCause): number {
+  const code = v5ReasonCode[cause];
+  if (connackCodes.has(code)) return code;
+  return v5ReasonCode[cause === "server-shutting-down" ? "server-unavailable" : "unspecified-error"];
+}
+
+/** The code of a cause in DISCONNECT, which lacks some that CONNACK has ([MQTT-3.14.2-1], table 3-10). */
 function disconnectCode(outcome: Outcome): number {
   switch (outcome) {
     case "banned":
@@ -82,12 +95,12 @@ function withReason(endpoint: Endpoint, reason: string, write: (reason: string |
 
 /** What differs from the specification's defaults or from what the client asked for (MQTT 5 3.2.2.3). */
 function connackProperties(endpoint: Endpoint): ConnackProperties {
-  const { settings, session } = endpoint;
+  const { settings, grantedExpirySeconds } = endpoint;
   const { limits } = settings;
-  const isExpiryCut = session!.expirySeconds !== endpoint.requestedExpirySeconds;
+  const isExpiryCut = grantedExpirySeconds !== endpoint.requestedExpirySeconds;
   const isKeepAliveCut = endpoint.keepAliveSeconds !== endpoint.requestedKeepAliveSeconds;
   return {
-    sessionExpirySeconds: isExpiryCut ? session!.expirySeconds : undefined,
+    sessionExpirySeconds: isExpiryCut ? grantedExpirySeconds : undefined,
     receiveMaximum: limits.receiveMaximum,
     maximumQoS: limits.qosMax < 2 ? limits.qosMax as 0 | 1 : undefined,
     retainAvailable: limits.retainAvailable ? undefined : false,

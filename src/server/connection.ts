@@ -473,6 +473,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   #shutdown(): void {
     const farewell = this.#farewell ??= { alarm: undefined, bytes: 0 };
     if (farewell.alarm !== undefined) return;
+    this.#detach("packet-too-large"); // of an answer, or its session has gone before
     this.#channel.shutdown().catch(() => this.#close());
     const ring = () => {
       this.#close();

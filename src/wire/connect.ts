@@ -27,7 +27,23 @@ export function readConnect(frame: FrameReader): ConnectPacket {
   try {
     return readBody(cursor, protocolVersion(name, level));
   } catch (error) {
-    if (error instanceof WireFault) error.version = level;
+    if (error instanceof WireFault) error.version = isLater(error, level) && readsAsV5(cursor) ? 5 : level;
+    throw error;
+  }
+}
+
+/** A version later than ours. Bridges of mosquitto set the high bit of a level that exists, and know the older answer only. */
+function isLater(error: WireFault, level: number): boolean {
+  return error.fault === "unsupported-protocol-version" && level > 5 && level < 0x80;
+}
+
+/** Whether what follows the level has the form of MQTT 5: its client can read a refusal of that form, and expects one. */
+function readsAsV5(cursor: FieldCursor): boolean {
+  try {
+    readBody(cursor, 5);
+    return true;
+  } catch (error) {
+    if (error instanceof WireFault) return false;
     throw error;
   }
 }

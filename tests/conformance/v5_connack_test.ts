@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Authenticator } from "../../src/auth/authenticator.ts";
 import type { RefusalCause } from "../../src/core/refusal.ts";
+import { v5ReasonCode } from "../../src/protocol/reason_code.ts";
 import { TestBroker } from "../support/broker.ts";
 import { connectRefusal, ending, refusal } from "../support/endings.ts";
 import { frames, join, lastFrame, packet, rawConnect, rawPublish, text } from "../support/raw_packet.ts";
@@ -57,6 +58,15 @@ Deno.test("[MQTT-3.2.2-6] [MQTT-3.2.2-7] [MQTT-3.2.2-8] a refusal says session p
     assert.ok(CONNACK_CODES.has(code!));
     const again = await broker.connect({ clientId: "known", clean: false, username: "in" }); // nothing was taken from it
     assert.equal(again.connack?.sessionPresent, true);
+  }
+});
+
+Deno.test("[MQTT-3.2.2-8] whatever an authenticator refuses with, CONNACK says a code of table 3-1", async () => {
+  for (const [cause, own] of Object.entries(v5ReasonCode) as [RefusalCause, number][]) {
+    if (own < 0x80) continue; // an outcome that refuses nothing
+    await using broker = await TestBroker.start({ authenticator: refusing(cause) });
+    const code = await connectRefusal(broker, { username: "out" });
+    assert.ok(CONNACK_CODES.has(code!), `${cause}: ${code?.toString(16)}`);
   }
 });
 

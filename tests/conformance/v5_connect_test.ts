@@ -74,9 +74,19 @@ Deno.test("[MQTT-3.1.2-1] a protocol name other than MQTT is refused", async () 
   }
 });
 
-Deno.test("[MQTT-3.1.2-2] a protocol version that does not exist is refused, in the older form that every client can read", async () => {
+Deno.test("[MQTT-3.1.2-2] a later protocol version whose CONNECT has the form of MQTT 5 is refused with 0x84", async () => {
   await using broker = await TestBroker.start();
-  for (const level of [0, 1, 2, 3, 6, 7, 0x7f, 0xff]) {
+  for (const level of [6, 7, 99, 0x7f]) {
+    for (const section of [properties(), properties(0x21, uint16(1))]) {
+      const code = await refusal(broker, rawConnect({ level, properties: section }));
+      assert.equal(code, UNSUPPORTED_VERSION, `level ${level}`);
+    }
+  }
+});
+
+Deno.test("[MQTT-3.1.2-2] other protocol versions that do not exist are refused in the older form that every client can read", async () => {
+  await using broker = await TestBroker.start();
+  for (const level of [0, 1, 2, 3, 0x84, 0x85, 0xff]) {
     const client = await broker.open(4);
     await client.sendBytes(rawConnect({ level }));
     assert.equal((await client.expect("connack")).returnCode, 1, `level ${level}`);

@@ -127,6 +127,37 @@ Deno.test("[MQTT-3.1.2-24] a CONNACK that is larger than the client's maximum is
   }
 });
 
+Deno.test("[MQTT-3.1.2-7] [MQTT-3.1.2-24] a client that does not take its CONNACK has no will and takes no session over", async () => {
+  await using broker = await TestBroker.start();
+  const watcher = await broker.connect();
+  await watcher.subscribe("will/+");
+  const will = { topic: "will/own", payload: "mine" };
+  const before = await broker.connect({ clientId: "raw", will, properties: { sessionExpiryInterval: 300 } });
+  const refused = await broker.open();
+  const payload = [text("raw"), properties(), text("will/refused"), text("never")];
+  await refused.sendBytes(rawConnect({ flags: 0x06, properties: properties(0x27, uint32(10)), payload }));
+  assert.equal((await refused.expect("connack")).reasonCode, TOO_LARGE);
+  assert.equal(await refused.next(), undefined);
+  await before.subscribe("still here");
+  before.close();
+  assert.equal((await watcher.receive()).topic, "will/own");
+  await watcher.expectNothing();
+});
+
+Deno.test("[MQTT-3.1.2-8] [MQTT-3.1.2-24] a client that does not take its SUBACK has gone: its will is published at once", async () => {
+  await using broker = await TestBroker.start();
+  const watcher = await broker.connect();
+  await watcher.subscribe("will");
+  const will = { topic: "will", payload: "too small" };
+  const client = await broker.connect({ will, properties: { maximumPacketSize: 60 } });
+  const filters = Array.from({ length: 100 }, (_, index) => join(text(`f/${index}`), 0));
+  await client.sendBytes(packet(0x82, uint16(1), properties(), ...filters));
+  assert.equal((await client.expect("disconnect")).reasonCode, TOO_LARGE);
+  const told = performance.now();
+  assert.equal((await watcher.receive()).payload.toString(), "too small");
+  assert.ok(performance.now() - told < 1_000, "only when the connection was given up");
+});
+
 Deno.test("[MQTT-3.1.2-24] a SUBACK or UNSUBACK that is larger than the client's maximum is not sent", async () => {
   await using broker = await TestBroker.start();
   const filters = Array.from({ length: 100 }, (_, index) => `f/${index}`);

@@ -32,7 +32,7 @@ export const SERVER_SETTINGS = {
     type: duration({ from: "100ms", to: "5m" }),
     initial: 10_000,
     about: "CONNECT must have arrived and the login be done this long after the connection was opened.",
-    atLimit: "The connection is closed without a packet; MQTT 5 clients in the middle of a login get CONNACK 0xA0.",
+    atLimit: "The connection is closed without a packet; MQTT 5 clients in the middle of a login get CONNACK 0x80.",
   }),
   "server.connect_max_bytes": setting({
     type: size({ from: 128, to: PACKET_BYTES_MAX }),
