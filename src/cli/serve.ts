@@ -1,6 +1,6 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import { getLogger } from "@logtape/logtape";
-import type { Config, ListenerConfig, TlsFiles } from "../config/config.ts";
+import type { Config, HttpConfig, ListenerConfig, TlsFiles } from "../config/config.ts";
 import { ConfigError, formatProblem } from "../config/problem.ts";
 import { visible } from "../core/text.ts";
 import type { ListenerAddress } from "../server/listeners.ts";
@@ -88,7 +88,8 @@ function greeting(server: RunningServer, config: Config, permissions: string): s
     return `  ${listener.name.padEnd(width)}  ${formatAddress(listener)}${note}`;
   };
   const listeners = server.listeners.map((listener, index) => line(listener, listenerNote(config.listeners[index])));
-  const isPlain = ({ tls, webSocket }: ListenerConfig) => tls === null && webSocket === undefined;
+  const isPlain = ({ tls, webSocket, proxyProtocol }: ListenerConfig) =>
+    tls === null && webSocket === undefined && proxyProtocol === undefined;
   const first = Math.max(0, config.listeners.findIndex(isPlain));
   const { hostname, port } = server.listeners[first];
   const target = `${hostOption(hostname)}${port === 1883 ? "" : ` -p ${port}`}${
@@ -97,7 +98,7 @@ function greeting(server: RunningServer, config: Config, permissions: string): s
   return [
     "Weir is ready for MQTT clients.",
     ...listeners,
-    ...http === undefined ? [] : [line(http, `  HTTP${tlsNote(config.http!.tls).replace("  TLS", " over TLS")}`)],
+    ...http === undefined ? [] : [line(http, httpNote(config.http!))],
     ...coap === undefined ? [] : [line(coap, "  CoAP over UDP")],
     `Data: ${visible(server.dataDescription, MESSAGE_CHARACTERS_MAX)}.`,
     `It may ${permissions}.`,
@@ -109,11 +110,16 @@ function greeting(server: RunningServer, config: Config, permissions: string): s
 }
 
 function listenerNote({ tls, webSocket, proxyProtocol }: ListenerConfig): string {
-  const notes = [
-    ...webSocket === undefined ? [] : [`  WebSocket at ${webSocket.path}`],
-    ...proxyProtocol === undefined ? [] : ["  behind a proxy"],
-  ];
-  return notes.join("") + tlsNote(tls);
+  const path = webSocket === undefined ? "" : `  WebSocket at ${webSocket.path}`;
+  return path + proxyNote(proxyProtocol) + tlsNote(tls);
+}
+
+function httpNote({ tls, proxyProtocol }: HttpConfig): string {
+  return `  HTTP${tlsNote(tls).replace("  TLS", " over TLS")}${proxyNote(proxyProtocol)}`;
+}
+
+function proxyNote(proxyProtocol: ListenerConfig["proxyProtocol"]): string {
+  return proxyProtocol === undefined ? "" : "  behind a proxy";
 }
 
 function tlsNote(tls: TlsFiles | null): string {

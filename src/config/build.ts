@@ -82,11 +82,13 @@ function buildListener(values: Values, entry: Partial<Lists["server.listeners"][
 }
 
 function buildHttp(values: Values): HttpConfig {
+  const proxies = values["server.http_trusted_proxies"];
   return {
     name: HTTP_LISTENER,
     ...values["server.http_addr"],
     connectionsMax: values["server.http_max_connections"],
     tls: buildTls(httpTls(values)),
+    ...(proxies.length === 0 ? {} : { proxyProtocol: { trustedAddresses: proxies } }),
     bodyBytesMax: values["server.http_max_body_size"],
     requestTimeoutMs: values["server.http_request_timeout"],
     subscriptionsMax: values["server.http_max_subscriptions"],

@@ -14,6 +14,8 @@ interface Door {
   readonly address: Address;
   /** Nobody comes in without a certificate. */
   readonly isLocked: boolean;
+  /** Whoever reaches a proxy in front reaches it. */
+  readonly isProxied?: boolean;
   /** Not for MQTT clients. */
   readonly isBridge?: true;
   /** UDP has ports of its own. */
@@ -59,9 +61,11 @@ function findDoors({ values, lists }: Reading): Door[] {
   const doors: Door[] = plain === null
     ? []
     : [{ path: "server.tcp_addr", name: PLAIN_LISTENER, address: plain, isLocked: false }];
-  for (const [index, { name = "", addr, client_auth: clientAuth }] of lists["server.listeners"].entries()) {
+  for (const [index, entry] of lists["server.listeners"].entries()) {
+    const { name = "", addr: address, client_auth: clientAuth, trusted_proxies: proxies } = entry;
     const path = `server.listeners[${index}].addr`;
-    if (addr !== undefined) doors.push({ path, name, address: addr, isLocked: clientAuth === "require" });
+    const isLocked = clientAuth === "require";
+    if (address !== undefined) doors.push({ path, name, address, isLocked, isProxied: proxies !== undefined });
   }
   if (values["server.ws_enabled"]) {
     doors.push({
@@ -74,7 +78,8 @@ function findDoors({ values, lists }: Reading): Door[] {
   if (values["server.http_enabled"]) {
     const address = values["server.http_addr"];
     const isLocked = values["server.http_client_auth"] === "require";
-    doors.push({ path: "server.http_addr", name: HTTP_LISTENER, address, isLocked, isBridge: true });
+    const isProxied = values["server.http_trusted_proxies"].length > 0;
+    doors.push({ path: "server.http_addr", name: HTTP_LISTENER, address, isLocked, isProxied, isBridge: true });
   }
   if (values["server.coap_enabled"]) {
     const address = values["server.coap_addr"];
@@ -153,16 +158,16 @@ function* sameUsers({ lists }: Reading): Iterable<Clash> {
 
 function* openDoors(reading: Reading, doors: readonly Door[]): Iterable<Clash> {
   if (reading.values["auth.allow_anonymous"] !== null || hasIdentities(reading)) return;
-  for (const { path, address, isLocked } of doors) {
-    if (isLoopback(address.hostname) || isLocked) continue;
+  for (const { path, address, isLocked, isProxied = false } of doors) {
+    if ((isLoopback(address.hostname) && !isProxied) || isLocked) continue;
+    const who = isProxied ? "by whoever reaches its proxies" : "from other machines";
+    const stay = isProxied ? "" : `, or stay on this machine with 127.0.0.1:${address.port}`;
     yield {
       path,
       message: () =>
-        `${
-          formatAddress(address)
-        } can be reached from other machines and nobody would have to log in: name a file of users under ` +
-        "auth.users_file (weir user add NAME makes it), or write auth.allow_anonymous: true if anybody may connect, " +
-        `or stay on this machine with 127.0.0.1:${address.port}`,
+        `${formatAddress(address)} can be reached ${who} and nobody would have to log in: name a file of users under ` +
+        "auth.users_file (weir user add NAME makes it), or write auth.allow_anonymous: true if anybody may connect" +
+        stay,
     };
   }
 }

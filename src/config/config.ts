@@ -57,6 +57,8 @@ export interface HttpConfig {
   readonly connectionsMax: number;
   /** Null for a listener in clear text. */
   readonly tls: TlsFiles | null;
+  /** Undefined where no PROXY header is expected. */
+  readonly proxyProtocol?: { readonly trustedAddresses: readonly string[] };
   readonly bodyBytesMax: number;
   /** From the end of the headers to the end of the body. */
   readonly requestTimeoutMs: number;

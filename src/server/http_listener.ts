@@ -1,6 +1,7 @@
 import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { HttpListener } from "../transport/http.ts";
+import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import type { Traffic } from "./traffic.ts";
@@ -15,6 +16,8 @@ export interface ListenHttpOptions extends HttpBridgeOptions {
   readonly port?: number;
   /** How the listener proves who it is, and what it asks of its clients; in clear text when absent. */
   readonly tls?: TlsOptions;
+  /** Expects a PROXY header (version 1 or 2) at the start of each connection: the client is where that says. */
+  readonly proxyProtocol?: ProxyProtocolOptions;
   /** Connections at a time; 10,000. */
   readonly connectionsMax?: number;
 }
@@ -34,10 +37,11 @@ export interface HttpListenerParts {
 }
 
 /** Opens the HTTP bridge on a socket.
+ * @throws {RangeError} for a trusted address that is none
  * @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
 export async function openHttp(options: ListenHttpOptions, parts: HttpListenerParts): Promise<HttpListener> {
   const { name = "http", hostname = "127.0.0.1", port = 8080, connectionsMax = 10_000 } = options;
-  const { requestTimeoutMs = 30_000, tls } = options;
+  const { requestTimeoutMs = 30_000, tls, proxyProtocol } = options;
   const { gateway, connections, traffic, connectTimeoutMs, onError, onRefusedPeer } = parts;
   const { writeTimeoutMs = parts.writeTimeoutMs } = options;
   const bridge = new HttpBridge({
@@ -45,13 +49,14 @@ export async function openHttp(options: ListenHttpOptions, parts: HttpListenerPa
     writeTimeoutMs,
     gateway,
     listener: name,
-    isLoopback: isLoopback(hostname),
+    isLoopback: isLoopback(hostname) && proxyProtocol === undefined, // no page can speak as a proxy
     onError,
   });
   return await HttpListener.open({
     hostname,
     port,
     tls,
+    proxies: proxyProtocol && new TrustedProxies(proxyProtocol),
     onRefusedPeer,
     connectionsMax,
     headersTimeoutMs: connectTimeoutMs,

@@ -26,7 +26,7 @@ export interface ListenOptions extends ListenerPolicy {
   readonly noDelay?: boolean;
   /** Speaks MQTT over WebSocket, and only that; `{}` does so at `/mqtt`, for pages from the same host and for programs. */
   readonly webSocket?: WebSocketOptions;
-  /** Expects a PROXY header (version 1 or 2) at the start of each connection: the client is where that says. `{}` believes everybody. */
+  /** Expects a PROXY header (version 1 or 2) at the start of each connection: the client is where that says. */
   readonly proxyProtocol?: ProxyProtocolOptions;
 }
 
@@ -86,7 +86,7 @@ export class Listeners {
     const proxies = proxyProtocol && new TrustedProxies(proxyProtocol);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const listener = listenTcp({ hostname, port, noDelay, rounds: this.#rounds, onAcceptError });
-    const front = { proxies: proxies!, onRefusedPeer: this.#onRefusedPeer };
+    const front = { proxies: proxies!, headerTimeoutMs: this.#connectTimeoutMs, onRefusedPeer: this.#onRefusedPeer };
     return this.#add(proxies === undefined ? listener : behindProxy(listener, front), { ...options, name, rules });
   }
 
@@ -106,6 +106,7 @@ export class Listeners {
       onAcceptError,
       onRefusedPeer: this.#onRefusedPeer,
       enter: this.#enter,
+      handshakeTimeoutMs: this.#connectTimeoutMs,
       proxies: proxyProtocol && new TrustedProxies(proxyProtocol),
     });
     this.#tls.set(name, listener);
@@ -161,6 +162,10 @@ export class Listeners {
   /** To be called when no connection is left. */
   endRounds(): void {
     this.#rounds.close();
+  }
+
+  get #connectTimeoutMs(): number {
+    return this.#parts.options.connection.connectTimeoutMs;
   }
 
   #add(listener: TransportListener, policy: Door): ListenerAddress {

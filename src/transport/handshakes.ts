@@ -1,11 +1,11 @@
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { readSocketHeader } from "./proxy/proxied_socket.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
+import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import { plainAddress } from "./tcp.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
-/** A handshake that takes longer is cut off; with a PROXY header, both together. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Handshakes under way at a time; above it the oldest of the address that has most makes room. */
 const HANDSHAKES_MAX = 1_000;
 
@@ -15,6 +15,10 @@ export interface HandshakesOptions {
   readonly onRefusedPeer?: (address: string, reason: string) => void;
   /** Counts a connection from this address; undefined when it is one too many. The answer is called when its handshake is over. */
   readonly enter?: (address: string) => (() => void) | undefined;
+  /** Set when a PROXY header from one of these stands before each. */
+  readonly proxies?: TrustedProxies;
+  /** A handshake that takes longer is cut off; with a PROXY header, both together. */
+  readonly handshakeTimeoutMs: number;
 }
 
 /** One that is under way. */
@@ -23,43 +27,32 @@ interface Handshake {
   readonly peer: string;
   /** Of the connection itself. */
   readonly address: string;
-  /** Who it is, as a proxy or the connection says. */
-  source: ProxySource;
   leave: (() => void) | undefined;
+  readonly timer: ReturnType<typeof setTimeout>;
+  readonly onClose: () => void;
 }
 
-/** The TLS handshakes that are under way on one listener. */
+/** The PROXY headers and TLS handshakes that are under way on one listener. */
 export class Handshakes {
   readonly #options: HandshakesOptions;
   /** By the peer, since the socket of a handshake and the one that comes out of it are two. */
   readonly #underWay = new Map<string, Handshake>();
+  /** Whose the sockets are whose handshake has not succeeded: that it failed may be told when they have closed. */
+  readonly #sources = new WeakMap<Socket, ProxySource>();
   readonly #room = new WaitingRoom<Handshake>(HANDSHAKES_MAX);
 
   constructor(options: HandshakesOptions) {
     this.#options = options;
   }
 
-  /** A connection was accepted; from a client, it counts for its address. */
-  begin(socket: Socket): void {
-    this.expect(socket);
-    this.tell(socket, sourceOf(socket));
-  }
-
-  /** A connection was accepted, and it has yet to be told whose it is. */
-  expect(socket: Socket): void {
-    socket.on("error", () => {}); // "close" follows
-    const source = sourceOf(socket);
-    const peer = peerOf(socket);
-    const { address } = source;
-    const handshake = { socket, peer, address, source, leave: undefined };
-    this.#cut(this.#room.add(address, handshake));
-    this.#underWay.set(peer, handshake);
-    const timer = setTimeout(() => {
-      if (this.#underWay.get(peer) === handshake) this.refuse(socket, "the handshake took too long");
-    }, HANDSHAKE_TIMEOUT_MS);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      if (this.#underWay.get(peer) === handshake) this.#over(peer);
+  /** A connection was accepted. `onKnown` is called when it is known whose it is: at once, or when its PROXY header has been read and was one
+   * of a trusted proxy. */
+  meet(socket: Socket, onKnown: (source: ProxySource) => void): void {
+    this.#expect(socket);
+    const { proxies } = this.#options;
+    if (proxies === undefined) return onKnown(sourceOf(socket));
+    readHeader(socket, proxies).then(onKnown, (error) => {
+      this.refuse(socket, `Cannot take the connection of a proxy: ${error.message}`);
     });
   }
 
@@ -67,7 +60,7 @@ export class Handshakes {
   tell(socket: Socket, source: ProxySource): boolean {
     const handshake = this.#underWay.get(peerOf(socket));
     if (handshake?.socket !== socket || socket.destroyed) return false;
-    handshake.source = source;
+    this.#sources.set(socket, source);
     const { enter } = this.#options;
     if (enter === undefined) return true;
     handshake.leave = enter(source.address);
@@ -75,17 +68,20 @@ export class Handshakes {
     return handshake.leave !== undefined;
   }
 
-  /** The handshake of this socket has succeeded; answers whose it is. */
-  end(socket: TLSSocket): ProxySource {
-    const source = this.#sourceOf(socket);
+  /** It is over, and has succeeded; answers whose it is. The socket may be that of TLS. */
+  end(socket: Socket): ProxySource {
+    const under = this.#underWay.get(peerOf(socket))?.socket ?? socket;
+    const source = this.#sources.get(under) ?? sourceOf(socket);
+    this.#sources.delete(under);
     this.#over(peerOf(socket));
     return source;
   }
 
-  /** It has not, or what came out of it is not let in. */
-  refuse(socket: Socket, reason: string, { address } = this.#sourceOf(socket)): void {
-    this.#options.onRefusedPeer?.(address, reason);
+  /** It has not, or what came out of it is not let in. Told once, and not of what was cut off to make room. */
+  refuse(socket: Socket, reason: string, source = this.#sources.get(socket)): void {
+    this.#sources.delete(socket);
     socket.destroy();
+    if (source !== undefined) this.#options.onRefusedPeer?.(source.address, reason);
   }
 
   /** The listener is closed. */
@@ -93,14 +89,28 @@ export class Handshakes {
     for (const { socket } of [...this.#underWay.values()]) socket.destroy();
   }
 
-  #sourceOf(socket: Socket): ProxySource {
-    return this.#underWay.get(peerOf(socket))?.source ?? sourceOf(socket);
+  #expect(socket: Socket): void {
+    socket.on("error", () => {}); // "close" follows
+    const source = sourceOf(socket);
+    const { address } = source;
+    const peer = peerOf(socket);
+    this.#sources.set(socket, source);
+    const timer = setTimeout(
+      () => this.refuse(socket, "the handshake took too long"),
+      this.#options.handshakeTimeoutMs,
+    );
+    const onClose = () => this.#over(peer);
+    const handshake = { socket, peer, address, leave: undefined, timer, onClose };
+    this.#cut(this.#room.add(address, handshake));
+    this.#underWay.set(peer, handshake);
+    socket.once("close", onClose);
   }
 
   /** Without a word: a flood would fill the log. */
   #cut(oldest: Handshake | undefined): void {
     if (oldest === undefined) return;
     this.#over(oldest.peer); // "close" comes later
+    this.#sources.delete(oldest.socket);
     oldest.socket.destroy();
   }
 
@@ -109,8 +119,26 @@ export class Handshakes {
     if (handshake === undefined) return;
     this.#underWay.delete(peer);
     this.#room.delete(handshake.address, handshake);
+    clearTimeout(handshake.timer);
+    handshake.socket.off("close", handshake.onClose);
     handshake.leave?.();
   }
+}
+
+/** @throws {RangeError} when it is no trusted proxy that speaks, or what it says is no header */
+async function readHeader(socket: Socket, proxies: TrustedProxies): Promise<ProxySource> {
+  if (!proxies.trusts(sourceOf(socket).address)) throw new RangeError("it is no proxy that is trusted");
+  return await readSocketHeader(socket) ?? sourceOf(socket);
+}
+
+/** Puts off what a server of the runtime does with a connection: `onConnection` is told of each, and the answer goes on with it. */
+export function putOff(server: Server, onConnection: (socket: Socket) => void): (socket: Socket) => void {
+  const own = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", onConnection);
+  return (socket) => {
+    for (const listener of own) listener.call(server, socket);
+  };
 }
 
 /** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */

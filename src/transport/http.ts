@@ -3,8 +3,9 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ClientCertificate } from "./certificate.ts";
-import { beneath, Handshakes, peerOf } from "./handshakes.ts";
-import { plainAddress } from "./tcp.ts";
+import { beneath, Handshakes, peerOf, putOff, sourceOf } from "./handshakes.ts";
+import type { ProxySource } from "./proxy/proxy_header.ts";
+import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import { certificateOf, contextOf, renewed, type TlsOptions, usable, type UsableTls } from "./tls.ts";
 
 /** A request as the listener hands it over; the target as it was sent. */
@@ -28,9 +29,12 @@ export interface HttpListenOptions {
   readonly tls?: TlsOptions;
   /** Told of handshakes that failed, with the address of the peer and why. */
   readonly onRefusedPeer?: (address: string, reason: string) => void;
+  /** Set when a PROXY header from one of these stands at the start of each connection. */
+  readonly proxies?: TrustedProxies;
   /** Connections at a time. */
   readonly connectionsMax: number;
-  /** The headers must have arrived this long after the connection was opened, and the whole request after its first byte. */
+  /** The headers must have arrived this long after the connection was opened, and the whole request after its first byte. A PROXY header and
+   * a handshake before them have as long. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /** A peer that takes nothing of an answer for this long is cut. */
@@ -55,8 +59,10 @@ export class HttpListener {
   readonly #options: HttpListenOptions;
   readonly #server: Server;
   readonly #handshakes: Handshakes;
-  /** By the peer: beneath the socket of TLS there is another. */
-  readonly #sockets = new Map<string, Socket>();
+  /** Serves a connection. */
+  readonly #begin: (socket: Socket) => void;
+  /** Those that are served. By the peer: beneath the socket of TLS there is another. */
+  readonly #served = new Map<string, Served>();
   /** Peers with a request that is not answered yet. */
   readonly #busy = new Set<string>();
   /** What was found of the clients that have done their handshake. */
@@ -69,15 +75,17 @@ export class HttpListener {
     this.#tls = tls;
     this.hostname = options.hostname;
     this.port = options.port;
-    this.#handshakes = new Handshakes({ onRefusedPeer: options.onRefusedPeer });
+    const { onRefusedPeer, proxies, headersTimeoutMs: handshakeTimeoutMs } = options;
+    this.#handshakes = new Handshakes({ onRefusedPeer, proxies, handshakeTimeoutMs });
     this.#server = serverOf(options);
-    this.#server.on("connection", (socket: Socket) => this.#onConnection(socket));
+    this.#begin = putOff(this.#server, (socket) => this.#onConnection(socket));
     this.#server.on("secureConnection", (socket: TLSSocket) => this.#onSecure(socket));
     this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
       this.#handshakes.refuse(beneath(socket), error.message);
     });
     this.#server.on("clientError", (error: Error & { code?: string }, socket: Socket) => refuse(error, socket));
-    this.#server.on("request", (request, response) => void this.#onRequest(request, response));
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => void this.#onRequest(request, response);
+    this.#server.on("request", onRequest).on("checkContinue", onRequest);
   }
 
   /** @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
@@ -108,34 +116,47 @@ export class HttpListener {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#isClosing = true;
     this.#server.close(() => resolve());
-    for (const [peer, socket] of [...this.#sockets]) if (!this.#busy.has(peer)) socket.destroy();
+    this.#handshakes.cut();
+    for (const [peer, { socket }] of [...this.#served]) if (!this.#busy.has(peer)) socket.destroy();
     const cut = setTimeout(() => {
-      for (const socket of [...this.#sockets.values()]) socket.destroy();
+      for (const { socket } of [...this.#served.values()]) socket.destroy();
     }, timeoutMs);
     await promise;
     clearTimeout(cut);
   }
 
   #onConnection(socket: Socket): void {
+    const isKnown = this.#tls === undefined && this.#options.proxies === undefined;
+    if (isKnown) this.#serve(socket, sourceOf(socket));
+    else this.#handshakes.meet(socket, (source) => this.#serve(socket, source));
+  }
+
+  #serve(socket: Socket, source: ProxySource): void {
     const { connectionsMax, enter } = this.#options;
-    const leave = this.#sockets.size < connectionsMax ? enter(plainAddress(socket.remoteAddress ?? "")) : undefined;
+    const leave = this.#served.size < connectionsMax ? enter(source.address) : undefined;
     if (leave === undefined) return void socket.destroy();
     const peer = peerOf(socket);
-    this.#sockets.set(peer, socket);
-    if (this.#tls !== undefined) this.#handshakes.begin(socket);
+    this.#served.set(peer, { socket, source });
     socket.on("error", () => {}); // "close" follows
     socket.once("close", () => {
-      this.#sockets.delete(peer);
+      this.#served.delete(peer);
       this.#busy.delete(peer);
       leave();
     });
+    if (this.#tls !== undefined) {
+      this.#handshakes.tell(socket, source);
+      return this.#begin(socket);
+    }
+    this.#handshakes.end(socket);
+    this.#begin(socket);
+    socket.resume(); // a PROXY header has been read of it, and no more
   }
 
   #onSecure(socket: TLSSocket): void {
-    this.#handshakes.end(socket);
+    const source = this.#handshakes.end(socket);
     socket.on("error", () => {}); // "close" follows
     const certificate = certificateOf(socket, this.#tls!);
-    certificate.catch((error: Error) => this.#handshakes.refuse(socket, error.message));
+    certificate.catch((error: Error) => this.#handshakes.refuse(socket, error.message, source));
     this.#certificates.set(socket, certificate);
   }
 
@@ -153,9 +174,9 @@ export class HttpListener {
         method: request.method ?? "",
         target: request.url ?? "",
         headers: headersOf(request),
-        body: bodyOf(request),
+        body: bodyOf(request, response),
         signal: gone.signal,
-        remoteAddress: plainAddress(socket.remoteAddress ?? ""),
+        remoteAddress: this.#served.get(peer)?.source.address ?? "",
         certificate,
       });
       if (this.#isClosing) response.setHeader("connection", "close");
@@ -168,6 +189,12 @@ export class HttpListener {
       if (this.#isClosing) socket.destroySoon();
     }
   }
+}
+
+/** A connection, and whose it is. */
+interface Served {
+  readonly socket: Socket;
+  readonly source: ProxySource;
 }
 
 /** What `node:https` has and `node:http` has not. */
@@ -195,13 +222,16 @@ function headersOf(request: IncomingMessage): Headers {
   return headers;
 }
 
-/** Nothing of it is read before it is asked for. */
-function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> | null {
+/** Nothing of it is read before it is asked for, and a client that waits for a word is told then that it may send it. */
+function bodyOf(request: IncomingMessage, response: ServerResponse): ReadableStream<Uint8Array> | null {
   if (!hasBody(request)) return null;
   const parts = request[Symbol.asyncIterator]();
   let isWanted = true;
+  let isAwaited = request.headers.expect !== undefined && request.httpVersion !== "1.0";
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
+      if (isAwaited) response.writeContinue();
+      isAwaited = false;
       const { done, value } = await parts.next();
       if (!isWanted) return;
       if (done === true) controller.close();

@@ -1,10 +1,9 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { type AddressInfo, createServer as createFront, type Server as Front, type Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type ClientCertificate, readCertificate, RevocationLists } from "./certificate.ts";
-import { beneath, Handshakes, sourceOf } from "./handshakes.ts";
+import { beneath, Handshakes, putOff } from "./handshakes.ts";
 import { NodeChannel } from "./node_channel.ts";
-import { readSocketHeader } from "./proxy/proxied_socket.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import type { TcpListenOptions } from "./tcp.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
@@ -33,7 +32,9 @@ export interface TlsListenOptions extends TcpListenOptions {
   /** Counts a connection whose handshake is under way; undefined when it is one too many from its address. The answer is called when the
    * handshake is over. */
   readonly enter?: (address: string) => (() => void) | undefined;
-  /** Set when a PROXY header from one of these stands before each handshake. */
+  /** Handshakes that take longer are cut off. */
+  readonly handshakeTimeoutMs: number;
+  /** Set when a PROXY header from one of these stands before each handshake, and counts with it. */
   readonly proxies?: TrustedProxies;
 }
 
@@ -83,8 +84,8 @@ class NodeTlsListener implements TlsListener {
   readonly connections: ReadableStream<TransportConnection>;
   readonly #options: TlsListenOptions;
   readonly #server: Server;
-  /** What listens: the server itself, or what reads PROXY headers before it. */
-  readonly #front: Front;
+  /** Does the handshake on a connection. */
+  readonly #begin: (socket: Socket) => void;
   #tls: UsableTls;
   #accepted!: ReadableStreamDefaultController<TransportConnection>;
   readonly #handshakes: Handshakes;
@@ -98,12 +99,7 @@ class NodeTlsListener implements TlsListener {
     this.port = options.port;
     this.connections = new ReadableStream({ start: (controller) => void (this.#accepted = controller) });
     this.#server = createServer({ ...contextOf(tls.options), noDelay: options.noDelay });
-    const { proxies } = options;
-    this.#front = proxies === undefined ? this.#server : createFront();
-    this.#front.on("connection", (socket: Socket) => {
-      if (proxies === undefined) this.#handshakes.begin(socket);
-      else void this.#onProxied(socket, proxies);
-    });
+    this.#begin = putOff(this.#server, (socket) => this.#onConnection(socket));
     this.#server.on(
       "tlsClientError",
       (error: Error, socket: TLSSocket) => this.#handshakes.refuse(beneath(socket), error.message),
@@ -113,11 +109,11 @@ class NodeTlsListener implements TlsListener {
 
   open(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#front.once("error", reject);
-    this.#front.listen(this.port, this.hostname, () => {
-      this.#front.off("error", reject);
-      this.#front.on("error", (error: Error) => this.#options.onAcceptError?.(error));
-      ({ address: this.hostname, port: this.port } = this.#front.address() as AddressInfo);
+    this.#server.once("error", reject);
+    this.#server.listen(this.port, this.hostname, () => {
+      this.#server.off("error", reject);
+      this.#server.on("error", (error: Error) => this.#options.onAcceptError?.(error));
+      ({ address: this.hostname, port: this.port } = this.#server.address() as AddressInfo);
       resolve();
     });
     return promise;
@@ -131,23 +127,15 @@ class NodeTlsListener implements TlsListener {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#front.close();
+    this.#server.close();
     this.#handshakes.cut();
     this.#accepted.close();
   }
 
-  /** Reads the PROXY header; what is behind it is the handshake. */
-  async #onProxied(socket: Socket, proxies: TrustedProxies): Promise<void> {
-    this.#handshakes.expect(socket);
-    try {
-      if (!proxies.trusts(sourceOf(socket).address)) throw new RangeError("it is no proxy that is trusted");
-      const source = await readSocketHeader(socket) ?? sourceOf(socket);
-      if (this.#handshakes.tell(socket, source)) this.#server.emit("connection", socket);
-    } catch (error) {
-      if (socket.destroyed) return; // cut off for another reason, and told
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#handshakes.refuse(socket, `Cannot take the connection of a proxy: ${reason}`);
-    }
+  #onConnection(socket: Socket): void {
+    this.#handshakes.meet(socket, (source) => {
+      if (this.#handshakes.tell(socket, source)) this.#begin(socket);
+    });
   }
 
   async #onSecure(socket: TLSSocket): Promise<void> {

@@ -1,5 +1,5 @@
-/** Who is not let in yet, up to a bound. Above it the oldest of the address that has most makes room: who opens thousands cuts its own, and
- * keeps nobody else out. */
+/** Who is not let in yet, up to a bound. Above it the oldest of the address that has most makes room: who opens thousands from one address
+ * cuts its own. Who has thousands of addresses cuts others', too. */
 export class WaitingRoom<T> {
   readonly #max: number;
   readonly #byAddress = new Map<string, Set<T>>();

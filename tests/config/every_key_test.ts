@@ -38,6 +38,7 @@ const EFFECTS: Readonly<Record<Key, readonly [string, (config: Config) => unknow
   "server.http_ca_file": ["ca.crt", (c) => c.http?.tls?.caFile, "ca.crt"],
   "server.http_crl_file": ["ca.crl", (c) => c.http?.tls?.crlFile, "ca.crl"],
   "server.http_min_version": ["1.3", (c) => c.http?.tls?.minVersion, "1.3"],
+  "server.http_trusted_proxies": ["10.0.0.0/8", (c) => c.http?.proxyProtocol?.trustedAddresses, ["10.0.0.0/8"]],
   "server.http_max_connections": ["7", (c) => c.http?.connectionsMax, 7],
   "server.http_max_body_size": ["2KiB", (c) => c.http?.bodyBytesMax, 2048],
   "server.http_request_timeout": ["5s", (c) => c.http?.requestTimeoutMs, 5000],
@@ -214,6 +215,11 @@ function limitsBeside(path: string): Readonly<Record<string, string>> {
   return { WEIR_RATELIMIT_ENABLED: "true", ...rate };
 }
 
+/** Whoever reaches a proxy reaches the door behind it. */
+function openBeside(path: string): Readonly<Record<string, string>> {
+  return path.endsWith("trusted_proxies") ? { WEIR_AUTH_ALLOW_ANONYMOUS: "true" } : {};
+}
+
 /** The key as YAML, up to its value. */
 function keyAsYaml(path: string): string {
   return path.split(".").map((key, depth) => `${"  ".repeat(depth)}${key}:`).join("\n") + " ";
@@ -230,7 +236,7 @@ for (const [path, [text, read, expected]] of Object.entries(EFFECTS)) {
       ? BESIDE[path]?.env
       : Object.fromEntries(keys.map(([name, value]) => [variableOf(`server.${name}`), value]));
     const beside = keys.map(([name, value]) => `\n  ${name}: ${value}`).join("");
-    const common = path === "auth.acl_default" ? {} : { ...RULES, ...limitsBeside(path) };
+    const common = path === "auth.acl_default" ? {} : { ...RULES, ...limitsBeside(path), ...openBeside(path) };
     const env = { ...common, ...own };
     const yaml = `${BESIDE[path]?.yaml ?? keyAsYaml(path).replace(`${section}:`, `${section}:${beside}`)}${text}\n`;
     if (!ONE_VALUE.has(path)) assert.notDeepEqual(read(loadConfig()), expected);
@@ -266,7 +272,8 @@ Deno.test("every field of a listener has an effect", () => {
   };
   assert.deepEqual(Object.keys(fields), Object.keys(LISTS["server.listeners"].fields));
   const entry = Object.entries(fields).map(([key, text]) => `${key}: ${text}`).join(", ");
-  const { listeners } = load(`server: { tcp_addr: "", listeners: [{ ${entry} }] }`);
+  const env = { WEIR_AUTH_ALLOW_ANONYMOUS: "true" };
+  const { listeners } = load(`server: { tcp_addr: "", listeners: [{ ${entry} }] }`, { env });
   assert.deepEqual(listeners, [{
     proxyProtocol: { trustedAddresses: ["10.0.0.0/8"] },
     name: "legacy",

@@ -392,6 +392,19 @@ Deno.test("no door opens to other machines without a word about who may come in"
   }
 });
 
+Deno.test("a listener behind a proxy is open to whoever reaches that, also on this machine", () => {
+  const doors = {
+    listener: 'listeners: [{ name: b, addr: "127.0.0.1:1884", trusted_proxies: ["127.0.0.1"] }]',
+    http: 'http_enabled: true, http_trusted_proxies: ["127.0.0.1"]',
+  };
+  for (const [name, door] of Object.entries(doors)) {
+    const server = `server: { ${door} }\n`;
+    assert.match(problemsOf(server).join(), /can be reached by whoever reaches its proxies/, name);
+    assert.deepEqual(problemsOf(`${server}auth: { allow_anonymous: true }`), [], name);
+  }
+  assert.deepEqual(problemsOf('server: { http_trusted_proxies: ["127.0.0.1"] }'), [], "it is shut");
+});
+
 Deno.test("users, or a word, open a listener to other machines", () => {
   assert.equal(
     load(`server: { tcp_addr: :1883 }\nauth: { acl_default: deny, scram: { users: [${SCRAM_USER}] } }`).listeners[0]

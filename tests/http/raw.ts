@@ -20,7 +20,10 @@ export class RawHttp implements Disposable {
   }
 
   async write(text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
+    await this.writeBytes(new TextEncoder().encode(text));
+  }
+
+  async writeBytes(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
   }
 

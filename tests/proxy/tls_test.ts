@@ -5,6 +5,7 @@ import { type ListenTlsOptions, WeirBroker } from "../../mod.ts";
 import { happening } from "../embedding/waiting.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
+import { carry } from "./carry.ts";
 
 const LINE = "PROXY TCP4 192.0.2.7 198.51.100.1 40000 8883\r\n";
 
@@ -54,28 +55,6 @@ class Scene implements AsyncDisposable {
     await this.broker.stop();
     this.certificates[Symbol.dispose]();
   }
-}
-
-/** A proxy for one connection. */
-async function carry(
-  listener: Deno.TcpListener,
-  { port, header, size }: { port: number; header: Uint8Array; size: number },
-): Promise<void> {
-  using client = await listener.accept();
-  listener.close();
-  using server = await Deno.connect({ hostname: "127.0.0.1", port });
-  const back = server.readable.pipeTo(client.writable).catch(() => {});
-  try {
-    let before = header;
-    for await (const chunk of client.readable) {
-      const bytes = Uint8Array.from([...before, ...chunk]);
-      before = new Uint8Array(0);
-      for (let at = 0; at < bytes.length; at += size) await server.write(bytes.subarray(at, at + size));
-    }
-    await server.closeWrite();
-  } catch { // the broker has cut it
-  }
-  await back;
 }
 
 for (const [scheme, listen] of [["mqtts", {}], ["wss", { webSocket: {} }]] as const) {

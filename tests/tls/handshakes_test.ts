@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { connectAsync } from "mqtt";
-import { type ListenTlsOptions, WeirBroker } from "../../mod.ts";
+import { type ConnectionOptions, type ListenTlsOptions, WeirBroker } from "../../mod.ts";
 import { until } from "../embedding/waiting.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "./certificates.ts";
@@ -17,9 +17,9 @@ class Scene implements AsyncDisposable {
     [this.broker, this.certificates, this.port] = [broker, certificates, port];
   }
 
-  static async start(listen: Partial<ListenTlsOptions> = {}, connectionsPerAddressMax = Infinity): Promise<Scene> {
+  static async start(listen: Partial<ListenTlsOptions> = {}, connection: ConnectionOptions = {}): Promise<Scene> {
     const certificates = new Certificates();
-    const broker = await WeirBroker.start({ connection: { connectionsPerAddressMax }, sysIntervalMs: 0 });
+    const broker = await WeirBroker.start({ connection, sysIntervalMs: 0 });
     const tls = { certificate: certificates.read("server.crt"), privateKey: certificates.read("server.key") };
     const { port } = await broker.listenTls({ port: 0, tls, ...listen });
     return new Scene(broker, certificates, port);
@@ -29,7 +29,7 @@ class Scene implements AsyncDisposable {
   async open(localAddress = "127.0.0.1"): Promise<Socket> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const socket = connect({ host: "127.0.0.1", port: this.port, localAddress }, resolve);
-    socket.on("error", reject);
+    socket.on("error", reject); // of no use once it is open
     this.#silent.push(socket);
     await promise;
     return socket;
@@ -94,15 +94,33 @@ for (const [scheme, listen] of [["mqtts", {}], ["wss", { webSocket: {} }]] as co
   }));
 }
 
+for (const [scheme, listen] of [["mqtts", {}], ["wss", { webSocket: {} }]] as const) {
+  Deno.test(requires(["openssl"], {
+    name: `${scheme}: a handshake that does not end, or trickles in, is cut off in time and told`,
+    async fn() {
+      await using scene = await Scene.start(listen, { connectTimeoutMs: 400 });
+      const reasons: string[] = [];
+      scene.broker.watch((happening) => happening.kind === "connection-refused" && reasons.push(happening.reason));
+      const [silent, slow] = [await scene.open(), await scene.open()];
+      const hello = [0x16, 3, 1, 1, 0, 1, 0, 0, 0xfc, 3, 3, ...new Array(200).fill(0)];
+      const trickling = setInterval(() => slow.write(Uint8Array.of(hello.shift()!)), 20);
+      const gone = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
+      await Promise.all([gone(silent), gone(slow)]).finally(() => clearInterval(trickling));
+      assert.deepEqual(reasons, ["the handshake took too long", "the handshake took too long"]);
+      await (await scene.connect(scheme)).endAsync();
+    },
+  }));
+}
+
 Deno.test(requires(["openssl"], {
   name: "TLS: handshakes under way count for the connections of their address, each once",
   async fn() {
-    await using scene = await Scene.start({}, 2);
+    await using scene = await Scene.start({}, { connectionsPerAddressMax: 2 });
     const [first] = [await scene.open(), await scene.open()];
     await assert.rejects(scene.connect("mqtts"), "two are under way");
     first.destroy();
     await until(() => scene.connect("mqtts").then((client) => client.endAsync()).then(() => true, () => false), "room");
-    await using other = await Scene.start({}, 2);
+    await using other = await Scene.start({}, { connectionsPerAddressMax: 2 });
     const clients = [await other.connect("mqtts"), await other.connect("mqtts")];
     await assert.rejects(other.connect("mqtts"), "both are connected");
     for (const client of clients) await client.endAsync();

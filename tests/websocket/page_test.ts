@@ -42,12 +42,11 @@ Deno.test("the page on WebSocket: what it says to write in a page sends and gets
 Deno.test("the page on WebSocket: each of its configurations is taken as it stands", () => {
   const blocks = [...PAGE.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text);
   const doors = blocks.map((text) => load(text).listeners.at(-1)!);
-  assert.deepEqual(doors.map(({ name }) => name), ["browsers", "balanced"]);
+  assert.deepEqual(doors.map(({ name }) => name), ["browsers"]);
   assert.deepEqual(doors[0].webSocket, {
     path: "/mqtt",
     allowedOrigins: ["https://app.example.com", "*.example.org:8443"],
   });
-  assert.deepEqual(doors[1].proxyProtocol, { trustedAddresses: ["10.0.0.7", "fd00::/8"] });
 });
 
 Deno.test(requires(["curl"], {

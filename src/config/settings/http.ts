@@ -1,3 +1,4 @@
+import { networks } from "../door_type.ts";
 import { origins } from "../origin_type.ts";
 import { setting } from "../setting.ts";
 import { address, pathOrNone } from "../text_type.ts";
@@ -58,6 +59,14 @@ export const HTTP_SETTINGS = {
     type: tlsVersion(),
     initial: "1.2",
     about: "The oldest version of TLS that is spoken.",
+  }),
+  "server.http_trusted_proxies": setting<readonly string[]>({
+    type: networks(),
+    initial: [],
+    about:
+      "Expects a PROXY header (version 1 or 2) at the start of each HTTP connection, from these addresses alone, as `trusted_proxies` " +
+      "of `server.listeners`: docs/doors/proxy.md. Without any, connections are taken as they come.",
+    atLimit: "A connection from elsewhere, or without a header, is cut off and told in the log.",
   }),
   "server.http_max_connections": setting({
     type: count({ from: 1, to: 1_000_000 }),

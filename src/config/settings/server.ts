@@ -31,7 +31,9 @@ export const SERVER_SETTINGS = {
   "server.connect_timeout": setting({
     type: duration({ from: "100ms", to: "5m" }),
     initial: 10_000,
-    about: "CONNECT must have arrived and the login be done this long after the connection was opened.",
+    about:
+      "CONNECT must have arrived and the login be done this long after the connection was opened. A TLS handshake before it, and a PROXY " +
+      "header, have as long.",
     atLimit: "The connection is closed without a packet; MQTT 5 clients in the middle of a login get CONNACK 0x80.",
   }),
   "server.connect_max_bytes": setting({

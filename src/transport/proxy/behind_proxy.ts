@@ -3,14 +3,14 @@ import { WaitingRoom } from "../waiting_room.ts";
 import { ProxiedChannel } from "./proxied_channel.ts";
 import type { TrustedProxies } from "./trusted_proxies.ts";
 
-/** How long a proxy may take for its header. */
-export const HEADER_TIMEOUT_MS = 10_000;
 /** Headers that are waited for at a time; above it the oldest of the proxy that has most makes room. */
 export const HEADERS_MAX = 1_000;
 
 /** What {@link behindProxy} needs. */
 export interface BehindProxyOptions {
   readonly proxies: TrustedProxies;
+  /** How long a proxy may take for its header. */
+  readonly headerTimeoutMs: number;
   /** Told of connections that are cut off, with the address of who came and why. */
   readonly onRefusedPeer?: (address: string, reason: string) => void;
 }
@@ -81,7 +81,7 @@ class Headers {
 
   #wait(connection: TransportConnection): void {
     this.#room.add(connection.remoteAddress, connection)?.channel.close();
-    this.#waiting.set(connection, setTimeout(() => connection.channel.close(), HEADER_TIMEOUT_MS));
+    this.#waiting.set(connection, setTimeout(() => connection.channel.close(), this.#options.headerTimeoutMs));
   }
 
   #refuse({ remoteAddress }: TransportConnection, error: unknown): void {

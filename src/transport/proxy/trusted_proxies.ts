@@ -2,24 +2,26 @@ import { BlockList, isIP } from "node:net";
 
 /** A listener behind a proxy that speaks the PROXY protocol. */
 export interface ProxyProtocolOptions {
-  /** Who may speak for clients: addresses and networks, as `10.0.0.7` and `fd00::/8`; anybody when absent. Others are cut off. */
-  readonly trustedAddresses?: readonly string[];
+  /** Who may speak for clients: addresses and networks, as `10.0.0.7` and `fd00::/8`. Others are cut off. */
+  readonly trustedAddresses: readonly string[];
 }
 
 /** The proxies that a listener believes. */
 export class TrustedProxies {
-  readonly #list: BlockList | undefined;
+  readonly #list = new BlockList();
 
-  /** @throws {RangeError} for what is neither an address nor a network */
+  /** @throws {TypeError} without a list: who believes everybody writes so
+   * @throws {RangeError} for what is neither an address nor a network */
   constructor({ trustedAddresses }: ProxyProtocolOptions) {
-    if (trustedAddresses === undefined) return;
-    this.#list = new BlockList();
+    if (!Array.isArray(trustedAddresses)) {
+      throw new TypeError('Cannot trust proxies: expected trustedAddresses, a list such as ["10.0.0.7", "fd00::/8"]');
+    }
     for (const network of trustedAddresses) addNetwork(this.#list, network);
   }
 
   /** @param address as {@link plainAddress} tells it */
   trusts(address: string): boolean {
-    return this.#list === undefined || this.#list.check(address, familyOf(address));
+    return this.#list.check(address, familyOf(address));
   }
 }
 
