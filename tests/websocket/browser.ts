@@ -1,9 +1,11 @@
-/** Opens pages in a real browser and prints as JSON what came of each: `deno run -A browser.ts CHROMIUM URL EXPRESSION ...`. A program
- * of its own, since the browser's driver looks around in the machine more than tests may. */
+/** Opens pages in a real browser and prints as JSON what came of each: `deno run -A browser.ts CHROMIUM [--FLAG ...] URL EXPRESSION ...`,
+ * with flags of the browser. A program of its own, since the browser's driver looks around in the machine more than tests may. */
 import { chromium } from "playwright-core";
 
-const [executablePath, ...steps] = Deno.args;
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const [executablePath, ...rest] = Deno.args;
+const flags = rest.filter((arg) => arg.startsWith("--"));
+const steps = rest.slice(flags.length);
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...flags] });
 const answers: unknown[] = [];
 try {
   const page = await browser.newPage();
