@@ -83,6 +83,8 @@ export interface GuestPublication extends GuestProperties {
   readonly retain?: boolean;
   /** Seconds after which nobody gets it any more; never when absent. */
   readonly expirySeconds?: number;
+  /** Looked at when nothing can come in between any more; what it throws is why nothing is published. */
+  readonly precondition?: () => void;
 }
 
 /** What became of a message that was taken. */

@@ -84,6 +84,7 @@ export class BridgeGuest implements Guest {
     if (loop.isOverloaded) await loop.settled(); // as connections are not read then
     let outcome: PublishOutcome | undefined;
     this.#decide((turn) => {
+      publication.precondition?.();
       const bytes = publication.payload.length + publication.topic.length;
       metering.assertGuestMay({ message: 1, bytes }, this.#metered);
       const message = this.#admit(publication, turn);

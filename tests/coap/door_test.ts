@@ -98,6 +98,44 @@ test("a message that the client has is not sent again, and one that expires says
   assert.equal(valueOf(await scene.ask(client, get("/ps/a")), OptionNumber.maxAge), undefined);
 });
 
+test("If-None-Match publishes where nothing is retained, If-Match where what is retained is known", async (scene) => {
+  const client = scene.client(1);
+  const ifMatch = (value: Uint8Array) => ({ number: OptionNumber.ifMatch, value });
+  const ifNoneMatch = { number: OptionNumber.ifNoneMatch, value: new Uint8Array(0) };
+  const put = async (options: Request["options"], payload: string) => {
+    const answer = await scene.ask(client, { code: Code.put, path: "/ps/a", options, payload: text(payload) });
+    return formatCode(answer.code);
+  };
+  const read = () => scene.ask(client, get("/ps/a"));
+  const [any, other] = [ifMatch(new Uint8Array(0)), ifMatch(text("other"))];
+  assert.equal(await put([any], "0"), "4.12", "there is none");
+  assert.equal(await put([ifNoneMatch], "1"), "2.01");
+  assert.equal(await put([ifNoneMatch], "2"), "4.12");
+  const etag = ifMatch(valueOf(await read(), OptionNumber.etag)!);
+  assert.equal(await put([other], "3"), "4.12");
+  assert.equal(await put([etag, ifNoneMatch], "4"), "4.12", "both have to hold");
+  assert.equal(textOf(await read()), "1");
+  assert.equal(await put([other, etag], "5"), "2.04");
+  assert.equal(await put([etag], "6"), "4.12", "it has changed");
+  assert.equal(await put([any], "7"), "2.04");
+  const remove = (options: Request["options"]) => scene.ask(client, { code: Code.delete, path: "/ps/a", options });
+  assert.equal(formatCode((await remove([etag])).code), "4.12");
+  assert.equal(formatCode((await remove([any])).code), "2.02");
+  assert.equal((await scene.ask(client, get("/ps/a", [any]))).code, Code.badOption, "nothing is changed by it");
+  assert.equal(await put([ifMatch(new Uint8Array(9))], "8"), "4.02");
+});
+
+test("of two that come at once with If-None-Match one is published", async (scene) => {
+  const options = [{ number: OptionNumber.ifNoneMatch, value: new Uint8Array(0) }];
+  const pending = [1, 2].map((port) => {
+    return scene.send(scene.client(port), { code: Code.put, path: "/ps/a", options, payload: text(`${port}`) });
+  });
+  for (let count = 0; count < 50 && pending.some(({ responses }) => responses.length === 0); count++) {
+    await scene.pass(20);
+  }
+  assert.deepEqual(pending.map(({ responses: [{ code }] }) => formatCode(code)).toSorted(), ["2.01", "4.12"]);
+});
+
 test("content formats and content types are each other", async (scene) => {
   const client = scene.client(1);
   const reader = scene.broker.subscribe("#").getReader();

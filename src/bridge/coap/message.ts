@@ -25,6 +25,7 @@ export const Code = {
   methodNotAllowed: 0x85,
   notAcceptable: 0x86,
   requestEntityIncomplete: 0x88,
+  preconditionFailed: 0x8c,
   requestEntityTooLarge: 0x8d,
   unsupportedContentFormat: 0x8f,
   tooManyRequests: 0x9d, // RFC 8516
@@ -35,8 +36,10 @@ export const Code = {
 
 /** Numbers of the options that this server reads or writes. An odd number is critical: who does not know it must refuse it. */
 export const OptionNumber = {
+  ifMatch: 1,
   uriHost: 3,
   etag: 4,
+  ifNoneMatch: 5,
   observe: 6,
   uriPort: 7,
   locationPath: 8,

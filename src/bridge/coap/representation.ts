@@ -88,6 +88,7 @@ function assertAcceptable(format: number | undefined, accept: number | undefined
   throw new CoapRefusal(Code.notAcceptable, `Cannot send content format ${accept}: it is ${format ?? "not known"}`);
 }
 
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+/** Whether two values are the same bytes. */
+export function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }

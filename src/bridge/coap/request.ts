@@ -14,6 +14,9 @@ export interface CoapRequest {
   readonly accept: number | undefined;
   readonly observe: number | undefined;
   readonly etags: readonly Uint8Array[];
+  /** Empty when it is not there; an empty value is any content. */
+  readonly ifMatch: readonly Uint8Array[];
+  readonly ifNoneMatch: boolean;
   readonly block1: Block | undefined;
   readonly block2: Block | undefined;
   readonly size1: number | undefined;
@@ -30,8 +33,10 @@ interface Rule {
 
 /** Lengths and whether more than one makes sense (RFC 7252 section 5.10 and those that define the others). */
 const RULES: Readonly<Record<number, Rule>> = {
+  [OptionNumber.ifMatch]: { from: 0, to: 8, repeatable: true },
   [OptionNumber.uriHost]: { from: 1, to: 255 },
   [OptionNumber.etag]: { from: 1, to: 8, repeatable: true },
+  [OptionNumber.ifNoneMatch]: { from: 0, to: 0 },
   [OptionNumber.observe]: { from: 0, to: 3 },
   [OptionNumber.uriPort]: { from: 0, to: 2 },
   [OptionNumber.uriPath]: { from: 0, to: 255, repeatable: true },
@@ -68,6 +73,8 @@ export function readRequest({ code, options, payload }: CoapMessage): CoapReques
     accept: integer(OptionNumber.accept),
     observe: integer(OptionNumber.observe),
     etags: values.get(OptionNumber.etag) ?? [],
+    ifMatch: values.get(OptionNumber.ifMatch) ?? [],
+    ifNoneMatch: values.has(OptionNumber.ifNoneMatch),
     block1: block(OptionNumber.block1),
     block2: block(OptionNumber.block2),
     size1: integer(OptionNumber.size1),

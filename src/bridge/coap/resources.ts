@@ -1,5 +1,6 @@
 import type { Guest, GuestMessage, GuestPublication } from "../gateway.ts";
 import { CoapRefusal } from "./coap_refusal.ts";
+import { assertConditions, isConditional } from "./conditions.ts";
 import { ContentFormat, contentTypeOf } from "./content_format.ts";
 import { filterLinks, formatLinks, type Link } from "./link_format.ts";
 import { type CoapOption, type CoapResponse, Code, NO_BYTES, withOptions } from "./message.ts";
@@ -40,6 +41,9 @@ export interface Call {
 /** Answers a request.
  * @throws {CoapRefusal | Refusal} why not */
 export function answer(call: Call): CoapResponse | Promise<CoapResponse> {
+  if (call.request.method === Code.get && isConditional(call.request)) {
+    throw new CoapRefusal(Code.badOption, "Cannot accept If-Match and If-None-Match where nothing is changed");
+  }
   const [first, second, ...rest] = call.request.path;
   if (first === TOPICS) return onTopic(call, topicOf(call.request.path.slice(1)));
   if (first === "mqtt" && second === "publish") {
@@ -102,9 +106,14 @@ async function publish(call: Call, topic: string, defaults: { retain: boolean })
   const payload = call.body();
   if (!(payload instanceof Uint8Array)) return payload;
   const isNew = options.retain && payload.length > 0 && !isRetained(guest, topic);
-  await guest.publish({ ...options, payload, ...textProperties(call, payload) });
+  const precondition = preconditionOf(call, guest, topic);
+  await guest.publish({ ...options, payload, ...textProperties(call, payload), precondition });
   if (!isNew) return { code: Code.changed };
   return { code: Code.created, options: locationOf(topic) ?? [] };
+}
+
+function preconditionOf({ request }: Call, guest: Guest, topic: string): (() => void) | undefined {
+  return isConditional(request) ? () => assertConditions(request, guest, topic) : undefined;
 }
 
 /** Whoever may publish to a topic is not told what is retained there, unless it may also read it. */
@@ -172,7 +181,8 @@ async function observe(call: Call, filter: string): Promise<CoapResponse> {
 async function clear(call: Call, topic: string): Promise<CoapResponse> {
   call.query.assertKnown([]);
   const guest = await call.guest();
-  await guest.clearRetained(topic);
+  const precondition = preconditionOf(call, guest, topic);
+  await guest.publish({ topic, payload: NO_BYTES, retain: true, precondition });
   return { code: Code.deleted };
 }
 
