@@ -80,14 +80,11 @@ export class HttpBridge {
   }
 
   async #route(request: HttpRequest): Promise<Response> {
-    const { method, target, headers } = request;
-    if (target.length > TARGET_CHARACTERS_MAX) {
-      const detail = `Cannot read a target of ${target.length} characters: the maximum is ${TARGET_CHARACTERS_MAX}`;
-      throw new HttpProblem(414, "target-too-long", { detail });
-    }
-    if (this.#parts.isLoopback === true) assertHost(headers.get("host") ?? "");
-    const at = target.indexOf("?");
-    const path = at < 0 ? target : target.slice(0, at);
+    const { method, headers } = request;
+    assertReadable(request);
+    const { host = headers.get("host") ?? "", path, query } = partsOf(request.target);
+    if (this.#parts.isLoopback === true) assertHost(host);
+    if (method === "OPTIONS" && path === "*") return new Response(null, { status: 204 }); // whether anybody is here
     const found = findRoute(path);
     if (found === undefined) throw new HttpProblem(404, "not-found", { detail: "There is nothing at this path" });
     const methods = methodsOf(found.route);
@@ -102,7 +99,7 @@ export class HttpBridge {
       throw new HttpProblem(405, "method-not-allowed", { detail, headers: { allow: methods.join(", ") } });
     }
     this.#cors.assertAllowed(headers);
-    return await this.#call(request, found, at < 0 ? "" : target.slice(at + 1));
+    return await this.#call(request, found, query);
   }
 
   async #call(request: HttpRequest, { route, rest }: FoundRoute, query: string): Promise<Response> {
@@ -122,6 +119,30 @@ export class HttpBridge {
     const { status, headers } = problem;
     return textAnswer(problemBody(problem), "application/problem+json", { status, headers });
   }
+}
+
+/** @throws {HttpProblem} 414, 400 for two hosts (RFC 9112 section 3.2), 501 for a body in a coding that nobody undoes (section 6.1) */
+function assertReadable({ target, headers }: HttpRequest): void {
+  if (target.length > TARGET_CHARACTERS_MAX) {
+    const detail = `Cannot read a target of ${target.length} characters: the maximum is ${TARGET_CHARACTERS_MAX}`;
+    throw new HttpProblem(414, "target-too-long", { detail });
+  }
+  if (headers.get("host")?.includes(",")) {
+    throw new HttpProblem(400, "bad-request", { detail: "Cannot serve two hosts: send one Host" });
+  }
+  if ((headers.get("transfer-encoding") ?? "chunked").toLowerCase() !== "chunked") {
+    const detail = "Cannot read the body: the only transfer coding is chunked";
+    throw new HttpProblem(501, "unsupported-transfer-coding", { detail, headers: { connection: "close" } });
+  }
+}
+
+/** A target is a path with a query, or a whole URI (RFC 9112 section 3.2.2), whose host counts then. */
+function partsOf(target: string): { host: string | undefined; path: string; query: string } {
+  const [, host, local] = /^https?:\/\/([^/?]*)(.*)$/is.exec(target) ?? [undefined, undefined, target];
+  const at = local.indexOf("?");
+  return at < 0
+    ? { host, path: local || "/", query: "" }
+    : { host, path: local.slice(0, at) || "/", query: local.slice(at + 1) };
 }
 
 /** @throws {HttpProblem} 421 for a host that is not of this machine */

@@ -12,6 +12,7 @@ export type ProblemCause =
   | "body-too-large"
   | "target-too-long"
   | "unsupported-media-type"
+  | "unsupported-transfer-coding"
   | "misdirected-request"
   | "origin-not-allowed"
   | "already-there"
@@ -154,6 +155,7 @@ const TITLES: Readonly<Record<number, string>> = {
   421: "Misdirected Request",
   429: "Too Many Requests",
   500: "Internal Server Error",
+  501: "Not Implemented",
   503: "Service Unavailable",
   504: "Gateway Timeout",
 };
