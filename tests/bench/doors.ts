@@ -1,176 +1,188 @@
-// deno run -A tests/bench/doors.ts: what a connection and a message cost behind TLS and WebSocket, beside plain TCP. The broker is a process of its own.
+// deno run -A tests/bench/doors.ts [ROUNDS [DOOR...]]: what connections and messages cost behind each door, beside plain TCP.
 import mqttPacket from "mqtt-packet";
-import { WeirBroker } from "../../mod.ts";
-import { Certificates } from "../tls/certificates.ts";
-import { HANDSHAKE } from "../websocket/raw_websocket.ts";
+import { findCommand } from "../support/skip.ts";
+import { ByteClient, repeated } from "./byte_client.ts";
+import type { DoorAddress } from "./door_server.ts";
+import { pinned } from "./machine.ts";
+import { rounded, ServerProcess } from "./server_process.ts";
 
-const DOORS = ["tcp", "tls", "ws", "wss"] as const;
-type DoorName = typeof DOORS[number];
+const MQTT_DOORS = ["tcp", "ws", "tls", "wss"];
+const HTTP_DOORS = ["http", "https"];
 
 const IDLE = 1_000;
 const BATCH = 1_000;
 const BATCHES = 1_000;
-const ROUNDS = 3;
+/** Publishers with a message under way each, in one write. */
+const PAIRS = 50;
+const ONE_BY_ONE = 1_000;
+/** Events of one write; a stream keeps 256 waiting, and drops QoS 0 beyond. */
+const EVENTS = 100;
+const EVENT_BATCHES = 1_000;
+const OPENS = 500;
+const HANDSHAKE_SECONDS = 3;
 
-/** One client, by hand: what it costs itself is little. */
-class Client {
-  readonly #connection: Deno.Conn;
-  readonly #isFramed: boolean;
-  readonly #buffer = new Uint8Array(256 * 1024);
-  /** Of the frame that is being read. */
-  #payloadLeft = 0;
-  #header: number[] = [];
+type Server = ServerProcess<DoorAddress>;
 
-  private constructor(connection: Deno.Conn, isFramed: boolean) {
-    this.#connection = connection;
-    this.#isFramed = isFramed;
-  }
+const PUBLISH = mqttPacket.generate({
+  cmd: "publish",
+  topic: "a/b",
+  payload: "x".repeat(64),
+  qos: 0,
+  dup: false,
+  retain: false,
+});
 
-  static async open(door: DoorName, { port, ca }: { port: number; ca: string }): Promise<Client> {
-    const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
-    tcp.setNoDelay(true);
-    const isSecure = door === "tls" || door === "wss";
-    const connection = isSecure ? await Deno.startTls(tcp, { hostname: "localhost", caCerts: [ca] }) : tcp;
-    const client = new Client(connection, door.startsWith("ws"));
-    if (client.#isFramed) await client.#upgrade();
-    const clientId = crypto.randomUUID();
-    await client.send(mqttPacket.generate({ cmd: "connect", protocolVersion: 4, clientId, clean: true, keepalive: 0 }));
-    await client.receive(4);
-    return client;
-  }
-
-  async #upgrade(): Promise<void> {
-    const lines = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}`);
-    await this.#write(new TextEncoder().encode(["GET /mqtt HTTP/1.1", ...lines, "", ""].join("\r\n")));
-    for (let head = ""; !head.endsWith("\r\n\r\n");) {
-      head += new TextDecoder().decode(this.#buffer.subarray(0, await this.#connection.read(this.#buffer) ?? 0));
-    }
-  }
-
-  async send(bytes: Uint8Array): Promise<void> {
-    await this.#write(this.#isFramed ? framed(bytes) : bytes);
-  }
-
-  /** Waits for so many bytes of MQTT. */
-  async receive(bytes: number): Promise<void> {
-    while (bytes > 0) {
-      const count = await this.#connection.read(this.#buffer);
-      if (count === null) throw new Error("the broker has ended the connection");
-      bytes -= this.#isFramed ? this.#payloadOf(this.#buffer.subarray(0, count)) : count;
-    }
-  }
-
-  close(): void {
-    this.#connection.close();
-  }
-
-  /** How many bytes of a chunk are not of frame headers. */
-  #payloadOf(chunk: Uint8Array): number {
-    let payload = 0;
-    for (let at = 0; at < chunk.length;) {
-      const taken = Math.min(this.#payloadLeft, chunk.length - at);
-      [payload, at, this.#payloadLeft] = [payload + taken, at + taken, this.#payloadLeft - taken];
-      if (at < chunk.length) this.#onHeaderByte(chunk[at++]);
-    }
-    return payload;
-  }
-
-  #onHeaderByte(byte: number): void {
-    const header = this.#header;
-    header.push(byte);
-    const lengthBytes = header[1] === 126 ? 2 : header[1] === 127 ? 8 : 0;
-    if (header.length < 2 + lengthBytes) return;
-    const length = header.slice(2).reduce((sum, next) => sum * 256 + next, 0);
-    this.#payloadLeft = lengthBytes === 0 ? header[1] : length;
-    this.#header = [];
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
-  }
+/** An MQTT client that has been let in. */
+async function connect(door: string, { said: { port, mqttPort, ca } }: Server): Promise<ByteClient> {
+  const isPlain = door === "mqtt";
+  const client = await ByteClient.open({
+    port: isPlain ? mqttPort : port,
+    ca: isPlain ? undefined : ca,
+    isFramed: door.startsWith("ws"),
+  });
+  const clientId = crypto.randomUUID();
+  await client.send(mqttPacket.generate({ cmd: "connect", protocolVersion: 4, clientId, clean: true, keepalive: 0 }));
+  await client.receive(4);
+  return client;
 }
 
-/** One binary frame; its mask is zero, which the broker applies as any other. */
-function framed(bytes: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(14 + bytes.length);
-  frame.set([0x82, 0x80 | 127]);
-  new DataView(frame.buffer).setBigUint64(2, BigInt(bytes.length));
-  frame.set(bytes, 14);
-  return frame;
+async function subscribe(client: ByteClient, topic: string): Promise<void> {
+  await client.send(mqttPacket.generate({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic, qos: 0 }] }));
+  await client.receive(5);
 }
 
-/** The broker, until its input ends. */
-async function serve(door: DoorName): Promise<void> {
-  const broker = await WeirBroker.start({ sysIntervalMs: 0 });
-  using certificates = new Certificates();
-  const tls = { certificate: certificates.read("server.crt"), privateKey: certificates.read("server.key") };
-  const webSocket = door.startsWith("ws") ? {} : undefined;
-  const isSecure = door === "tls" || door === "wss";
-  const { port } = isSecure
-    ? await broker.listenTls({ port: 0, tls, webSocket })
-    : broker.listen({ port: 0, webSocket });
-  console.log(JSON.stringify({ port, ca: certificates.read("ca.crt") }));
-  await Deno.stdin.read(new Uint8Array(1));
-  await broker.stop();
+/** One publisher, one subscriber, QoS 0, 64 bytes; a thousand in one write, the next when these have arrived. */
+async function inBatches(door: string, server: Server) {
+  const [subscriber, publisher] = [await connect(door, server), await connect(door, server)];
+  await subscribe(subscriber, "a/b");
+  const batch = repeated(PUBLISH, BATCH);
+  const run = async () => {
+    for (let i = 0; i < BATCHES; i++) await Promise.all([publisher.send(batch), subscriber.receive(batch.length)]);
+  };
+  await run(); // warm
+  const { perSecond, cpuPerMillion } = await server.measure(BATCH * BATCHES, run);
+  for (const client of [subscriber, publisher]) client.close();
+  return { "messages/s, in batches": perSecond, "cpu s/M, in batches": cpuPerMillion };
 }
 
-function residentKb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]);
+/** Fifty publishers with a subscriber each; every message is a write of its own, the next when it has arrived. */
+async function oneByOne(door: string, server: Server) {
+  const pairs = await Promise.all(Array.from({ length: PAIRS }, async (_, index) => {
+    const topic = `p/${String(index).padStart(2, "0")}`;
+    const [subscriber, publisher] = [await connect(door, server), await connect(door, server)];
+    await subscribe(subscriber, topic);
+    const message = { topic, payload: "x".repeat(64), qos: 0 as const, dup: false, retain: false };
+    return { subscriber, publisher, packet: mqttPacket.generate({ cmd: "publish", ...message }) };
+  }));
+  const run = async () => {
+    await Promise.all(pairs.map(async ({ subscriber, publisher, packet }) => {
+      for (let i = 0; i < ONE_BY_ONE; i++) {
+        await publisher.send(packet);
+        await subscriber.receive(packet.length);
+      }
+    }));
+  };
+  await run(); // warm
+  const { perSecond, cpuPerMillion } = await server.measure(PAIRS * ONE_BY_ONE, run);
+  for (const { subscriber, publisher } of pairs) for (const client of [subscriber, publisher]) client.close();
+  return { "messages/s, one by one": perSecond, "cpu s/M, one by one": cpuPerMillion };
 }
 
-/** Processor time so far, in seconds; the system counts hundredths. */
-function cpuSeconds(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1].split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+/** Connections until they are let in, one after the other. */
+async function opening(door: string, server: Server) {
+  const { perSecond, cpuPerMillion } = await server.measure(OPENS, async () => {
+    for (let i = 0; i < OPENS; i++) (await connect(door, server)).close();
+  });
+  return { "opens/s": perSecond, "cpu ms an open": rounded(cpuPerMillion / 1000) };
 }
 
-async function measure(door: DoorName) {
-  const args = ["run", "-A", "--quiet", import.meta.filename!, door];
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
-  const said = await child.stdout.getReader().read();
-  const address = JSON.parse(new TextDecoder().decode(said.value));
-  const flow = await measureFlow(door, { address, pid: child.pid });
-  const before = residentKb(child.pid);
-  const idle: Client[] = [];
-  for (let i = 0; i < IDLE; i++) idle.push(await Client.open(door, address));
-  const kb = (residentKb(child.pid) - before) / IDLE;
+async function memory(make: () => Promise<ByteClient>, server: Server): Promise<number> {
+  const idle: ByteClient[] = [];
+  const kb = await server.growth(IDLE, async () => {
+    while (idle.length < IDLE) idle.push(await make());
+  });
   for (const client of idle) client.close();
-  await child.stdin.close();
-  await child.status;
-  return { door, ...flow, "KB a connection": Number(kb.toFixed(1)) };
+  return kb;
 }
 
-/** One publisher, one subscriber, QoS 0, 64 bytes; a batch is sent when the last has arrived. */
-async function measureFlow(door: DoorName, { address, pid }: { address: { port: number; ca: string }; pid: number }) {
-  const [subscriber, publisher] = [await Client.open(door, address), await Client.open(door, address)];
-  await subscriber.send(
-    mqttPacket.generate({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a/b", qos: 0 }] }),
+/** Handshakes and nothing else, with `openssl s_time` on the other core: whole ones, and those that take up a session. */
+async function handshakes({ said: { port, ca } }: Server) {
+  const openssl = findCommand("openssl");
+  if (ca === undefined || openssl === undefined) return {};
+  const rates: Record<string, number> = {};
+  for (const [name, flags] of Object.entries({ whole: ["-new"], resumed: ["-reuse", "-tls1_2"] })) {
+    const to = ["s_time", "-connect", `127.0.0.1:${port}`, "-time", `${HANDSHAKE_SECONDS}`, ...flags];
+    const [program, ...args] = pinned(1, [openssl, ...to]);
+    const { stdout } = await new Deno.Command(program, { args, stdout: "piped", stderr: "null" }).output();
+    const [, count, seconds] = /(\d+) connections in (\d+) real seconds/.exec(new TextDecoder().decode(stdout)) ?? [];
+    rates[`handshakes/s, ${name}`] = Math.round(Number(count) / Number(seconds));
+  }
+  return rates;
+}
+
+/** Publishing by HTTP on connections that stay, one request under way on each. */
+async function publishing(server: Server) {
+  const { port, ca } = server.said;
+  const clients = await Promise.all(Array.from({ length: PAIRS }, () => ByteClient.open({ port, ca })));
+  const head = "POST /topics/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 64\r\n\r\n";
+  const request = new TextEncoder().encode(head + "x".repeat(64));
+  const run = async () => {
+    await Promise.all(clients.map(async (client) => {
+      for (let i = 0; i < ONE_BY_ONE / 10; i++) {
+        await client.write(request);
+        await client.readUntil('{"status":"ok"}');
+      }
+    }));
+  };
+  await run(); // warm
+  const { perSecond, cpuPerMillion } = await server.measure(PAIRS * ONE_BY_ONE / 10, run);
+  for (const client of clients) client.close();
+  return { "publishes/s": perSecond, "cpu s/M, publishing": cpuPerMillion };
+}
+
+/** A stream of Server-Sent Events that has begun. */
+async function eventStream({ said: { port, ca } }: Server): Promise<ByteClient> {
+  const client = await ByteClient.open({ port, ca });
+  await client.write(
+    new TextEncoder().encode("GET /subscribe?filter=a/b&encoding=text HTTP/1.1\r\nHost: localhost\r\n\r\n"),
   );
-  await subscriber.receive(5);
-  const payload = "x".repeat(64);
-  const packet = mqttPacket.generate({ cmd: "publish", topic: "a/b", payload, qos: 0, dup: false, retain: false });
-  const batch = new Uint8Array(BATCH * packet.length);
-  for (let i = 0; i < BATCH; i++) batch.set(packet, i * packet.length);
-  const run = async (batches: number) => {
-    for (let i = 0; i < batches; i++) await Promise.all([publisher.send(batch), subscriber.receive(batch.length)]);
-  };
-  await run(BATCHES); // warm
-  const [cpu, startedAt] = [cpuSeconds(pid), performance.now()];
-  await run(BATCHES);
-  const seconds = (performance.now() - startedAt) / 1000;
-  publisher.close();
-  subscriber.close();
-  const perMillion = 1e6 / (BATCH * BATCHES);
-  return {
-    "messages/s": Math.round(BATCH * BATCHES / seconds),
-    "cpu s/M": Number(((cpuSeconds(pid) - cpu) * perMillion).toFixed(2)),
-  };
+  await client.readUntil("retry: 1000\n\n\r\n");
+  return client;
 }
 
-const [asked] = Deno.args;
-if (asked !== undefined) await serve(asked as DoorName);
-else {
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const door of DOORS) console.log(JSON.stringify(await measure(door)));
+/** One publisher over MQTT, one reader of events; a hundred in one write, the next when these have arrived. */
+async function events(server: Server) {
+  const [reader, publisher] = [await eventStream(server), await connect("mqtt", server)];
+  const batch = repeated(PUBLISH, EVENTS);
+  const brace = "}".charCodeAt(0); // one in each event
+  const run = async () => {
+    for (let i = 0; i < EVENT_BATCHES; i++) {
+      await Promise.all([publisher.send(batch), reader.readMarks(brace, EVENTS)]);
+    }
+  };
+  await run(); // warm
+  const { perSecond, cpuPerMillion } = await server.measure(EVENTS * EVENT_BATCHES, run);
+  for (const client of [reader, publisher]) client.close();
+  return { "events/s": perSecond, "cpu s/M, events": cpuPerMillion };
+}
+
+async function measure(door: string): Promise<Record<string, string | number>> {
+  await using server: Server = await ServerProcess.start("door_server.ts", [door]);
+  if (HTTP_DOORS.includes(door)) {
+    const publish = await publishing(server);
+    const told = await events(server);
+    return { door, ...publish, ...told, "KB a stream": await memory(() => eventStream(server), server) };
+  }
+  const batches = await inBatches(door, server);
+  const singles = await oneByOne(door, server);
+  const kb = await memory(() => connect(door, server), server);
+  const opens = await opening(door, server);
+  return { door, ...batches, ...singles, "KB a connection": kb, ...opens, ...await handshakes(server) };
+}
+
+const [rounds = "3", ...doors] = Deno.args;
+for (let round = 0; round < Number(rounds); round++) {
+  for (const door of doors.length > 0 ? doors : [...MQTT_DOORS, ...HTTP_DOORS]) {
+    console.log(JSON.stringify(await measure(door)));
   }
 }
