@@ -1,5 +1,5 @@
-import { type Deadline, Deadlines } from "./deadlines.ts";
 import type { Delivery } from "./delivery.ts";
+import { HandOn } from "./hand_on.ts";
 import type { DisconnectCause } from "./happening.ts";
 import { assertLimits, type Limits } from "./limits.ts";
 import type { Message, QoS } from "./message.ts";
@@ -58,19 +58,21 @@ export interface SubscribeOrder {
 export class Broker {
   readonly limits: Limits;
   readonly sessions = new SessionTable();
-  readonly retained = new Retained();
+  readonly retained: Retained;
   readonly subscriptions: Subscriptions;
+  /** What shared groups gave to sessions that cannot have it now. */
+  readonly handOn: HandOn;
   /** The durable queues; null in a broker without any, where `$queue/...` is a topic like others. */
   readonly queues: SessionQueues | null;
-  readonly #retainedExpiry = new Deadlines<Message>();
-  readonly #retainedDeadlines = new Map<string, Deadline<Message>>();
 
   /** @throws {RangeError} when limits contradict each other. */
   constructor(limits: Limits, queues: SessionQueues | null = null) {
     assertLimits(limits);
     this.limits = limits;
     this.queues = queues;
+    this.retained = new Retained(limits);
     this.subscriptions = new Subscriptions(limits, this.retained);
+    this.handOn = new HandOn(this.subscriptions);
   }
 
   /** Connects a client to its session, a new one or the one it left; a connection that holds it is told to go ([MQTT-3.1.4-3]).
@@ -101,7 +103,7 @@ export class Broker {
     turn.effects.connack(request.peer, present !== undefined);
     if (present === undefined) return session;
     if (request.mayKeep !== undefined && this.prune(session, request.mayKeep, turn) > 0) {
-      this.#handOnDenied(session, turn);
+      this.handOn.denied(session, turn);
     }
     session.resume(turn);
     this.queues?.attached(session, turn);
@@ -119,10 +121,10 @@ export class Broker {
     if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
     if (cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
     if (!session.isDurable) {
-      if (!this.#asksForSpilled(session, turn)) return this.#end(session, "disconnected", turn);
+      if (!this.handOn.asksForSpilled(session, turn)) return this.#end(session, "disconnected", turn);
       return this.sessions.schedule({ session, what: "expiry" }, turn.now + HAND_ON_MS);
     }
-    this.#handOn(session, turn);
+    this.handOn.absent(session, turn);
     this.#save(session, turn.now, turn);
     this.scheduleOffline(session, turn.now);
     this.#runDue(turn);
@@ -139,7 +141,7 @@ export class Broker {
       if (queueAddressOf(message.topic) !== undefined) return this.queues.publish(message, sender, turn);
       if (!message.topic.isReserved) this.queues.capture(message, turn);
     }
-    if (message.retain) this.#retain(message, turn);
+    if (message.retain) this.retained.keep(message, turn);
     return this.#distribute(message, sender, turn);
   }
 
@@ -201,19 +203,13 @@ export class Broker {
     for (const filter of [...session.subscriptions?.keys() ?? []]) {
       this.subscriptions.unsubscribe(session, filter, turn);
     }
-    const taken = session.takeShared(
-      (delivery) => delivery.group!.hasConnected(session),
-      options.unread ? "all" : "waiting",
-    );
-    for (const delivery of taken) this.#handOver(session, delivery, turn);
+    this.handOn.give(session, options.unread ? "all" : "waiting", turn);
   }
 
   /** What has fallen due by `turn.now`: wills that were delayed, sessions and retained messages that expired. */
   tick(turn: Turn): void {
     this.#runDue(turn);
-    for (let due = this.#retainedExpiry.take(turn.now); due !== undefined; due = this.#retainedExpiry.take(turn.now)) {
-      this.#clearRetained(due.topic.name, turn);
-    }
+    this.retained.tick(turn);
     this.queues?.queues.tick(turn);
   }
 
@@ -221,7 +217,7 @@ export class Broker {
   get nextDeadline(): number {
     return Math.min(
       this.sessions.nextDeadline,
-      this.#retainedExpiry.next,
+      this.retained.nextDeadline,
       this.queues === null ? Infinity : this.queues.queues.nextDeadline,
     );
   }
@@ -233,14 +229,6 @@ export class Broker {
     const message = willMessage(will, turn);
     turn.effects.happenings.push({ kind: "will-published", clientId, message });
     this.#publishIfTaken(message, null, turn);
-  }
-
-  /** Puts a retained message in its place without storing it: it is stored already. */
-  restoreRetained(message: Message): void {
-    this.#forgetExpiry(message.topic.name);
-    this.retained.set(message);
-    if (message.expiresAt === Infinity) return;
-    this.#retainedDeadlines.set(message.topic.name, this.#retainedExpiry.add(message.expiresAt, message));
   }
 
   /** Ends the session of a client, connected or not, as an administrator's act or after its last connection. */
@@ -289,36 +277,6 @@ export class Broker {
       reached++;
     }
     return reached === 0 ? "no-matching-subscribers" : "success";
-  }
-
-  #retain(message: Message, turn: Turn): void {
-    const topic = message.topic.name;
-    if (message.payloadEnd === message.payloadStart) { // [MQTT-3.3.1-6]
-      return this.#clearRetained(topic, turn);
-    }
-    const { retainedMessagesMax, retainedBytesMax } = this.limits;
-    const replaced = this.retained.get(topic);
-    const count = this.retained.count + (replaced === undefined ? 1 : 0);
-    if (count > retainedMessagesMax || this.retained.bytes - (replaced?.size ?? 0) + message.size > retainedBytesMax) {
-      return turn.drop("", topic, "retained-limit");
-    }
-    this.restoreRetained(message.own());
-    turn.effects.writes.push({ kind: "retained-set", topic, bodyId: turn.storedBody(message) });
-    turn.effects.happenings.push({ kind: "message-retained", message });
-  }
-
-  #forgetExpiry(topic: string): void {
-    const deadline = this.#retainedDeadlines.get(topic);
-    if (deadline === undefined) return;
-    this.#retainedExpiry.cancel(deadline);
-    this.#retainedDeadlines.delete(topic);
-  }
-
-  #clearRetained(topic: string, turn: Turn): void {
-    this.#forgetExpiry(topic);
-    if (this.retained.delete(topic) === undefined) return;
-    turn.effects.writes.push({ kind: "retained-cleared", topic });
-    turn.effects.happenings.push({ kind: "retained-cleared", topic });
   }
 
   /** A session without a user is anybody's: nobody has proven to be the one that it belongs to. */
@@ -403,7 +361,7 @@ export class Broker {
     this.sessions.cancel(session);
     this.subscriptions.deleteAll(session, turn); // first, or its own share of a group could be the one to get its will
     this.#publishWill(session, turn);
-    this.#handOn(session, turn);
+    this.handOn.absent(session, turn);
     session.dropAll(turn);
     this.sessions.delete(session);
     if (cause === "expired") turn.statistics.sessionsExpired++;
@@ -412,54 +370,11 @@ export class Broker {
     turn.effects.happenings.push({ kind: "session-ended", clientId, cause });
   }
 
-  /** Gives what a shared group had given to this session, and it did not acknowledge, to members that are connected. */
-  #handOn(session: Session, turn: Turn): void {
-    const taken = session.takeShared((delivery) => delivery.group!.hasConnected(session), "qos-1");
-    for (const delivery of taken) this.#handOver(session, delivery, turn);
-    this.#asksForSpilled(session, turn);
-  }
-
-  /** What the session may not have any more of a shared group, others may. */
-  #handOnDenied(session: Session, turn: Turn): void {
-    const isDenied = ({ message, group }: Delivery) =>
-      session.mayReceive?.(message.topic.name) === false && group!.hasConnected(session);
-    for (const delivery of session.takeShared(isDenied, "qos-1")) this.#handOver(session, delivery, turn);
-  }
-
-  /** Gives the next of its spilled deliveries, as they come from the store, to members that are connected; the session may be back or
-   * have ended by then. */
-  handOnSpilled(session: Session, deliveries: readonly Delivery[], turn: Turn): void {
-    const { queue } = session;
-    if (queue === null) return;
-    queue.isLoading = false;
-    if (session.peer !== null) return session.pump(turn);
-    let after = 0;
-    for (const delivery of deliveries) {
-      after = delivery.sequence;
-      if (after <= queue.lastSequence || delivery.group?.hasConnected(session) !== true) continue;
-      queue.takeSpilled(delivery);
-      this.#handOver(session, delivery, turn);
-    }
-    if (after === 0 || queue.spilledShared === 0) return;
-    queue.isLoading = true;
-    turn.effects.handOns.push({ session, after });
-  }
-
   /** Gives a session the next deliveries of its queue, as they come from the store; when nobody is connected to it any more, others may
    * have them. */
   refill(session: Session, deliveries: readonly Delivery[], turn: Turn): void {
     session.refill(deliveries, turn);
-    if (session.peer === null) this.#handOn(session, turn);
-  }
-
-  #handOver(from: Session, delivery: Delivery, turn: Turn): void {
-    if (delivery.state === "waiting" && delivery.message.expiresAt <= turn.now) {
-      turn.drop(from.clientId, delivery.message.topic.name, "expired");
-      return from.abandon(delivery, turn);
-    }
-    const member = delivery.group!.chooseConnected(from)!;
-    member.session.offer(delivery.message.copy(), member, turn); // with a body of its own: the old one's goes with the old delivery
-    from.abandon(delivery, turn);
+    if (session.peer === null) this.handOn.absent(session, turn);
   }
 
   /** Sets the clocks of a session that nobody is connected to since `since`: its will and its end. */
@@ -472,21 +387,11 @@ export class Broker {
     if (expiresAt !== Infinity) this.sessions.schedule({ session, what: "expiry" }, expiresAt);
   }
 
-  /** Asks for what only the store has and others could have; false when there is none. */
-  #asksForSpilled(session: Session, turn: Turn): boolean {
-    const { queue } = session;
-    if (queue === null || queue.spilledShared === 0 || !this.subscriptions.canHandOn(session)) return false;
-    if (queue.isLoading) return true; // and handed on when it comes
-    queue.isLoading = true;
-    turn.effects.handOns.push({ session, after: queue.lastSequence });
-    return true;
-  }
-
   #runDue(turn: Turn): void {
     for (let due = this.sessions.takeDue(turn.now); due !== undefined; due = this.sessions.takeDue(turn.now)) {
       const { session } = due;
       if (due.what === "will") this.#publishWill(session, turn);
-      else if (this.#asksForSpilled(session, turn)) this.sessions.schedule(due, turn.now + HAND_ON_MS);
+      else if (this.handOn.asksForSpilled(session, turn)) this.sessions.schedule(due, turn.now + HAND_ON_MS);
       else this.#end(session, "expired", turn);
     }
   }

@@ -38,7 +38,7 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
   if (options.queues !== undefined) restoreConsumers(broker, options.queues, turn);
   for (const { topic, bodyId } of state.retained) {
     const message = messages.get(bodyId);
-    if (message !== undefined && message.topic.name === topic) broker.restoreRetained(message);
+    if (message !== undefined && message.topic.name === topic) broker.retained.set(message);
   }
   for (const delivery of state.deliveries) {
     const restored = deliveryFrom(broker, delivery, messages);

@@ -1,121 +1,85 @@
+import { type Deadline, Deadlines } from "./deadlines.ts";
+import type { Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
+import { RetainedTree } from "./retained_tree.ts";
+import type { Turn } from "./turn.ts";
 
-/** One level of the tree of retained messages. */
-class Node {
-  readonly parent: Node | null;
-  readonly level: string;
-  children: Map<string, Node> | null = null;
-  message: Message | null = null;
-
-  constructor(parent: Node | null, level: string) {
-    this.parent = parent;
-    this.level = level;
-  }
-}
-
-/** The retained message of each topic, kept as a tree so that a filter is answered without a look at every topic. */
+/** The retained messages of a broker: kept within its limits, stored, and gone when they expire. */
 export class Retained {
-  readonly #root = new Node(null, "");
-  #count = 0;
-  #bytes = 0;
+  readonly #limits: Limits;
+  readonly #tree = new RetainedTree();
+  readonly #expiry = new Deadlines<Message>();
+  readonly #deadlines = new Map<string, Deadline<Message>>();
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
 
   get count(): number {
-    return this.#count;
+    return this.#tree.count;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#tree.bytes;
+  }
+
+  /** When the next one expires, in milliseconds; Infinity when none does. */
+  get nextDeadline(): number {
+    return this.#expiry.next;
   }
 
   get(topic: string): Message | undefined {
-    return this.#find(topic)?.message ?? undefined;
+    return this.#tree.get(topic);
   }
 
-  /** Puts the message in the place of the topic's former one ([MQTT-3.3.1-5]); it owns its bytes already. */
-  set(message: Message): void {
-    let node = this.#root;
-    for (const level of message.topic.name.split("/")) {
-      const children = node.children ??= new Map<string, Node>();
-      let child = children.get(level);
-      if (child === undefined) children.set(level, child = new Node(node, level));
-      node = child;
-    }
-    if (node.message === null) this.#count++;
-    else this.#bytes -= node.message.size;
-    node.message = message;
-    this.#bytes += message.size;
-  }
-
-  /** Removes the topic's message and answers it; undefined when there was none. */
-  delete(topic: string): Message | undefined {
-    let node = this.#find(topic);
-    const message = node?.message;
-    if (node === undefined || message === null || message === undefined) return undefined;
-    node.message = null;
-    this.#count--;
-    this.#bytes -= message.size;
-    while (node.parent !== null && node.message === null && node.children === null) {
-      const parent: Node = node.parent;
-      parent.children!.delete(node.level);
-      if (parent.children!.size === 0) parent.children = null;
-      node = parent;
-    }
-    return message;
-  }
-
-  /** Every retained message whose topic `filter` matches. A leading wildcard does not match `$` topics ([MQTT-4.7.2-1]). */
+  /** As {@link RetainedTree.match}; one that has expired since the last {@link tick} is among them. */
   match(filter: string): Message[] {
-    const levels = filter.split("/");
-    let here: Node[] = [this.#root];
-    for (let depth = 0; depth < levels.length; depth++) {
-      const level = levels[depth];
-      if (level === "#") return below(here, depth === 0);
-      const next: Node[] = [];
-      for (const { children } of here) {
-        if (children === null) continue;
-        if (level === "+") {
-          for (const child of children.values()) if (depth > 0 || !isReserved(child)) next.push(child);
-        } else {
-          const child = children.get(level);
-          if (child !== undefined) next.push(child);
-        }
-      }
-      here = next;
+    return this.#tree.match(filter);
+  }
+
+  /** Keeps a message in the place of its topic's former one, and stores it. One without a payload takes the former one away
+   * ([MQTT-3.3.1-6]); one that the limits have no room for is dropped. */
+  keep(message: Message, turn: Turn): void {
+    const topic = message.topic.name;
+    if (message.payloadEnd === message.payloadStart) return this.clear(topic, turn);
+    const { retainedMessagesMax, retainedBytesMax } = this.#limits;
+    const replaced = this.get(topic);
+    const count = this.count + (replaced === undefined ? 1 : 0);
+    if (count > retainedMessagesMax || this.bytes - (replaced?.size ?? 0) + message.size > retainedBytesMax) {
+      return turn.drop("", topic, "retained-limit");
     }
-    return messagesOf(here);
+    this.set(message.own());
+    turn.effects.writes.push({ kind: "retained-set", topic, bodyId: turn.storedBody(message) });
+    turn.effects.happenings.push({ kind: "message-retained", message });
   }
 
-  #find(topic: string): Node | undefined {
-    let node: Node | undefined = this.#root;
-    for (const level of topic.split("/")) {
-      node = node.children?.get(level);
-      if (node === undefined) return undefined;
+  /** Puts a message, which owns its bytes, in its place without storing it: it is stored already, or is not to be. */
+  set(message: Message): void {
+    this.#forgetExpiry(message.topic.name);
+    this.#tree.set(message);
+    if (message.expiresAt === Infinity) return;
+    this.#deadlines.set(message.topic.name, this.#expiry.add(message.expiresAt, message));
+  }
+
+  /** Takes the topic's message away, if there is one. */
+  clear(topic: string, turn: Turn): void {
+    this.#forgetExpiry(topic);
+    if (this.#tree.delete(topic) === undefined) return;
+    turn.effects.writes.push({ kind: "retained-cleared", topic });
+    turn.effects.happenings.push({ kind: "retained-cleared", topic });
+  }
+
+  /** Takes away what has expired by `turn.now`. */
+  tick(turn: Turn): void {
+    for (let due = this.#expiry.take(turn.now); due !== undefined; due = this.#expiry.take(turn.now)) {
+      this.clear(due.topic.name, turn);
     }
-    return node;
   }
-}
 
-/** The messages of `nodes` and of everything under them, without recursion. */
-function below(nodes: readonly Node[], atRoot: boolean): Message[] {
-  const stack: Node[] = [];
-  const found: Message[] = [];
-  for (const node of nodes) {
-    if (node.message !== null) found.push(node.message);
-    for (const child of node.children?.values() ?? []) if (!atRoot || !isReserved(child)) stack.push(child);
+  #forgetExpiry(topic: string): void {
+    const deadline = this.#deadlines.get(topic);
+    if (deadline === undefined) return;
+    this.#expiry.cancel(deadline);
+    this.#deadlines.delete(topic);
   }
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (node.message !== null) found.push(node.message);
-    for (const child of node.children?.values() ?? []) stack.push(child);
-  }
-  return found;
-}
-
-function messagesOf(nodes: readonly Node[]): Message[] {
-  const found: Message[] = [];
-  for (const { message } of nodes) if (message !== null) found.push(message);
-  return found;
-}
-
-function isReserved(node: Node): boolean {
-  return node.level.charCodeAt(0) === 36;
 }

@@ -1,18 +1,11 @@
-import type {
-  Admission,
-  AuthenticationMethod,
-  Authenticator,
-  Credentials,
-  ExchangeStep,
-  PeerCertificate,
-} from "../auth/authenticator.ts";
+import type { Admission, AuthenticationMethod, Authenticator, PeerCertificate } from "../auth/authenticator.ts";
 import type { Broker } from "../core/broker.ts";
 import type { DisconnectCause, Happening } from "../core/happening.ts";
 import type { QoS } from "../core/message.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import { mayKeepSubscription } from "../protocol/admission.ts";
-import type { Arrival, ConnectHandler } from "../protocol/connect_handler.ts";
+import type { ConnectHandler } from "../protocol/connect_handler.ts";
 import { Endpoint, type Transmitter } from "../protocol/endpoint.ts";
 import type { PacketHandler } from "../protocol/packet_handler.ts";
 import type { PublishWriter } from "../protocol/publish_writer.ts";
@@ -20,16 +13,16 @@ import { refusalOfFault } from "../protocol/reason_code.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
 import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
 import type { BufferPool } from "../wire/buffer_pool.ts";
-import { readConnect } from "../wire/connect.ts";
 import { WireFault } from "../wire/fault.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
 import type { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import { Outbox } from "../wire/outbox.ts";
 import { packetName, PacketType } from "../wire/packet.ts";
-import { Authentication } from "./authentication.ts";
 import type { Alarm, AlarmHandle, Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
+import { Farewell, LINGER_MS } from "./farewell.ts";
 import type { Metering } from "./metering.ts";
+import { Opening, type OpeningConnection } from "./opening.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What the connections of a broker share. */
@@ -73,34 +66,26 @@ export interface ConnectionOwner {
 /** Written at a time, so that a peer that reads slowly is seen to read. */
 const WRITE_BYTES_MAX = 256 * 1024;
 
-/** How long a peer may take to read our last words, and how much it may still send meanwhile. */
-const LINGER_MS = 2_000;
-const LINGER_BYTES_MAX = 1024 * 1024;
-
 /** One client's connection from accept to close: feeds the frame reader, hands packets on, writes what the outbox holds.
  * It dies with the socket; the session does not. */
-export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
+export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitter {
   readonly endpoint: Endpoint;
   readonly remoteAddress: string;
   readonly listener: string;
-  readonly #certificate: PeerCertificate | undefined;
+  readonly certificate: PeerCertificate | undefined;
   readonly #parts: ConnectionParts;
   readonly #channel: ByteChannel;
   /** Only while packets are read, or a part of one has come: an idle connection has none. */
   #frames: FrameReader | null = null;
   /** Goes when the client is known, unless it may authenticate again. */
-  #authentication: Authentication | null;
+  #opening: Opening | null;
   #alarm: AlarmHandle | undefined;
   #lastReceivedAt: number;
   #writingSince = 0;
   /** What is being written, and how much of it is on its way or gone. */
   #written: Uint8Array | null = null;
   #writtenBytes = 0;
-  #hasConnect = false;
-  /** As CONNECT has said, for what is told of a refusal. */
-  #clientId = "";
-  /** Made when the last word is written: until when the peer may read it, and how much it has sent meanwhile. */
-  #farewell: { alarm: AlarmHandle | undefined; bytes: number } | null = null;
+  #farewell: Farewell | null = null;
   #isClosed = false;
   #owner: ConnectionOwner | undefined;
   /** What the client was let in by, where that may end or be taken back. */
@@ -111,11 +96,11 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     this.#channel = source.channel;
     this.remoteAddress = source.remoteAddress;
     this.listener = source.listener;
-    this.#certificate = source.certificate;
+    this.certificate = source.certificate;
     const { writer, buffers } = parts;
     const outbox = new Outbox(buffers);
     this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, owner: this });
-    this.#authentication = new Authentication(parts.authenticator, parts.methods);
+    this.#opening = new Opening(parts, this);
     this.#lastReceivedAt = parts.clock.now();
   }
 
@@ -131,12 +116,10 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     turn.now = clock.timeOfDay();
     traffic.bytesReceived += chunk.length;
     if (this.endpoint.isClosing) {
-      const farewell = this.#farewell ??= { alarm: undefined, bytes: 0 };
-      farewell.bytes += chunk.length;
-      if (farewell.bytes > LINGER_BYTES_MAX) this.onEnd();
+      if (!(this.#farewell ??= new Farewell()).takes(chunk.length)) this.onEnd();
       return undefined;
     }
-    if (!this.#hasConnect && this.#frames === null && chunk[0] >> 4 !== PacketType.connect) {
+    if (this.#frames === null && !this.#hasConnect && chunk[0] >> 4 !== PacketType.connect) {
       this.onEnd(); // whatever length it promises, it will never be a CONNECT ([MQTT-3.1.0-1])
       return undefined;
     }
@@ -236,13 +219,18 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   /** Rate limits have changed. */
   meterAgain(): void {
     const { session } = this.endpoint;
-    if (session !== null && !this.#isClosed) {
-      this.#parts.metering.renew(this.endpoint, { ...this.#from, username: session.username });
-    }
+    if (session === null || this.#isClosed) return;
+    const { clientId, username } = session;
+    this.#parts.metering.renew(this.endpoint, { remoteAddress: this.remoteAddress, clientId, username });
   }
 
-  get #from(): { remoteAddress: string; clientId: string } {
-    return { remoteAddress: this.remoteAddress, clientId: this.#clientId };
+  get #hasConnect(): boolean {
+    return this.#opening === null || this.#opening.hasConnect;
+  }
+
+  /** As CONNECT has said; empty before. */
+  get #clientId(): string {
+    return this.endpoint.session?.clientId ?? this.#opening?.clientId ?? "";
   }
 
   /** When the client's silence ends the connection, in milliseconds. */
@@ -316,65 +304,19 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     const { endpoint } = this;
     const type = frames.first >> 4;
     const session = endpoint.session;
-    if (type === PacketType.auth && endpoint.version === 5 && this.#authentication?.isExpected) {
-      return this.#authentication.onAuth(frames).then((step) => this.#onStep(step));
+    if (type === PacketType.auth && endpoint.version === 5 && this.#opening?.isAuthExpected) {
+      return this.#opening.onAuth(frames);
     }
-    if (type === PacketType.connect && !this.#hasConnect) return this.#onConnect(frames);
+    if (type === PacketType.connect && this.#opening?.hasConnect === false) return this.#opening.onConnect(frames);
     if (session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
       return this.#parts.loop.settled().then(() => this.#parts.packets.handle(endpoint, frames));
     }
     throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} now`); // [MQTT-3.1.0-1], [MQTT-4.12.0-6]
   }
 
-  #onConnect(frames: FrameReader): Promise<void> | undefined {
-    const { endpoint } = this;
-    const connect = readConnect(frames);
-    this.#hasConnect = true;
-    endpoint.version = connect.version;
-    this.#parts.metering.assertMayConnect(this.remoteAddress);
-    frames.packetBytesMax = endpoint.settings.packetBytesMax;
-    const applicant = this.#parts.connects.admit(endpoint, connect, this);
-    this.#clientId = applicant.clientId;
-    const { clientId, origin } = applicant;
-    const { username, password } = connect;
-    const credentials: Credentials = { clientId, username, password, certificate: this.#certificate, ...origin };
-    const step = this.#authentication!.begin(applicant, credentials);
-    if (step instanceof Promise) return step.then((step) => this.#onStep(step));
-    this.#onStep(step);
-    return undefined;
-  }
-
-  #onStep(step: ExchangeStep): void {
-    const { endpoint } = this;
-    if (this.#isClosed || endpoint.isClosing) return;
-    if (step.kind === "refused") throw new Refusal(step.refusal, step.reason);
-    if (step.kind === "continue") {
-      this.#authentication!.writeAuth(endpoint, 0x18, step.data);
-      return this.transmit();
-    }
-    if (step.holds?.() === false) {
-      throw new Refusal("not-authorized", "What the client has logged in with holds no longer");
-    }
-    this.#parts.turn.now = this.#parts.clock.timeOfDay();
-    if (endpoint.isOpen) { // re-authentication
-      if (step.username !== endpoint.session!.username) { // the session is the first user's
-        throw new Refusal("not-authorized", "Cannot become another user on the way");
-      }
-      endpoint.policy = step.policy;
-      this.#authentication!.writeAuth(endpoint, 0, step.data);
-      this.#watchAdmission(step);
-      return this.transmit();
-    }
-    endpoint.authenticationData = step.data;
-    this.#parts.metering.begin(endpoint, { ...this.#from, username: step.username });
-    this.#parts.connects.attach(endpoint, this.#authentication!.applicant, step);
-    if (!this.#authentication!.isExpected) this.#authentication = null;
-    this.#parts.loop.settle();
-    this.#watchAdmission(step);
-  }
-
   /** The client is known: from now on it is the keep-alive, the writes and the end of what it has shown that are looked after. */
-  #watchAdmission(admission: Admission): void {
+  onAdmitted(admission: Admission): void {
+    if (!this.#opening!.isAuthExpected) this.#opening = null;
     const { expiresAt = Infinity, holds } = admission;
     const { clock, writeTimeoutMs, turn } = this.#parts;
     this.#admission = expiresAt === Infinity && holds === undefined ? null : admission;
@@ -390,8 +332,8 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     const [cause, reason] = this.#explain(error);
     if (endpoint.isClosing) return;
     this.#parts.traffic.countRefusal(cause);
-    const clientId = endpoint.session?.clientId ?? this.#clientId;
-    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress: this.remoteAddress, clientId, cause, reason });
+    const { remoteAddress } = this;
+    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress, clientId: this.#clientId, cause, reason });
     if (endpoint.isOpen) {
       endpoint.close({ outcome: cause, reason });
     } else {
@@ -405,7 +347,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
   #explain(error: unknown): [RefusalCause, string] {
     if (error instanceof WireFault) return [refusalOfFault[error.fault], error.message];
     if (error instanceof Refusal) return [error.refusal, error.message];
-    this.#parts.onError(error, `connection of "${this.endpoint.session?.clientId ?? ""}" from ${this.remoteAddress}`);
+    this.#parts.onError(error, `connection of "${this.#clientId}" from ${this.remoteAddress}`);
     return ["unspecified-error", ""];
   }
 
@@ -468,18 +410,13 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     loop.settle();
   }
 
-  /** The last word is written: ends the sending side and gives the peer a moment to read it, since closing with unread input
-   * would reset the connection and take our DISCONNECT with it. */
+  /** The last word is written: ends the sending side and gives the peer a moment to read it. */
   #shutdown(): void {
-    const farewell = this.#farewell ??= { alarm: undefined, bytes: 0 };
-    if (farewell.alarm !== undefined) return;
+    const farewell = this.#farewell ??= new Farewell();
+    if (farewell.hasBegun) return;
     this.#detach("packet-too-large"); // of an answer, or its session has gone before
     this.#channel.shutdown().catch(() => this.#close());
-    const ring = () => {
-      this.#close();
-      return Infinity;
-    };
-    farewell.alarm = this.#parts.clock.set(this.#parts.clock.now() + LINGER_MS, { ring });
+    farewell.begin(this.#parts.clock, () => this.#close());
   }
 
   #close(): void {
@@ -487,7 +424,7 @@ export class Connection implements Alarm, Arrival, ByteSink, Transmitter {
     this.#isClosed = true;
     this.endpoint.isClosing = true;
     this.#parts.metering.end(this.endpoint);
-    if (this.#farewell?.alarm !== undefined) this.#parts.clock.cancel(this.#farewell.alarm);
+    this.#farewell?.end(this.#parts.clock);
     this.#channel.close();
     this.#owner?.onClosed(this);
   }

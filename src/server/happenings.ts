@@ -8,9 +8,14 @@ export interface Watcher {
   readonly watchesMessages: boolean;
 }
 
+/** How far a reader of a stream may be behind. */
+const STREAM_HAPPENINGS_MAX = 10_000;
+
 /** Hands each happening to everyone who watches: logs, metrics, the program. */
 export class Happenings {
   readonly #watchers = new Set<Watcher>();
+  /** What closes each stream that is read. */
+  readonly #streams = new Set<() => void>();
   readonly #turn: Turn;
   readonly #onError: (error: unknown) => void;
 
@@ -27,6 +32,34 @@ export class Happenings {
       this.#watchers.delete(watcher);
       this.#update();
     };
+  }
+
+  /** As {@link watch}, as a stream; a reader that is far behind misses the newest. */
+  stream({ watchesMessages }: Omit<Watcher, "onHappening">): ReadableStream<Happening> {
+    let end: () => void;
+    return new ReadableStream<Happening>({
+      start: (controller) => {
+        const onHappening = (happening: Happening) => {
+          if (controller.desiredSize! > 0) controller.enqueue(happening);
+        };
+        const unwatch = this.watch({ onHappening, watchesMessages });
+        const close = () => {
+          end();
+          controller.close();
+        };
+        end = () => {
+          unwatch();
+          this.#streams.delete(close);
+        };
+        this.#streams.add(close);
+      },
+      cancel: () => end(),
+    }, { highWaterMark: STREAM_HAPPENINGS_MAX });
+  }
+
+  /** Ends all streams; what they hold can still be read. */
+  close(): void {
+    for (const close of [...this.#streams]) close();
   }
 
   tell(happening: Happening): void {

@@ -44,7 +44,7 @@ export class SessionPages {
   handOn(session: Session, after: number): void {
     const { broker, topicOf, decide } = this.#parts;
     this.#page({ clientId: session.clientId, after, ...QUEUE_PAGE, sharedOnly: true }, (page) => {
-      decide((turn) => broker.handOnSpilled(session, deliveriesOf(broker, page, topicOf), turn));
+      decide((turn) => broker.handOn.spilled(session, deliveriesOf(broker, page, topicOf), turn));
     });
   }
 

@@ -3,16 +3,10 @@ import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
-import { expiryTime, Message, messageSource } from "../core/message.ts";
 import { restore } from "../core/restore.ts";
 import { type AdjustableLimits, assertLimits } from "../core/limits.ts";
-import { Session } from "../core/session.ts";
-import { Refusal } from "../core/refusal.ts";
-import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
-import { quoted } from "../core/text.ts";
-import { assertTopicFilter, Topic } from "../core/topic.ts";
+import { Topic } from "../core/topic.ts";
 import { Turn } from "../core/turn.ts";
-import { assertCapabilities } from "../protocol/admission.ts";
 import { ConnectHandler } from "../protocol/connect_handler.ts";
 import { PacketHandler } from "../protocol/packet_handler.ts";
 import { RateLimiter } from "../protocol/rate_limiter.ts";
@@ -23,7 +17,6 @@ import type { TlsOptions } from "../transport/tls.ts";
 import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
 import { FrameReaderPool } from "../wire/frame_reader_pool.ts";
-import { writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { BridgeGateway } from "./bridge_gateway.ts";
 import { type LocalQueues, openQueues } from "./local_queues.ts";
@@ -36,7 +29,8 @@ import { Connection, type ConnectionParts } from "./connection.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { Happenings } from "./happenings.ts";
 import { type ListenerAddress, Listeners, type ListenOptions, type ListenTlsOptions } from "./listeners.ts";
-import { LocalSubscription, type ReceivedMessage } from "./local_subscription.ts";
+import { LocalClient } from "./local_client.ts";
+import type { ReceivedMessage } from "./local_subscription.ts";
 import {
   type BrokerOptions,
   endpointSettings,
@@ -49,15 +43,13 @@ import { LoginGuard } from "./login_guard.ts";
 import { Metering, type RateLimitOptions } from "./metering.ts";
 import type { OutgoingMessage, SubscribeOptions } from "./program_options.ts";
 import { SessionPages } from "./session_pages.ts";
+import { StoreUpkeep } from "./store_upkeep.ts";
 import { publishSysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
 
 /** How long answers that are under way may take when everything else has ended. */
 const HTTP_CLOSE_MS = 1_000;
-
-/** Between two rounds of the store's housekeeping. */
-const MAINTAIN_MS = 1_000;
 
 /** An MQTT broker in this process. Start it, open listeners or hand it connections, publish and subscribe beside the clients;
  * `await using` stops it. Several may live in one process. */
@@ -78,12 +70,9 @@ export class WeirBroker {
   readonly #connections: ConnectionTable;
   readonly #listeners: Listeners;
   readonly #gateway: BridgeGateway;
-  readonly #subscriptions = new Set<LocalSubscription>();
-  /** How to end and how to close each stream of happenings. */
-  readonly #endings = new Map<() => void, () => void>();
+  readonly #program: LocalClient;
   readonly #startedAt = this.#clock.now();
   readonly #finished = Promise.withResolvers<void>();
-  #localSessions = 0;
   #stopping: Promise<void> | undefined;
   #failure: Error | undefined;
 
@@ -104,10 +93,6 @@ export class WeirBroker {
     this.#topics = new TopicTable(options.limits);
     this.#connections = new ConnectionTable(options.connection.connectionsPerAddressMax);
     const writer = new PublishWriter();
-    const guard = new LoginGuard(options.failedLogins, {
-      clock: this.#clock,
-      tell: (happening) => this.#happenings.tell(happening),
-    });
     this.#metering = new Metering({
       limiter: new RateLimiter(options.rateLimits),
       clock: this.#clock,
@@ -134,7 +119,20 @@ export class WeirBroker {
       committed: () => this.#loop.isBehind ? this.#loop.settled() : undefined,
       onFailure: (error) => this.#fail(error),
     });
-    this.#parts = {
+    this.#parts = this.#connectionParts(writer);
+    this.#program = new LocalClient({ broker: this.#broker, topics: this.#topics, limits: options.limits, decide });
+    const { protocol } = options;
+    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol, queues: this.#queues });
+    this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
+  }
+
+  #connectionParts(writer: PublishWriter): ConnectionParts {
+    const { failedLogins, authenticator, methods, connection } = this.#options;
+    const guard = new LoginGuard(failedLogins, {
+      clock: this.#clock,
+      tell: (happening) => this.#happenings.tell(happening),
+    });
+    return {
       broker: this.#broker,
       turn: this.#turn,
       loop: this.#loop,
@@ -145,17 +143,14 @@ export class WeirBroker {
       buffers: new BufferPool(),
       frames: new FrameReaderPool(),
       traffic: this.#traffic,
-      authenticator: guard.authenticator(options.authenticator),
-      methods: new Map([...options.methods].map(([name, method]) => [name, guard.method(method)])),
+      authenticator: guard.authenticator(authenticator),
+      methods: new Map([...methods].map(([name, method]) => [name, guard.method(method)])),
       metering: this.#metering,
-      connectTimeoutMs: options.connection.connectTimeoutMs,
-      writeTimeoutMs: options.connection.writeTimeoutMs,
+      connectTimeoutMs: connection.connectTimeoutMs,
+      writeTimeoutMs: connection.writeTimeoutMs,
       onError: (error, context) => this.#onError(error, context),
       onRefusal: (refusal) => this.#happenings.tell(refusal),
     };
-    const { protocol } = options;
-    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol, queues: this.#queues });
-    this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
   }
 
   /** Makes a broker and brings back what its store holds. It listens nowhere yet.
@@ -172,7 +167,7 @@ export class WeirBroker {
     weir.#loop.noteRoom();
     weir.#loop.settle();
     weir.#alarm.start();
-    weir.#watchStore();
+    weir.#startUpkeep();
     if (resolved.sysIntervalMs > 0) weir.#startSysTopics(resolved.sysIntervalMs);
     return weir;
   }
@@ -282,22 +277,7 @@ export class WeirBroker {
    * @throws {RangeError} for a QoS or an expiry that MQTT does not have */
   async publish(message: OutgoingMessage): Promise<void> {
     this.#assertRunning("publish");
-    const { payload, qos = 0, retain = false, expirySeconds } = message;
-    if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot publish with QoS ${qos}: it is 0, 1 or 2`);
-    if (expirySeconds !== undefined && !(expirySeconds >= 0 && expirySeconds <= 0xffff_ffff)) {
-      throw new RangeError(`Cannot publish with an expiry of ${expirySeconds} s: it lies between 0 and 4294967295`);
-    }
-    // Maximum QoS is about what clients send; those who subscribed get what they were granted.
-    assertCapabilities(this.#options.limits, { qos: 0, retain });
-    const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
-    const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });
-    const topic = this.#topics.of(message.topic);
-    this.#decide((turn) => {
-      const expiresAt = expiryTime(expirySeconds, turn.limits.messageExpirySecondsMax, turn.now);
-      const message = new Message(topic, source, expiresAt);
-      this.#broker.assertStorable(message, null, turn);
-      this.#broker.publish(message, null, turn);
-    });
+    this.#program.publish(message);
     await this.#loop.settled();
   }
 
@@ -306,46 +286,7 @@ export class WeirBroker {
    * @throws {Refusal} topic-filter-invalid */
   subscribe(filter: string, options: SubscribeOptions = {}): ReadableStream<ReceivedMessage> {
     this.#assertRunning("subscribe");
-    const { qos = 0, highWaterMark = 1_000, retained = true, signal } = options;
-    if (!Number.isInteger(highWaterMark) || highWaterMark < 1) {
-      throw new RangeError(`Cannot keep ${highWaterMark} messages for a reader: it is a whole number from 1 on`);
-    }
-    const session = new Session(`$local/${++this.#localSessions}`, undefined); // for happenings: it is not among the clients' sessions
-    const retainHandling = retained ? 0 : 2;
-    const request = {
-      filter,
-      qos,
-      noLocal: false,
-      retainAsPublished: true,
-      retainHandling,
-      subscriptionId: 0,
-    } as const;
-    this.#assertSubscribable(session, request);
-    const onAbort = () => subscription.close();
-    const subscription = new LocalSubscription({
-      session,
-      highWaterMark,
-      pump: (decide) => this.#decide(decide),
-      onEnd: (how) => {
-        this.#subscriptions.delete(subscription);
-        signal?.removeEventListener("abort", onAbort);
-        this.#decide((turn) => this.#broker.release(session, how, turn));
-      },
-    });
-    session.peer = subscription;
-    session.window = highWaterMark;
-    this.#subscriptions.add(subscription);
-    this.#decide((turn) => this.#broker.subscribe(session, { packetId: 0, requests: [request] }, turn));
-    signal?.addEventListener("abort", onAbort);
-    if (signal?.aborted) subscription.close();
-    return subscription.stream;
-  }
-
-  #assertSubscribable(session: Session, request: SubscriptionOptions): void {
-    const refusal = this.#broker.subscriptions.refusal(session, request);
-    if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(request.filter)}`);
-    const { filter } = parseFilter(request.filter)!;
-    assertTopicFilter(filter, encodeUtf8(request.filter).length, this.#options.limits);
+    return this.#program.subscribe(filter, options);
   }
 
   /** Calls `onHappening` for what comes to pass from now on, once it is committed; call the answer to end that. With `messages`, also
@@ -357,20 +298,7 @@ export class WeirBroker {
   /** As {@link WeirBroker.watch}, as a stream; it ends with the broker. A reader that is 10,000 behind misses the newest. */
   happenings(options: { messages?: boolean } = {}): ReadableStream<Happening> {
     this.#assertRunning("watch");
-    let end: () => void;
-    return new ReadableStream<Happening>({
-      start: (controller) => {
-        const unwatch = this.watch((happening) => {
-          if (controller.desiredSize! > 0) controller.enqueue(happening);
-        }, options);
-        end = () => {
-          unwatch();
-          this.#endings.delete(end);
-        };
-        this.#endings.set(end, () => controller.close());
-      },
-      cancel: () => end(),
-    }, { highWaterMark: 10_000 });
+    return this.#happenings.stream({ watchesMessages: options.messages ?? false });
   }
 
   /** Stops: no new connections, clients are told (0x8B) and given a moment, the store is closed. Calling it again waits for the same
@@ -400,11 +328,8 @@ export class WeirBroker {
 
   #endStreams(): void {
     this.#queues?.close();
-    for (const subscription of [...this.#subscriptions]) subscription.close();
-    for (const [end, close] of [...this.#endings]) {
-      end();
-      close();
-    }
+    this.#program.close();
+    this.#happenings.close();
   }
 
   /** Lets the core decide, then persists and speaks. */
@@ -415,24 +340,13 @@ export class WeirBroker {
     return answer;
   }
 
-  /** Gives the store time for its housekeeping, and notes whether it has room. */
-  #watchStore(): void {
-    const { store } = this.#options;
-    let isBusy = false;
-    let hasMore = false;
-    this.#clock.set(this.#clock.now() + MAINTAIN_MS, {
-      ring: (now) => {
-        this.#decide(() => this.#loop.noteRoom());
-        if (store.maintain === undefined) return store.isFull === undefined ? Infinity : now + MAINTAIN_MS;
-        if (!isBusy) {
-          isBusy = true;
-          Promise.try(() => store.maintain!()).then((more) => hasMore = more, (error) => this.#fail(error)).finally(
-            () => isBusy = false,
-          );
-        }
-        return now + (hasMore ? MAINTAIN_MS / 50 : MAINTAIN_MS);
-      },
-    });
+  #startUpkeep(): void {
+    new StoreUpkeep({
+      store: this.#options.store,
+      clock: this.#clock,
+      noteRoom: () => this.#decide(() => this.#loop.noteRoom()),
+      onFailure: (error) => this.#fail(error),
+    }).start();
   }
 
   #startSysTopics(intervalMs: number): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Message } from "../../src/core/message.ts";
-import { Retained } from "../../src/core/retained.ts";
+import { RetainedTree } from "../../src/core/retained_tree.ts";
 import { filterMatches } from "../../src/core/topic.ts";
 import { messageOf, payloadOf } from "./building.ts";
 import { anyFilter, anyTopic, matchesByExpression } from "./matcher.ts";
@@ -16,7 +16,7 @@ function names(messages: Iterable<Message>): string[] {
   return [...messages].map((message) => `${message.topic.name} ${payloadOf(message)}`).sort();
 }
 
-function holds(retained: Retained, model: ReadonlyMap<string, Message>): void {
+function holds(retained: RetainedTree, model: ReadonlyMap<string, Message>): void {
   assert.equal(retained.count, model.size);
   assert.equal(retained.bytes, [...model.values()].reduce((sum, { size }) => sum + size, 0));
   for (const [topic, message] of model) assert.equal(retained.get(topic), message);
@@ -25,7 +25,7 @@ function holds(retained: Retained, model: ReadonlyMap<string, Message>): void {
 Deno.test("match answers what a map of all topics answers, while messages come and go", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 60 }), (steps) => {
-      const retained = new Retained();
+      const retained = new RetainedTree();
       const model = new Map<string, Message>();
       for (const step of steps) {
         if (step.kind === "set") {
@@ -53,7 +53,7 @@ Deno.test("match answers what a map of all topics answers, while messages come a
 });
 
 Deno.test("[MQTT-4.7.2-1] a leading wildcard finds no $ topic, a named first level does", () => {
-  const retained = new Retained();
+  const retained = new RetainedTree();
   for (const topic of ["$SYS", "$SYS/a", "a/$SYS", "a"]) retained.set(messageOf(topic));
   assert.deepEqual(names(retained.match("#")), ["a ", "a/$SYS "]);
   assert.deepEqual(names(retained.match("+")), ["a "]);
@@ -64,7 +64,7 @@ Deno.test("[MQTT-4.7.2-1] a leading wildcard finds no $ topic, a named first lev
 });
 
 Deno.test("a message is in the place of the topic's former one, and the tree shrinks with the last", () => {
-  const retained = new Retained();
+  const retained = new RetainedTree();
   retained.set(messageOf("a/b", { payload: "one" }));
   retained.set(messageOf("a/b", { payload: "second" }));
   assert.equal(retained.count, 1);
@@ -76,7 +76,7 @@ Deno.test("a message is in the place of the topic's former one, and the tree shr
 });
 
 Deno.test("the deepest topic is found without recursion", () => {
-  const retained = new Retained();
+  const retained = new RetainedTree();
   const deep = "/".repeat(65_534);
   retained.set(messageOf(deep));
   assert.equal(retained.match("#").length, 1);
