@@ -52,7 +52,7 @@ Deno.test("an unknown option is exit code 2", async () => {
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`the broker starts, says where it is, and stops at ${signal} with code 0`, async () => {
     const child = weir(["--addr", "127.0.0.1:0"]);
-    const lines = await linesUntil(child, "Ctrl-C stops it.");
+    const lines = await linesUntil(child.stdout, /^Ctrl-C stops it\.$/m);
     assert.equal(lines[0], "Weir is ready for MQTT clients.");
     const port = Number(/^ {2}tcp {2}127\.0\.0\.1:(\d+)$/.exec(lines[1])?.[1]);
     assert.ok(lines.includes(`  mosquitto_pub -p ${port} -t hello/world -m hi`));
@@ -62,6 +62,17 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const { code } = await child.status;
     await child.stderr.cancel();
     assert.equal(code, 0);
+  });
+}
+
+for (const flag of ["-P", "-A"]) {
+  Deno.test(`SIGHUP reads the configuration again in a program that was started with ${flag}`, async () => {
+    const child = weir(["--addr", "127.0.0.1:0", "--config", "config/default.yaml"], { flags: [flag] });
+    await linesUntil(child.stdout, /^Ctrl-C stops it\.$/m);
+    child.kill("SIGHUP");
+    await linesUntil(child.stderr, /the configuration has been read again/);
+    child.kill("SIGTERM");
+    assert.equal((await child.status).code, 0);
   });
 }
 
@@ -93,13 +104,13 @@ Deno.test("without the permission to listen, the message says what to add", asyn
   );
 });
 
-/** The lines of standard output up to `last`; the rest is thrown away as it comes. */
-async function linesUntil(child: Deno.ChildProcess, last: string): Promise<string[]> {
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+/** The lines of an output up to `last`; the rest is thrown away as it comes. */
+async function linesUntil(output: ReadableStream<Uint8Array<ArrayBuffer>>, last: RegExp): Promise<string[]> {
+  const reader = output.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  while (!text.includes(`${last}\n`)) {
+  while (!last.test(text)) {
     const { value, done } = await reader.read();
-    if (done) throw new Error(`The program ended before it said "${last}": ${text}`);
+    if (done) throw new Error(`The program ended before it said ${last}: ${text}`);
     text += value;
   }
   await reader.cancel();
