@@ -73,8 +73,11 @@ export class PacketHandler {
     let reason = "";
     try {
       const topic = resolveTopic(endpoint, view, this.#topics); // also of one that comes again: it may set an alias
-      if (view.qos > 0 && session.received?.has(view.packetId) === true) { // it is a QoS 2 message's until PUBREL ([MQTT-4.3.3-10])
-        return this.#acknowledge(endpoint, view.qos === 2 ? "success" : "packet-identifier-in-use", "");
+      if (view.qos === 2 && session.received?.has(view.packetId) === true) { // it is known until PUBREL ([MQTT-4.3.3-10])
+        return this.#acknowledge(endpoint, "success", "");
+      }
+      if (view.qos === 1 && isInUse(endpoint, view.packetId)) {
+        return this.#acknowledge(endpoint, "packet-identifier-in-use", "");
       }
       endpoint.meter?.assertMayPublish(frame.end - frame.start, this.#turn.now);
       assertPublishable(endpoint, view, topic);
@@ -165,10 +168,10 @@ export class PacketHandler {
         "Cannot subscribe: subscription identifiers are switched off",
       );
     }
-    const isInUse = session.received?.has(packetId) === true;
+    const isTaken = isInUse(endpoint, packetId);
     const isTooMuch = !this.#maySubscribe(endpoint, packet.requests.length);
     const requests = packet.requests.map((request): SubscribeRequest => {
-      if (isInUse) return "packet-identifier-in-use";
+      if (isTaken) return "packet-identifier-in-use";
       if (isTooMuch) return "quota-exceeded";
       return this.#admitSubscription(endpoint, request, subscriptionId);
     });
@@ -222,11 +225,10 @@ export class PacketHandler {
 
   #onUnsubscribe(endpoint: Endpoint, frame: FrameReader): void {
     const { packetId, filters } = readUnsubscribe(frame, endpoint.version);
-    const session = endpoint.session!;
-    if (session.received?.has(packetId) === true) {
+    if (isInUse(endpoint, packetId)) {
       return this.#turn.effects.unsuback(endpoint, packetId, filters.map(() => "packet-identifier-in-use"));
     }
-    this.#broker.unsubscribe(session, { packetId, filters }, this.#turn);
+    this.#broker.unsubscribe(endpoint.session!, { packetId, filters }, this.#turn);
   }
 
   #onDisconnect(endpoint: Endpoint, frame: FrameReader): void {
@@ -244,6 +246,12 @@ export class PacketHandler {
       expirySeconds: wished === undefined ? undefined : Math.min(wished, sessionExpirySecondsMax),
     }, this.#turn);
   }
+}
+
+/** Whether a QoS 2 message that has not been released has this id, and the client can be told ([MQTT-2.2.1-3]). Earlier versions cannot
+ * say so: what comes is done, since its acknowledgement would promise that it is. */
+function isInUse({ version, session }: Endpoint, packetId: number): boolean {
+  return version === 5 && session!.received?.has(packetId) === true;
 }
 
 function outOfOrder(packetId: number): Refusal {

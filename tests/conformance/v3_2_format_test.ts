@@ -198,6 +198,23 @@ Deno.test("v3.1.1 [MQTT-2.3.1-1] SUBSCRIBE, UNSUBSCRIBE or PUBLISH without a pac
   for (const first of [0x32, 0x34]) await assertViolation(broker, publishBytes(first, "a"));
 });
 
+Deno.test("v3.1.1 [MQTT-4.3.2-2] [MQTT-3.8.4-1] [MQTT-3.10.4-4] what comes with the identifier of a QoS 2 message that is held is done as it is acknowledged", async () => {
+  await using broker = await TestBroker.start();
+  const client = await join(broker);
+  await client.sendBytes(publishBytes(0x34, "held", { packetId: 5 }));
+  await client.expect("pubrec");
+  await client.sendBytes(packet(0x82, uint16(5), field("a"), [1]));
+  assert.deepEqual((await client.expect("suback")).granted, [1]);
+  await client.sendBytes(publishBytes(0x32, "a", { packetId: 5 }));
+  await client.receive();
+  assert.equal((await client.expect("puback")).messageId, 5);
+  await client.sendBytes(packet(0xa2, uint16(5), field("a")));
+  assert.equal((await client.expect("unsuback")).messageId, 5);
+  const publisher = await join(broker);
+  await publisher.publish("a", "to nobody", { qos: 1 });
+  await client.expectNothing();
+});
+
 for (const qos of [1, 2] as const) {
   Deno.test(`v3.1.1 [MQTT-2.3.1-4] QoS ${qos} messages under way have identifiers of their own, none of them 0`, async () => {
     const inflightMax = 1_000;
