@@ -42,8 +42,27 @@ export {
   type ScramCredentialOptions,
 } from "./src/auth/scram_credential.ts";
 export { type FindCredential, type ScramDecoy, ScramSha256 } from "./src/auth/scram_sha_256.ts";
-export { CertificateIdentity, type CertificateName } from "./src/auth/certificate_identity.ts";
+export { type CalloutOptions, CalloutSource } from "./src/auth/callout_source.ts";
+export { type CertificateName, CertificateSource } from "./src/auth/certificate_source.ts";
+export type { Denial, Identification, IdentitySource } from "./src/auth/identity.ts";
+export { IdentityChain, type IdentityChainOptions } from "./src/auth/identity_chain.ts";
+export { PasswordSource, type PasswordSourceOptions } from "./src/auth/password_source.ts";
 export { PasswordUsers } from "./src/auth/password_users.ts";
+export { RemoteKeys, type RemoteKeysOptions } from "./src/auth/remote_keys.ts";
+export { hashPassword, type ScryptCost, type ScryptHash } from "./src/auth/scrypt_hash.ts";
+export {
+  KeysUnavailableError,
+  readTokenKeys,
+  type TokenHeader,
+  type TokenKey,
+  type TokenKeys,
+  TokenKeysError,
+} from "./src/auth/token_keys.ts";
+export { TokenMethod } from "./src/auth/token_method.ts";
+export { type TokenOptions, TokenSource } from "./src/auth/token_source.ts";
+export type { UserEntry } from "./src/auth/user_list.ts";
+export { readUsersFile, UsersFileError } from "./src/auth/users_file.ts";
+export type { VerdictCacheOptions } from "./src/auth/verdict_cache.ts";
 export type {
   Gateway,
   Guest,

@@ -1,6 +1,6 @@
 import type { Identity, Policy, PublishFacts } from "../core/ports.ts";
 import type { QoS } from "../core/message.ts";
-import type { WillAuthor } from "../core/mutation.ts";
+import type { StoredWill, WillAuthor } from "../core/mutation.ts";
 import { type AccessRule, type ClientRule, PreparedRule } from "./access_rule.ts";
 import type { KnownClient, PolicyOf } from "./authenticator.ts";
 import { covers, overlaps } from "./filter_cover.ts";
@@ -29,9 +29,6 @@ export interface AccessDecision {
 export interface AccessRulesOptions {
   /** `deny` when absent. */
   readonly otherwise?: "allow" | "deny";
-  /** Whether a will that a restart brings back is held against these rules (`BrokerOptions.mayPublishStored`), as those of a broker are, or
-   * was allowed for good when its client connected; false. */
-  readonly outliveRestarts?: boolean;
 }
 
 /** A list of rules of which the first that decides wins. To publish is decided by the first rule that matches the topic. To subscribe
@@ -39,19 +36,24 @@ export interface AccessRulesOptions {
  * topics one by one. The rules can be exchanged while clients are connected. */
 export class AccessRules {
   #table: Table;
-  readonly #outliveRestarts: boolean;
 
   /** Uses `rules` from the start.
    * @throws {RangeError} for a rule that makes no sense */
   constructor(rules: readonly AccessRule[], options: AccessRulesOptions = {}) {
     this.#table = tableOf(rules, options);
-    this.#outliveRestarts = options.outliveRestarts ?? false;
   }
 
   /** What a client may do, as authenticators ask for it. */
-  readonly policyOf: PolicyOf = (client) => {
-    const author = this.#outliveRestarts ? authorOf(client) : undefined;
-    return new ClientPolicy(() => this.#table, client, author);
+  readonly policyOf: PolicyOf = (client) => new ClientPolicy(() => this.#table, client, authorOf(client));
+
+  /** Whether a will that a restart has brought back may be published (`BrokerOptions.mayPublishStored`): by the rules that its client had
+   * brought itself, else by these as they are now. Not one that does not say whose it is. */
+  readonly mayPublishStored = ({ clientId, topic, qos, retain, author }: StoredWill): boolean => {
+    if (author === undefined) return false;
+    const { rules, ...facts } = author;
+    const client = { clientId, username: undefined, protocolVersion: 0, ...facts };
+    const table = rules === undefined ? this.#table : tableOf(rules as AccessRule[]);
+    return decideBy(table, rulesFor(table, client), { action: "publish", topic, qos, retain }).isAllowed;
   };
 
   /** Exchanges all rules, or none when one makes no sense. What clients publish, and subscribe to from now on, is held against the
@@ -67,10 +69,17 @@ export class AccessRules {
   }
 }
 
-function authorOf({ username, groups, remoteAddress, listener }: KnownClient): WillAuthor {
+/** What a client may do by rules that it has brought itself: nobody exchanges them, and its will keeps them. */
+export function policyOfOwn(rules: readonly AccessRule[], client: KnownClient): Policy {
+  const table = tableOf(rules);
+  return new ClientPolicy(() => table, client, { ...authorOf(client), rules });
+}
+
+function authorOf({ username, groups, remoteAddress, listener, source }: KnownClient): WillAuthor {
   return {
     ...(username !== undefined && { username }),
     ...(groups !== undefined && { groups }),
+    ...(source !== undefined && { source }),
     remoteAddress,
     listener,
   };
@@ -82,7 +91,7 @@ interface Table {
   readonly otherwise: boolean;
 }
 
-function tableOf(rules: readonly AccessRule[], { otherwise = "deny" }: AccessRulesOptions): Table {
+function tableOf(rules: readonly AccessRule[], { otherwise = "deny" }: AccessRulesOptions = {}): Table {
   return { rules: rules.map((rule, index) => new PreparedRule(rule, index)), otherwise: otherwise === "allow" };
 }
 
@@ -107,7 +116,7 @@ function decides(each: ClientRule, request: AccessRequest, levels: readonly stri
 
 /** What one client may do by the rules as they are. */
 class ClientPolicy implements Policy {
-  readonly author: WillAuthor | undefined;
+  readonly author: WillAuthor;
   readonly #tableNow: () => Table;
   readonly #client: KnownClient;
   #table: Table | undefined;
@@ -115,7 +124,7 @@ class ClientPolicy implements Policy {
   /** Topic -> two bits for each QoS with and without retain, and for what has waited: asked already, allowed. Made for the first message. */
   #verdicts: Map<string, number> | undefined;
 
-  constructor(tableNow: () => Table, client: KnownClient, author: WillAuthor | undefined) {
+  constructor(tableNow: () => Table, client: KnownClient, author: WillAuthor) {
     this.author = author;
     this.#tableNow = tableNow;
     this.#client = client;

@@ -75,6 +75,8 @@ export const ALLOW_ALL: Policy = {
 export interface KnownClient extends Identity, Origin {
   /** The groups that it belongs to; none when absent. */
   readonly groups?: readonly string[];
+  /** Which source knows it; absent where nobody has found out who it is. */
+  readonly source?: string;
 }
 
 /** The client that has brought `credentials`, under the name that was found right, without its password. */

@@ -1,37 +1,54 @@
 import { groupsOfClaim, rulesOfClaim } from "./access_claim.ts";
 import type { Credentials } from "./authenticator.ts";
-import { type BoundedFetch, FetchError } from "./bounded_fetch.ts";
+import { BoundedFetch, FetchError } from "./bounded_fetch.ts";
 import { Breaker } from "./breaker.ts";
 import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
 import { whyNoUserName } from "./user_list.ts";
-import type { VerdictCache } from "./verdict_cache.ts";
+import { VerdictCache, type VerdictCacheOptions } from "./verdict_cache.ts";
 
 /** Who is asked, and how. */
 export interface CalloutOptions {
   /** `/auth/authenticate` is put behind it. */
   readonly url: string;
-  readonly fetch: BoundedFetch;
-  readonly cache: VerdictCache;
-  /** Requests under way at a time; the others wait. */
-  readonly atOnceMax: number;
-  /** Whether those who were let in before are, when nobody answers. */
-  readonly allowsStale: boolean;
+  /** How long an answer may take, from the connection to its last byte; 2,000 ms. */
+  readonly timeoutMs?: number;
+  /** Who signs the certificate of the server (PEM), besides those whom the runtime trusts. */
+  readonly authority?: string;
+  /** How many answers are kept and for how long, where that differs: 10,000 of each kind, a yes for a minute, a no for 5 s, and an older
+   * yes for an hour more. */
+  readonly cache?: Partial<VerdictCacheOptions>;
+  /** Requests under way at a time, the others wait; 32. */
+  readonly atOnceMax?: number;
+  /** Whether those who were let in before are, when nobody answers; false. */
+  readonly allowsStale?: boolean;
   /** Shown as `Authorization: Bearer`, if given. */
   readonly token?: string;
   /** Told when nobody answers, and when somebody does again (undefined). */
-  readonly onState: (error: unknown) => void;
-  /** Milliseconds that never jump. */
-  readonly now: () => number;
+  readonly onState?: (error: unknown) => void;
+  /** Milliseconds that never jump; those of the process. */
+  readonly now?: () => number;
 }
 
 const WAITING_MAX = 1_000;
 
+/** Of an answer. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+const CACHE: VerdictCacheOptions = { entriesMax: 10_000, knownMs: 60_000, deniedMs: 5_000, staleMs: 3_600_000 };
+
 const DOWN: Denial = { refusal: "server-unavailable", reason: "Who knows the users does not answer" };
 const BUSY: Denial = { refusal: "server-busy", reason: "Too many logins wait" };
 
+/** It says that it has no word about a client, which is kept as a no is. */
+const UNKNOWN: Denial = { refusal: "not-authorized", reason: "Nobody knows the client" };
+
 /** Asks another program about every client with a user name, over HTTP, and remembers what it said for a while. */
-export class CalloutSource implements IdentitySource {
-  readonly #options: CalloutOptions;
+export class CalloutSource implements IdentitySource, Disposable {
+  /** Tells it from other sources. */
+  readonly name = "external";
+  readonly #options: Required<Pick<CalloutOptions, "atOnceMax" | "allowsStale" | "onState" | "now">> & CalloutOptions;
+  readonly #cache: VerdictCache;
+  readonly #fetch: BoundedFetch;
   readonly #endpoint: string;
   readonly #breaker = new Breaker();
   readonly #asking = new Map<string, Promise<Identification | Denial>>();
@@ -39,21 +56,40 @@ export class CalloutSource implements IdentitySource {
   readonly #waiting: (() => void)[] = [];
   #isDown = false;
 
+  /** Asks nobody yet. */
   constructor(options: CalloutOptions) {
-    this.#options = options;
+    const { url, timeoutMs = 2_000, authority, cache } = options;
+    this.#options = { atOnceMax: 32, allowsStale: false, onState: () => {}, now: () => performance.now(), ...options };
+    this.#cache = new VerdictCache({ ...CACHE, ...cache });
+    this.#fetch = new BoundedFetch({ timeoutMs, bytesMax: ANSWER_BYTES_MAX, authority, url });
     this.#endpoint = `${options.url.replace(/\/+$/, "")}/auth/authenticate`;
   }
 
   /** Everybody is asked about again. */
   forget(): void {
-    this.#options.cache.clear();
+    this.#cache.clear();
   }
 
+  /** Answers that are kept. */
+  get kept(): number {
+    return this.#cache.size;
+  }
+
+  /** Lets go of the connections to who is asked. */
+  [Symbol.dispose](): void {
+    this.#fetch[Symbol.dispose]();
+  }
+
+  /** Has no word about who gives no user name, and about whom the other program has none. */
   async identify(credentials: Credentials): Promise<Identification | Denial | undefined> {
     if (credentials.username === undefined) return undefined;
-    const { cache, now } = this.#options;
-    const key = cache.keyOf(credentials);
-    const known = cache.get(key, now());
+    const found = await this.#find(credentials);
+    return found === UNKNOWN ? undefined : found;
+  }
+
+  async #find(credentials: Credentials): Promise<Identification | Denial> {
+    const key = this.#cache.keyOf(credentials);
+    const known = this.#cache.get(key, this.#options.now());
     if (known !== undefined) return known;
     const asking = this.#asking.get(key); // the same question, a moment ago
     if (asking !== undefined) return await asking;
@@ -78,16 +114,16 @@ export class CalloutSource implements IdentitySource {
   }
 
   async #request(body: string, { key, username }: { key: string; username: string }): Promise<Identification | Denial> {
-    const { cache, fetch, token, now, allowsStale } = this.#options;
-    const otherwise = () => (allowsStale ? cache.getStale(key, now()) : undefined) ?? DOWN;
+    const { token, now, allowsStale } = this.#options;
+    const otherwise = () => (allowsStale ? this.#cache.getStale(key, now()) : undefined) ?? DOWN;
     if (!this.#breaker.mayAsk(now())) return otherwise();
     try {
       const headers = new Headers({ "content-type": "application/json", accept: "application/json" });
       if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
-      const found = read(await fetch.json(this.#endpoint, { method: "POST", headers, body }), username);
+      const found = read(await this.#fetch.json(this.#endpoint, { method: "POST", headers, body }), username);
       this.#breaker.succeed();
       this.#tell(undefined);
-      cache.set(key, found, now());
+      this.#cache.set(key, found, now());
       return found;
     } catch (error) {
       this.#breaker.fail(now());
@@ -130,8 +166,9 @@ function read(answer: unknown, username: string): Identification | Denial {
   if (typeof answer !== "object" || answer === null) throw new FetchError("its answer is no map");
   const claim = (name: string) => Object.hasOwn(answer, name) ? (answer as Record<string, unknown>)[name] : undefined;
   const isAuthenticated = claim("authenticated");
+  if (isAuthenticated === null) return UNKNOWN;
   if (typeof isAuthenticated !== "boolean") {
-    throw new FetchError("its answer does not say authenticated: true or false");
+    throw new FetchError("its answer does not say authenticated: true, false or null");
   }
   if (!isAuthenticated) return WRONG;
   const id = claim("id") || username;

@@ -4,7 +4,9 @@ import type { Credentials } from "./authenticator.ts";
 
 /** Who a client is, as one source has found out. */
 export interface Identification {
+  /** The user, under whatever client id. */
   readonly username: string;
+  /** Those that it belongs to; none when absent. */
   readonly groups?: readonly string[];
   /** What the client may do, in place of the broker's own rules; what these do not allow is denied. */
   readonly rules?: readonly AccessRule[];
@@ -16,6 +18,7 @@ export interface Identification {
 
 /** The source knows the client and does not let it in. */
 export interface Denial {
+  /** What the client is told. */
   readonly refusal: RefusalCause;
   /** For the client and the log; without anything secret. */
   readonly reason: string;
@@ -23,10 +26,15 @@ export interface Denial {
 
 /** One of several that tell who a client is. */
 export interface IdentitySource {
+  /** Kept with what outlives its clients, so that a restart knows whom to ask; another one for each source of a chain. */
+  readonly name: string;
   /** Undefined when the source has no word about the client: the next one is asked. */
   identify(
     credentials: Credentials,
   ): Identification | Denial | undefined | Promise<Identification | Denial | undefined>;
+  /** Refuses a name that no source knows, at the cost of a password that is wrong, so that the time tells nobody which names there are.
+   * Absent where that costs nothing. */
+  refuse?(): Denial | Promise<Denial>;
 }
 
 /** What everybody is told who has not shown the right thing, whatever it was: it tells nobody which users there are. */

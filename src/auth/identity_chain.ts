@@ -1,4 +1,4 @@
-import { AccessRules } from "./access_rules.ts";
+import { policyOfOwn } from "./access_rules.ts";
 import {
   type Admission,
   ALLOW_ALL,
@@ -8,47 +8,67 @@ import {
   type PolicyOf,
   type Verdict,
 } from "./authenticator.ts";
-import type { Denial, Identification, IdentitySource } from "./identity.ts";
+import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
 
 /** What a chain is made of. */
 export interface IdentityChainOptions {
   /** Asked in this order. */
   readonly sources: readonly IdentitySource[];
-  /** Refuses a client with a name that no source knows, at the cost of a password that is wrong. */
-  refuse(): Denial | Promise<Denial>;
-  /** Whether a client that gives no name is let in. */
-  readonly allowAnonymous: boolean;
-  /** {@link ALLOW_ALL} when absent. */
+  /** Which of those whom no source knows are let in, as nobody: none; who gives no name; or all, whatever name they give. `none` when
+   * absent. */
+  readonly strangers?: "none" | "nameless" | "all";
+  /** What a client may do that has brought no rules of its own; {@link ALLOW_ALL} when absent. */
   readonly policyOf?: PolicyOf;
 }
 
-/** Several sources, of which the first that knows the client decides. */
+/** Several sources, of which the first that knows the client decides: its no is final. */
 export class IdentityChain implements Authenticator {
   readonly #options: IdentityChainOptions;
-  readonly #policyOf: PolicyOf;
 
+  /** Asks `sources` in their order. */
   constructor(options: IdentityChainOptions) {
     this.#options = options;
-    this.#policyOf = options.policyOf ?? (() => ALLOW_ALL);
   }
 
+  /** Asks one source after the other until one knows the client. */
   async authenticate(credentials: Credentials): Promise<Verdict> {
-    const { sources, allowAnonymous } = this.#options;
+    const { sources, policyOf } = this.#options;
     for (const source of sources) {
       const found = await source.identify(credentials);
       if (found === undefined) continue;
-      return "refusal" in found ? found : this.#admit(credentials, found);
+      return "refusal" in found ? found : admit(credentials, { found, source: source.name, policyOf });
     }
-    if (credentials.username !== undefined) return await this.#options.refuse();
-    if (allowAnonymous) {
-      return { username: undefined, policy: this.#policyOf(knownClient(credentials, undefined)) };
-    }
-    return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
+    return this.#mayStay(credentials) ? letIn(credentials, policyOf) : await this.#refuse(credentials);
   }
 
-  #admit(credentials: Credentials, { username, groups, rules, expiresAt, holds }: Identification): Admission {
-    const client = { ...knownClient(credentials, username), groups };
-    const policy = rules === undefined ? this.#policyOf(client) : new AccessRules(rules).policyOf(client);
-    return { username, policy, expiresAt, holds };
+  #mayStay({ username }: Credentials): boolean {
+    const { strangers = "none" } = this.#options;
+    return strangers === "all" || (strangers === "nameless" && username === undefined);
   }
+
+  async #refuse({ username }: Credentials): Promise<Denial> {
+    if (username === undefined) {
+      return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
+    }
+    for (const source of this.#options.sources) {
+      if (source.refuse !== undefined) return await source.refuse();
+    }
+    return WRONG;
+  }
+}
+
+/** Nobody has proven the name that is given, so no rule goes by it. */
+function letIn(credentials: Credentials, policyOf: PolicyOf = () => ALLOW_ALL): Admission {
+  return { username: undefined, policy: policyOf(knownClient(credentials, undefined)) };
+}
+
+/** Lets in whom a source knows. */
+export function admit(
+  credentials: Credentials,
+  by: { found: Identification; source: string; policyOf: PolicyOf | undefined },
+): Admission {
+  const { found: { username, groups, rules, expiresAt, holds }, source, policyOf = () => ALLOW_ALL } = by;
+  const client = { ...knownClient(credentials, username), groups, source };
+  const policy = rules === undefined ? policyOf(client) : policyOfOwn(rules, client);
+  return { username, policy, expiresAt, holds };
 }

@@ -8,16 +8,18 @@ import type { UserEntry } from "./user_list.ts";
 
 /** The users whose passwords are known here. */
 export interface PasswordSourceOptions {
-  /** Of the users file; no one is in both. */
+  /** With scrypt hashes, as {@link readUsersFile} finds them. */
   readonly users: ReadonlyMap<string, UserEntry>;
-  /** Of the configuration. */
-  readonly scramUsers: ReadonlyMap<string, ScramCredential>;
+  /** With SCRAM credentials; no one is in both. None when absent. */
+  readonly scramUsers?: ReadonlyMap<string, ScramCredential>;
 }
 
 const BUSY: Denial = { refusal: "server-busy", reason: "Too many passwords are being checked" };
 
 /** Knows the users of the users file and those of the configuration, by their passwords. */
 export class PasswordSource implements IdentitySource {
+  /** Tells it from other sources. */
+  readonly name = "users";
   #users: ReadonlyMap<string, UserEntry>;
   readonly #scramUsers: ReadonlyMap<string, ScramCredential>;
   readonly #checks = new CheckQueue();
@@ -26,7 +28,8 @@ export class PasswordSource implements IdentitySource {
   /** Hashes made so far, for those who want to know that a wrong name costs one. */
   hashes = 0;
 
-  constructor({ users, scramUsers }: PasswordSourceOptions) {
+  /** Knows these users; those of `users` may be exchanged. */
+  constructor({ users, scramUsers = new Map() }: PasswordSourceOptions) {
     this.#users = users;
     this.#scramUsers = scramUsers;
     this.#decoy = this.#decoyOf();
@@ -39,6 +42,13 @@ export class PasswordSource implements IdentitySource {
     this.#decoy = this.#decoyOf();
   }
 
+  /** Whether there is such a user who may log in. */
+  has(username: string): boolean {
+    const user = this.#users.get(username);
+    return user === undefined ? this.#scramUsers.has(username) : !user.isDisabled;
+  }
+
+  /** Has no word about a name that is nobody's here. */
   async identify({ username, password }: Credentials): Promise<Identification | Denial | undefined> {
     if (username === undefined) return undefined;
     const user = this.#users.get(username);

@@ -8,6 +8,7 @@ import {
   knownClient,
   type PolicyOf,
 } from "./authenticator.ts";
+import { WRONG } from "./identity.ts";
 import { DEFAULT_ITERATIONS, type ScramCredential } from "./scram_credential.ts";
 
 /** Finds the credential of a user; undefined when there is no such user. */
@@ -116,11 +117,11 @@ class ScramExchange implements Exchange {
     const clientKey = signature.map((byte, i) => byte ^ proof[i]);
     const storedKey = new Uint8Array(await crypto.subtle.digest("SHA-256", clientKey));
     if (credential === undefined || !equalBytes(storedKey, credential.storedKey)) {
-      return refused("User or password is wrong");
+      return { kind: "refused", ...WRONG };
     }
     const serverSignature = encodeBase64(await hmac(credential.serverKey, authMessage));
     const data = new TextEncoder().encode(`v=${serverSignature}`);
-    const policy = this.#users.policyOf(knownClient(this.#credentials, username));
+    const policy = this.#users.policyOf({ ...knownClient(this.#credentials, username), source: "users" });
     return { kind: "success", data, username, policy };
   }
 

@@ -6,13 +6,17 @@ import { PASSWORD_BYTES_MAX, preparePassword } from "./scram_credential.ts";
 export interface ScryptCost {
   /** The logarithm of N. */
   readonly logN: number;
+  /** The size of a block. */
   readonly r: number;
+  /** How often it is all done. */
   readonly p: number;
 }
 
 /** What is kept of a password (RFC 7914): it cannot be had back, and each guess costs. */
 export interface ScryptHash extends ScryptCost {
+  /** Random, of this password alone. */
   readonly salt: Uint8Array<ArrayBuffer>;
+  /** What comes out, 32 bytes. */
   readonly key: Uint8Array<ArrayBuffer>;
 }
 

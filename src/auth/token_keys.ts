@@ -1,23 +1,22 @@
-import {
-  createLocalJWKSet,
-  type CryptoKey,
-  errors,
-  importSPKI,
-  importX509,
-  type JSONWebKeySet,
-  type JWK,
-  type JWSHeaderParameters,
-} from "jose";
+import { createLocalJWKSet, errors, importSPKI, importX509, type JSONWebKeySet, type JWK } from "jose";
 
 /** A key that a signature is verified with: bytes for HS256 and its like. */
 export type TokenKey = CryptoKey | Uint8Array;
+
+/** What a token says of its signature, of which nothing is trusted. */
+export interface TokenHeader {
+  /** What it is signed by. */
+  readonly alg?: string;
+  /** Which key it is signed with. */
+  readonly kid?: string;
+}
 
 /** The keys that tokens may be signed with. */
 export interface TokenKeys {
   /** Those that may have signed a token with this header; only one, unless it names none of several.
    * @throws {errors.JOSEError} when there is none
    * @throws {KeysUnavailableError} when nobody can say */
-  keysFor(header: JWSHeaderParameters): Promise<readonly TokenKey[]>;
+  keysFor(header: TokenHeader): Promise<readonly TokenKey[]>;
 }
 
 /** The keys cannot be had now: it says nothing about the token. */
@@ -99,7 +98,7 @@ class PemKey implements TokenKeys {
     return new PemKey(keys);
   }
 
-  keysFor({ alg }: JWSHeaderParameters): Promise<readonly TokenKey[]> {
+  keysFor({ alg }: TokenHeader): Promise<readonly TokenKey[]> {
     const key = this.#byAlgorithm.get(alg ?? "");
     return key === undefined ? Promise.reject(new errors.JWKSNoMatchingKey()) : Promise.resolve([key]);
   }
@@ -117,7 +116,7 @@ class SecretSet implements TokenKeys {
     });
   }
 
-  keysFor({ kid, alg }: JWSHeaderParameters): Promise<readonly TokenKey[]> {
+  keysFor({ kid, alg }: TokenHeader): Promise<readonly TokenKey[]> {
     const found = this.#secrets.filter((each) => {
       return (kid === undefined || each.kid === kid) && (each.alg === undefined || each.alg === alg);
     });
@@ -133,7 +132,7 @@ class PublicSet implements TokenKeys {
     this.#find = createLocalJWKSet(keys);
   }
 
-  async keysFor(header: JWSHeaderParameters): Promise<readonly TokenKey[]> {
+  async keysFor(header: TokenHeader): Promise<readonly TokenKey[]> {
     try {
       return [await this.#find({ ...header, alg: header.alg ?? "" })];
     } catch (error) {

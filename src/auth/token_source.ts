@@ -7,23 +7,24 @@ import { whyNoUserName } from "./user_list.ts";
 
 /** Which tokens are taken, and what they say. */
 export interface TokenOptions {
-  /** No others, whatever a token says. */
+  /** What tokens may be signed by, and no others, whatever one says of itself. */
   readonly algorithms: readonly string[];
   /** `iss` must be this, if given. */
   readonly issuer?: string;
   /** `aud` must be or contain this, if given. */
   readonly audience?: string;
-  /** For clocks that differ. */
-  readonly clockToleranceSeconds: number;
-  /** Whether a token must end some day. */
-  readonly requireExpiry: boolean;
-  readonly usernameClaim: string;
-  /** Undefined: tokens name no groups. */
+  /** For clocks that differ; 0. */
+  readonly clockToleranceSeconds?: number;
+  /** Whether a token must end some day; true. */
+  readonly requireExpiry?: boolean;
+  /** Which claim is the user name; `sub`. */
+  readonly usernameClaim?: string;
+  /** Which claim has the groups; tokens name none when absent. */
   readonly groupsClaim?: string;
-  /** Undefined: tokens say nothing about what may be done. */
+  /** Which claim says what may be done; tokens say nothing about it when absent. */
   readonly aclClaim?: string;
-  /** Whether a user name in CONNECT must be that of the token. */
-  readonly matchUsername: boolean;
+  /** Whether a user name in CONNECT must be that of the token; true. */
+  readonly matchUsername?: boolean;
 }
 
 /** Longer ones are not looked at. */
@@ -33,14 +34,17 @@ const INVALID: Denial = { refusal: "bad-user-name-or-password", reason: "The tok
 
 /** Knows who shows a signed token (JWT, RFC 7519) as the password. */
 export class TokenSource implements IdentitySource {
+  /** Tells it from other sources. */
+  readonly name = "jwt";
   readonly #options: TokenOptions;
   readonly #verify: JWTVerifyOptions;
   #keys: TokenKeys;
 
+  /** Takes what is signed by one of `keys`. */
   constructor(keys: TokenKeys, options: TokenOptions) {
     this.#keys = keys;
     this.#options = options;
-    const { algorithms, issuer, audience, clockToleranceSeconds, requireExpiry } = options;
+    const { algorithms, issuer, audience, clockToleranceSeconds = 0, requireExpiry = true } = options;
     this.#verify = {
       algorithms: [...algorithms],
       issuer,
@@ -55,6 +59,7 @@ export class TokenSource implements IdentitySource {
     this.#keys = keys;
   }
 
+  /** Has no word about a password that does not look like a token. */
   async identify({ username, password }: Credentials): Promise<Identification | Denial | undefined> {
     const token = tokenIn(password);
     if (token === undefined) return undefined;
@@ -90,7 +95,8 @@ export class TokenSource implements IdentitySource {
   }
 
   #identificationBy(payload: JWTPayload, given: string | undefined): Identification | Denial {
-    const { usernameClaim, groupsClaim, aclClaim, matchUsername, clockToleranceSeconds } = this.#options;
+    const { usernameClaim = "sub", groupsClaim, aclClaim, matchUsername = true, clockToleranceSeconds = 0 } =
+      this.#options;
     const claim = (name: string | undefined) => {
       return name !== undefined && Object.hasOwn(payload, name) ? payload[name] : undefined;
     };

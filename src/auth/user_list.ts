@@ -3,8 +3,11 @@ import { formatHash, parseHash, type ScryptHash } from "./scrypt_hash.ts";
 
 /** A user as the users file has it. */
 export interface UserEntry {
+  /** Of 1 to 256 bytes, without control characters. */
   readonly name: string;
+  /** What its password is held against. */
   readonly hash: ScryptHash;
+  /** Those that it belongs to. */
   readonly groups: readonly string[];
   /** Kept, and not let in. */
   readonly isDisabled: boolean;

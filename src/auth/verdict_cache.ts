@@ -6,7 +6,9 @@ import type { Denial, Identification } from "./identity.ts";
 export interface VerdictCacheOptions {
   /** Of each kind, who is known and who is not: those who guess do not push out those who are known. */
   readonly entriesMax: number;
+  /** For how long a yes is good. */
   readonly knownMs: number;
+  /** For how long a no is. */
   readonly deniedMs: number;
   /** How much longer who was known may be used when nobody can be asked. */
   readonly staleMs: number;

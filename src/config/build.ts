@@ -172,6 +172,7 @@ function buildAuth(reading: Pick<Reading, "values" | "lists">, rules: readonly A
   const isOpen = rules.length === 0 && values["auth.acl_file"] === null && !hasNames(reading);
   return {
     allowAnonymous: values["auth.allow_anonymous"] ?? !hasIdentities(reading),
+    chain: values["auth.chain"],
     certificateUsername: values["auth.certificate_username"],
     failedLogins: buildFailedLogins(values),
     jwt: buildJwt(values),

@@ -144,9 +144,14 @@ export interface QueuesConfig {
   readonly definitions: readonly QueueDefinition[];
 }
 
+/** What tells who a client is. */
+export type SourceName = "certificate" | "jwt" | "users" | "external";
+
 /** Who may connect. */
 export interface AuthConfig {
   readonly allowAnonymous: boolean;
+  /** In which order they are asked; each that is configured is among them. */
+  readonly chain: readonly SourceName[];
   /** Which name of a client certificate is the user's; `none` looks at certificates as a lock only. */
   readonly certificateUsername: "none" | "cn" | "dns" | "uri" | "email";
   readonly scramUsers: readonly ScramUser[];

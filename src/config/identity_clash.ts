@@ -1,6 +1,7 @@
 /** What clashes among the keys that tell who a client is. */
 import { formatPlace, type Place } from "./problem.ts";
 import type { Reading } from "./reading.ts";
+import type { SourceName } from "./config.ts";
 import { type SettingPath, SETTINGS } from "./schema.ts";
 
 /** The message may name other places. */
@@ -10,9 +11,9 @@ export interface Clash {
 }
 
 /** Whether anything tells who a client is. A certificate does so on its own listener only, and is not counted. */
-export function hasIdentities({ values, lists }: Pick<Reading, "values" | "lists">): boolean {
-  return lists["auth.scram.users"].length > 0 || values["auth.users_file"] !== null || hasTokens(values) ||
-    values["auth.external.url"] !== null;
+export function hasIdentities(reading: Pick<Reading, "values" | "lists">): boolean {
+  const { jwt, users, external } = sourcesOf(reading);
+  return jwt || users || external;
 }
 
 /** Every clash of this part. */
@@ -21,6 +22,7 @@ export function* identityClashes(reading: Reading): Iterable<Clash> {
   yield* tooLongDelay(reading);
   yield* tokenClashes(reading);
   yield* externalClashes(reading);
+  yield* chainClashes(reading);
 }
 
 /** Where a key was written. */
@@ -64,6 +66,39 @@ function* externalClashes(reading: Reading): Iterable<Clash> {
   if (isChanged(reading, stale) && values["auth.external.when_down"] === "deny") {
     yield { path: stale, message: () => "it needs when_down: allow_cached beside it" };
   }
+}
+
+/** What each source goes by. */
+const CONFIGURED_BY: Readonly<Record<SourceName, string>> = {
+  certificate: "auth.certificate_username",
+  jwt: "auth.jwt",
+  users: "auth.users_file and auth.scram.users",
+  external: "auth.external.url",
+};
+
+/** A source that nobody asks would let nobody in, and one that there is not could be thought to. */
+function* chainClashes(reading: Reading): Iterable<Clash> {
+  const path = "auth.chain";
+  if (!isChanged(reading, path)) return;
+  const chain = reading.values[path];
+  for (const [name, isThere] of Object.entries(sourcesOf(reading)) as [SourceName, boolean][]) {
+    if (isThere === chain.includes(name)) continue;
+    const by = CONFIGURED_BY[name];
+    yield {
+      path,
+      message: () =>
+        isThere ? `it leaves out ${name}, though there is ${by}` : `it names ${name}, and there is no ${by}`,
+    };
+  }
+}
+
+function sourcesOf({ values, lists }: Pick<Reading, "values" | "lists">): Readonly<Record<SourceName, boolean>> {
+  return {
+    certificate: values["auth.certificate_username"] !== "none",
+    jwt: hasTokens(values),
+    users: values["auth.users_file"] !== null || lists["auth.scram.users"].length > 0,
+    external: values["auth.external.url"] !== null,
+  };
 }
 
 /** The keys of a map in a section. */

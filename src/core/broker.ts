@@ -15,7 +15,7 @@ import type { SubscriptionOptions } from "./subscription.ts";
 import { type SubscribeRequest, Subscriptions } from "./subscriptions.ts";
 import { quoted } from "./text.ts";
 import type { Turn } from "./turn.ts";
-import { storedWill, type Will, willMessage } from "./will.ts";
+import { storedWill, type Will, willMessage, type WillRights } from "./will.ts";
 
 /** How long the end of a session is put off for what it has to hand on. */
 const HAND_ON_MS = 1_000;
@@ -220,6 +220,11 @@ export class Broker {
       this.retained.nextDeadline,
       this.queues === null ? Infinity : this.queues.queues.nextDeadline,
     );
+  }
+
+  /** The client of a session may do other things than before, and so may its will. */
+  renewWill(session: Session, rights: WillRights, turn: Turn): void {
+    if (session.will !== null) this.#setWill(session, { ...session.will, ...rights }, turn);
   }
 
   /** Publishes the will that a crash left behind and whose session is gone. */

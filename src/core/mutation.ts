@@ -89,6 +89,10 @@ export interface WillAuthor {
   readonly remoteAddress: string;
   /** As of its connection. */
   readonly listener: string;
+  /** Which source of identities knew it; absent where nobody did. */
+  readonly source?: string;
+  /** Rules of its own, as plain data; absent where the broker's count. */
+  readonly rules?: readonly unknown[];
 }
 
 /** What a decision changes on disk: plain data, applied in order and all or nothing. */

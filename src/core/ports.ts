@@ -42,8 +42,7 @@ export interface Policy {
   maySubscribe(identity: Identity, filter: string, qos: QoS): boolean;
   /** Asked for a message that has waited for the client, perhaps while its rights changed. It may when absent. */
   mayReceive?(identity: Identity, topic: string): boolean;
-  /** What has to be known to ask about a will after a restart (`BrokerOptions.mayPublishStored`). Absent when its client's rights do not
-   * change. */
+  /** What has to be known to ask about a will after a restart (`BrokerOptions.mayPublishStored`); kept with it. Nothing when absent. */
   readonly author?: WillAuthor;
 }
 

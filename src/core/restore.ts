@@ -100,7 +100,7 @@ function restoreWills(broker: Broker, options: RestoreOptions, turn: Turn): void
   for (const stored of options.state.wills) {
     const { clientId, delaySeconds, expirySeconds, qos, retain, properties } = stored;
     const source = messageSource(stored.payload, { qos, retain, properties });
-    const isAllowed = stored.author && (() => options.mayPublishStored?.(stored) ?? true);
+    const isAllowed = options.mayPublishStored && (() => options.mayPublishStored!(stored));
     const topic = options.topicOf(stored.topic);
     const will = { topic, source, delaySeconds, expirySeconds, isAllowed, author: stored.author };
     const session = broker.sessions.get(clientId);

@@ -4,7 +4,7 @@ import type { Topic } from "./topic.ts";
 import type { Turn } from "./turn.ts";
 
 /** What is published when a client goes without saying so; an intention, not yet a message: its expiry starts when it is published. */
-export interface Will {
+export interface Will extends WillRights {
   readonly topic: Topic;
   /** Owned bytes. */
   readonly source: MessageSource;
@@ -12,6 +12,10 @@ export interface Will {
   readonly delaySeconds: number;
   /** Seconds, undefined when the message does not expire. */
   readonly expirySeconds: number | undefined;
+}
+
+/** Whether a will may be published once it is due. */
+export interface WillRights {
   /** Whether its client may still publish it, asked when it is due; absent when it may. */
   isAllowed?(): boolean;
   /** Whom a restart asks about; absent for nobody. */

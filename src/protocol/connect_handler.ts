@@ -1,10 +1,11 @@
 import type { AttachRequest, Broker } from "../core/broker.ts";
 import { messageSource, type QoS } from "../core/message.ts";
-import type { Identity, Origin, Policy } from "../core/ports.ts";
+import type { Identity, Origin, Policy, PublishFacts } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
+import type { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
-import type { Will } from "../core/will.ts";
+import type { Will, WillRights } from "../core/will.ts";
 import type { ConnectPacket, WillPacket } from "../wire/packet.ts";
 import { assertCapabilities, assertMayPublish, assertUtf8Payload, mayKeepSubscription } from "./admission.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -16,6 +17,14 @@ export interface Applicant {
   readonly origin: Origin;
   readonly connect: ConnectPacket;
   readonly clientId: string;
+}
+
+/** What authentication has found out about a client. */
+export interface Admitted {
+  readonly username: string | undefined;
+  readonly policy: Policy;
+  /** Whether it still is so. Always when absent. */
+  readonly holds?: () => boolean;
 }
 
 /** What the connection adds to its CONNECT. */
@@ -70,11 +79,11 @@ export class ConnectHandler {
 
   /** Attaches the client to its session; CONNACK is among the effects.
    * @throws {Refusal} for a will that may not be published, a session too many, or a client that does not take its CONNACK */
-  attach(endpoint: Endpoint, applicant: Applicant, as: { username: string | undefined; policy: Policy }): void {
+  attach(endpoint: Endpoint, applicant: Applicant, as: Admitted): void {
     const { connect, clientId, origin } = applicant;
     const { limits } = endpoint.settings;
     const identity: Identity = { clientId, username: as.username };
-    const will = connect.will && this.#will(endpoint, connect.will, { policy: as.policy, identity });
+    const will = connect.will && this.#will(endpoint, connect.will, { as, identity });
     const wished = connect.version === 5
       ? connect.sessionExpirySeconds
       : connect.clean
@@ -96,7 +105,16 @@ export class ConnectHandler {
     }, this.#turn);
   }
 
-  #will(endpoint: Endpoint, packet: WillPacket, who: { policy: Policy; identity: Identity }): Will {
+  /** The client has authenticated again: it may do what `as` says from now on, and so may its will. */
+  renew(endpoint: Endpoint, as: Admitted): void {
+    endpoint.policy = as.policy;
+    const session = endpoint.session!;
+    if (session.will === null) return;
+    const { topic, source } = session.will;
+    this.#broker.renewWill(session, willRights({ as, identity: session }, topic, source), this.#turn);
+  }
+
+  #will(endpoint: Endpoint, packet: WillPacket, who: Willing): Will {
     assertCapabilities(endpoint.settings.limits, packet); // [MQTT-3.2.2-12], [MQTT-3.2.2-13]
     const { payload, properties, qos, retain, delaySeconds, expirySeconds } = packet;
     if (/[+#]/.test(packet.topic)) {
@@ -106,18 +124,24 @@ export class ConnectHandler {
       );
     }
     const topic = this.#topics.of(packet.topic);
-    assertMayPublish(who, topic, packet);
+    assertMayPublish({ policy: who.as.policy, identity: who.identity }, topic, packet);
     if (endpoint.settings.validatePayloadFormat && packet.payloadIsUtf8) assertUtf8Payload(payload, 0, payload.length);
-    const isAllowed = () => who.policy.mayPublish(who.identity, topic.name, { qos, retain }); // rules may change until then
-    return {
-      topic,
-      source: messageSource(payload, { qos, retain, properties }),
-      delaySeconds,
-      expirySeconds,
-      isAllowed,
-      author: who.policy.author,
-    };
+    const source = messageSource(payload, { qos, retain, properties });
+    return { topic, source, delaySeconds, expirySeconds, ...willRights(who, topic, packet) };
   }
+}
+
+/** Whose will it is. */
+interface Willing {
+  readonly identity: Identity;
+  readonly as: Admitted;
+}
+
+/** Rules may change until a will is due, and users may go. */
+function willRights({ identity, as: { policy, holds } }: Willing, topic: Topic, facts: PublishFacts): WillRights {
+  const { qos, retain } = facts;
+  const isAllowed = () => holds?.() !== false && policy.mayPublish(identity, topic.name, { qos, retain });
+  return { isAllowed, author: policy.author };
 }
 
 /** What the client may still do with a session from before, by the policy that it has at that time. */

@@ -6,7 +6,7 @@ import type {
   ExchangeStep,
   Verdict,
 } from "../auth/authenticator.ts";
-import { Refusal } from "../core/refusal.ts";
+import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
 import type { Applicant } from "../protocol/connect_handler.ts";
 import type { Endpoint } from "../protocol/endpoint.ts";
@@ -27,6 +27,8 @@ export class Authentication {
   #credentials: Credentials | undefined;
   #method: AuthenticationMethod | undefined;
   #exchange: Exchange | null = null;
+  /** Whether the client is connected and authenticates again. */
+  #isAgain = false;
 
   constructor(authenticator: Authenticator, methods: ReadonlyMap<string, AuthenticationMethod>) {
     this.#authenticator = authenticator;
@@ -70,6 +72,7 @@ export class Authentication {
     }
     if (auth.reasonCode === REAUTHENTICATE && this.#exchange === null) {
       this.#exchange = this.#method!.begin(this.#credentials!);
+      this.#isAgain = true;
     } else if (auth.reasonCode !== CONTINUE || this.#exchange === null) {
       throw new Refusal("protocol-error", "Cannot accept AUTH now");
     }
@@ -85,8 +88,13 @@ export class Authentication {
   async #step(data: Uint8Array | undefined): Promise<ExchangeStep> {
     const step = await this.#exchange!.step(data);
     if (step.kind !== "continue") this.#exchange = null;
-    return step;
+    return this.#isAgain && step.kind === "refused" ? { ...step, refusal: atDisconnect(step.refusal) } : step;
   }
+}
+
+/** DISCONNECT has fewer words than CONNACK (MQTT 5 table 3-13). */
+function atDisconnect(refusal: RefusalCause): RefusalCause {
+  return refusal === "server-busy" || refusal === "server-unavailable" ? "server-busy" : "not-authorized";
 }
 
 function stepOf(verdict: Verdict): ExchangeStep {

@@ -6,16 +6,18 @@ import {
   knownClient,
   type PolicyOf,
 } from "../auth/authenticator.ts";
-import { CertificateIdentity } from "../auth/certificate_identity.ts";
 import type { CalloutSource } from "../auth/callout_source.ts";
-import { WRONG } from "../auth/identity.ts";
+import { CertificateSource } from "../auth/certificate_source.ts";
+import type { IdentitySource } from "../auth/identity.ts";
 import { IdentityChain } from "../auth/identity_chain.ts";
 import { mostOf, PasswordSource } from "../auth/password_source.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
+import { TokenMethod } from "../auth/token_method.ts";
 import type { TokenSource } from "../auth/token_source.ts";
 import type { UserEntry } from "../auth/user_list.ts";
 import { readUsersFile, UsersFileError } from "../auth/users_file.ts";
-import type { AuthConfig, ScramUser } from "../config/config.ts";
+import type { AuthConfig, ScramUser, SourceName } from "../config/config.ts";
+import type { WillAuthor } from "../core/mutation.ts";
 import { assertIdentityFiles, openCallout, type OpenSource, openTokens } from "./identity_sources.ts";
 
 /** What a chain needs from others. */
@@ -36,8 +38,8 @@ interface Parts {
   readonly callout: OpenSource<CalloutSource> | undefined;
 }
 
-/** Everything that the configuration names to tell who a client is, asked in this order: certificate, token, users, callout. The
- * first that knows the client decides. */
+/** Everything that the configuration names to tell who a client is, asked in the order of `auth.chain`. The first that knows the client
+ * decides. */
 export class AuthenticationChain implements Disposable {
   /** Asked at a CONNECT without a method. */
   readonly authenticator: Authenticator;
@@ -45,17 +47,16 @@ export class AuthenticationChain implements Disposable {
   readonly methods: readonly AuthenticationMethod[];
   readonly #parts: Parts;
   readonly #passwords: PasswordSource;
+  readonly #known: Readonly<Record<SourceName, IdentitySource | undefined>>;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
-    const { auth, policyOf } = parts;
+    const { auth } = parts;
     const scramUsers = new Map(auth.scramUsers.map((user) => [user.username, user]));
     this.#passwords = new PasswordSource({ users: parts.users, scramUsers });
     this.methods = methodsOf(parts, scramUsers);
-    const chain = this.#identities();
-    this.authenticator = auth.certificateUsername === "none"
-      ? chain
-      : new CertificateIdentity(auth.certificateUsername, chain, { policyOf });
+    this.#known = this.#sources();
+    this.authenticator = this.#authenticator();
   }
 
   /** Reads what the configuration names.
@@ -88,33 +89,51 @@ export class AuthenticationChain implements Disposable {
     this.#parts.callout?.[Symbol.dispose]();
   }
 
-  #identities(): Authenticator {
-    const { auth: { allowAnonymous, certificateUsername, usersFile, scramUsers }, policyOf, tokens, callout } =
-      this.#parts;
+  /** Whether what let the author of a will in would still know it, as far as that can be told without asking it. */
+  isKnown({ source, username }: Pick<WillAuthor, "source" | "username">): boolean {
+    if (source === undefined) return this.#parts.auth.allowAnonymous;
+    const found = Object.hasOwn(this.#known, source) ? this.#known[source as SourceName] : undefined;
+    return found === this.#passwords ? this.#passwords.has(username!) : found !== undefined;
+  }
+
+  /** Those that there are. */
+  #sources(): Readonly<Record<SourceName, IdentitySource | undefined>> {
+    const { auth: { certificateUsername, usersFile, scramUsers }, tokens, callout } = this.#parts;
     const hasPasswords = usersFile !== undefined || scramUsers.length > 0;
-    if (allowAnonymous && !hasPasswords && tokens === undefined && callout === undefined) {
-      return openTo(policyOf, { keepsName: certificateUsername === "none" });
-    }
-    const passwords = this.#passwords;
-    const sources = [tokens?.source, hasPasswords ? passwords : undefined, callout?.source];
-    return new IdentityChain({
-      sources: sources.filter((source) => source !== undefined),
-      refuse: () => hasPasswords ? passwords.refuse() : WRONG,
-      allowAnonymous,
-      policyOf,
-    });
+    return {
+      certificate: certificateUsername === "none" ? undefined : new CertificateSource(certificateUsername),
+      jwt: tokens?.source,
+      users: hasPasswords ? this.#passwords : undefined,
+      external: callout?.source,
+    };
+  }
+
+  /** Without anything to know clients by everybody keeps the name that it gives: it is nobody's beside names that are. */
+  #authenticator(): Authenticator {
+    const { auth: { allowAnonymous, chain }, policyOf } = this.#parts;
+    const sources = chain.map((name) => this.#known[name]).filter((source) => source !== undefined);
+    if (allowAnonymous && sources.length === 0) return openTo(policyOf);
+    const isOpen = sources.every((source) => source === this.#known.certificate);
+    return new IdentityChain({ sources, strangers: !allowAnonymous ? "none" : isOpen ? "all" : "nameless", policyOf });
   }
 }
 
-function methodsOf(
+function methodsOf(parts: Parts, users: ReadonlyMap<string, ScramUser>): AuthenticationMethod[] {
+  const { policyOf, tokens } = parts;
+  return [
+    ...users.size === 0 ? [] : [scramOf(parts, users)],
+    ...tokens === undefined ? [] : [new TokenMethod(tokens.source, { policyOf })],
+  ];
+}
+
+function scramOf(
   { auth, policyOf, decoySecret }: Parts,
   users: ReadonlyMap<string, ScramUser>,
-): AuthenticationMethod[] {
-  if (users.size === 0) return [];
+): ScramSha256 {
   const iterations = mostOf(auth.scramUsers.map((user) => user.iterations))!;
   const saltBytes = mostOf(auth.scramUsers.map((user) => user.salt.length));
   const decoy = decoySecret && { secret: decoySecret, iterations, saltBytes };
-  return [new ScramSha256((username) => users.get(username), { policyOf, decoy })];
+  return new ScramSha256((username) => users.get(username), { policyOf, decoy });
 }
 
 async function reloading(what: string, read: () => Promise<void>): Promise<void> {
@@ -146,12 +165,11 @@ async function usersOf(
   throw new UsersFileError(`Cannot use the users file ${usersFile}: ${name} is under auth.scram.users as well`);
 }
 
-/** Lets everybody in. Nobody has proven the name that is given, so no rule goes by it, and it is nobody's beside names that are. */
-function openTo(policyOf: PolicyOf, { keepsName }: { keepsName: boolean }): Authenticator {
+/** Lets everybody in. Nobody has proven the name that is given, so no rule goes by it. */
+function openTo(policyOf: PolicyOf): Authenticator {
   return {
     authenticate: (credentials) => {
-      const username = keepsName ? credentials.username : undefined;
-      return { username, policy: policyOf(knownClient(credentials, undefined)) };
+      return { username: credentials.username, policy: policyOf(knownClient(credentials, undefined)) };
     },
   };
 }

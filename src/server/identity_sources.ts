@@ -1,22 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import { BoundedFetch } from "../auth/bounded_fetch.ts";
 import { CalloutSource } from "../auth/callout_source.ts";
 import { RemoteKeys } from "../auth/remote_keys.ts";
 import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_keys.ts";
 import { TokenSource } from "../auth/token_source.ts";
 import { whyNotKept } from "../auth/users_file.ts";
-import { VerdictCache } from "../auth/verdict_cache.ts";
 import type { AuthConfig, ExternalConfig, JwtConfig } from "../config/config.ts";
-
-/** A key set, and the time and size of one request for it. */
-const JWKS_TIMEOUT_MS = 5_000;
-const JWKS_BYTES_MAX = 256 * 1024;
-/** Between two requests for keys, and for how long keys are good that cannot be had again. */
-const JWKS_COOL_DOWN_MS = 30_000;
-const JWKS_STALE_MS = 86_400_000;
-
-/** Of an answer of a callout. */
-const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** Of a key, a certificate or a secret. */
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -44,35 +32,26 @@ export async function openTokens(jwt: JwtConfig): Promise<OpenSource<TokenSource
     return { source, reload: async () => source.replace(await keysOf(keyFile, jwt)), [Symbol.dispose]: () => {} };
   }
   const authority = jwt.caFile && await readTextFile("auth.jwt.ca_file", jwt.caFile);
-  const fetch = new BoundedFetch({
-    timeoutMs: JWKS_TIMEOUT_MS,
-    bytesMax: JWKS_BYTES_MAX,
-    authority,
-    url: jwt.jwksUrl!,
-  });
-  const keys = remoteKeys(jwt, fetch);
+  const keys = remoteKeys(jwt, authority);
   void keys.refresh(); // nobody waits: until there are keys nobody comes in by a token
   return {
     source: new TokenSource(keys, options),
     reload: () => keys.refresh(),
-    [Symbol.dispose]: () => fetch[Symbol.dispose](),
+    [Symbol.dispose]: () => keys[Symbol.dispose](),
   };
 }
 
-function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, fetch: BoundedFetch): RemoteKeys {
+function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, authority: string | undefined): RemoteKeys {
   const logger = getLogger(["weir"]);
   return new RemoteKeys({
     url: jwksUrl!,
-    fetch,
+    authority,
     algorithms,
     maxAgeMs: jwksMaxAgeMs,
-    staleMs: JWKS_STALE_MS,
-    coolDownMs: JWKS_COOL_DOWN_MS,
     onFetched: (error) => {
       if (error === undefined) logger.debug("the keys of tokens have been read from {url}", { url: jwksUrl });
       else logger.error("cannot read the keys of tokens from {url}: {error}", { url: jwksUrl, error: wordsOf(error) });
     },
-    now: () => performance.now(),
   });
 }
 
@@ -102,16 +81,16 @@ export async function openCallout(external: ExternalConfig): Promise<OpenSource<
   const logger = getLogger(["weir"]);
   const authority = caFile && await readTextFile("auth.external.ca_file", caFile);
   const token = tokenFile && await readToken(tokenFile);
-  const fetch = new BoundedFetch({ timeoutMs, bytesMax: ANSWER_BYTES_MAX, authority, url });
   const source = new CalloutSource({
     url,
-    fetch,
-    cache: new VerdictCache({
+    timeoutMs,
+    authority,
+    cache: {
       entriesMax: cacheEntriesMax,
       knownMs: cacheMs,
       deniedMs: negativeCacheMs,
       staleMs: external.staleMs,
-    }),
+    },
     atOnceMax: external.concurrentMax,
     allowsStale: external.allowsCached,
     token,
@@ -119,12 +98,11 @@ export async function openCallout(external: ExternalConfig): Promise<OpenSource<
       if (error === undefined) logger.warn("auth.external.url answers again");
       else logger.error("auth.external.url does not answer as it should: {error}", { error: wordsOf(error) });
     },
-    now: () => performance.now(),
   });
   return {
     source,
     reload: () => Promise.resolve(source.forget()),
-    [Symbol.dispose]: () => fetch[Symbol.dispose](),
+    [Symbol.dispose]: () => source[Symbol.dispose](),
   };
 }
 

@@ -142,9 +142,7 @@ export class LoginGuard {
       step: async (data): Promise<ExchangeStep> => {
         const startedAt = this.#parts.clock.now();
         const step = await exchange.step(data);
-        const isGuess = step.kind === "refused" && step.refusal !== "server-busy" &&
-          step.refusal !== "server-unavailable";
-        return isGuess ? await this.#punish(step, { remoteAddress, startedAt }) : step;
+        return isWrong(step) ? await this.#punish(step, { remoteAddress, startedAt }) : step;
       },
     };
   }
@@ -190,6 +188,6 @@ interface Attempt {
 }
 
 /** Somebody has guessed; the other refusals are about what no guess would change. */
-function isWrong(verdict: Verdict): boolean {
+function isWrong(verdict: Verdict | ExchangeStep): boolean {
   return "refusal" in verdict && verdict.refusal === "bad-user-name-or-password";
 }

@@ -18,6 +18,8 @@ export interface OpeningConnection extends Arrival {
   transmit(): void;
   /** The client is attached to its session, or has shown anew who it is. */
   onAdmitted(admission: Admission): void;
+  /** The client may do less than before: ends the connection when a subscription is lost by that. */
+  endIfForbidden(): void;
 }
 
 /** How a connection comes to its session: CONNECT, the AUTH packets that may follow, and AUTH of a client that is connected. */
@@ -104,8 +106,9 @@ export class Opening {
     if (step.username !== endpoint.session!.username) { // the session is the first user's
       throw new Refusal("not-authorized", "Cannot become another user on the way");
     }
-    endpoint.policy = step.policy;
+    this.#parts.connects.renew(endpoint, step);
     this.#sayAuth(0, step.data);
+    this.#connection.endIfForbidden();
   }
 
   #sayAuth(reasonCode: number, data: Uint8Array | undefined): void {

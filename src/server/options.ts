@@ -60,8 +60,8 @@ export interface BrokerOptions {
   readonly rateLimits?: RateLimitOptions;
   /** Durable queues: how those are that nobody has defined, and which there are from the start. */
   readonly queues?: QueueBrokerOptions;
-  /** Whether a client may publish a will that a restart has brought back, asked when it is due, for policies that told its `author`. It may
-   * when absent. */
+  /** Whether a client may publish a will that a restart has brought back, asked when it is due: {@link AccessRules.mayPublishStored} is one
+   * answer. Without it every such will is published. */
   readonly mayPublishStored?: (will: StoredWill) => boolean;
   /** How often the `$SYS` topics are published, in milliseconds; 10,000. 0 is never. */
   readonly sysIntervalMs?: number;

@@ -1,5 +1,4 @@
 import { AccessRules } from "../auth/access_rules.ts";
-import type { StoredWill } from "../core/mutation.ts";
 import type { Config, HttpConfig, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "../config/text_type.ts";
@@ -41,7 +40,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   if (config.http !== null) await opening(config.http, () => tryAddress(config.http!));
   if (config.coap !== null) await opening(config.coap, () => tryUdpAddress(config.coap!));
   const { rules: listed, otherwise } = config.auth.acl;
-  const rules = new AccessRules(listed, { otherwise, outliveRestarts: true });
+  const rules = new AccessRules(listed, { otherwise });
   const store = storage.type === "memory"
     ? new MemoryStore()
     : await openDataFolder(storage.path, { sync: storage.sync });
@@ -57,7 +56,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     authenticator: chain.authenticator,
     authenticationMethods: chain.methods,
     failedLogins: withExempt(config.auth.failedLogins),
-    mayPublishStored: (will) => mayPublishStored(rules, will),
+    mayPublishStored: (will) => chain.isKnown(will.author ?? {}) && rules.mayPublishStored(will),
     rateLimits: withExempt(config.rateLimits),
     queues: config.queues,
     sysIntervalMs: config.sys.intervalMs,
@@ -99,13 +98,6 @@ export async function serve(config: Config): Promise<RunningServer> {
 async function openChain({ auth, storage }: Config, { policyOf }: AccessRules): Promise<AuthenticationChain> {
   const secret = auth.scramUsers.length > 0 ? await decoySecret(storage, auth.scramUsers) : undefined;
   return await AuthenticationChain.open(auth, { policyOf, decoySecret: secret });
-}
-
-/** What the rules as they are say of a will from before a restart. */
-function mayPublishStored(rules: AccessRules, { clientId, topic, qos, retain, author }: StoredWill): boolean {
-  const { username, groups, remoteAddress = "", listener = "" } = author ?? {};
-  const client = { clientId, username, groups, remoteAddress, listener, protocolVersion: 0 };
-  return rules.decide(client, { action: "publish", topic, qos, retain }).isAllowed;
 }
 
 /** A listener that cannot be opened; the message is for people. */

@@ -4,6 +4,7 @@ import type { IAuthPacket } from "mqtt-packet";
 import { type Admission, ALLOW_ALL, type AuthenticationMethod, type Authenticator } from "../../mod.ts";
 import { happening } from "../embedding/waiting.ts";
 import { TestBroker } from "../support/broker.ts";
+import type { TestClient } from "../support/client.ts";
 
 /** Lets everybody in by what `admission` says at that moment. */
 function letsIn(admission: () => Partial<Admission>): Authenticator {
@@ -85,6 +86,31 @@ Deno.test("a client whose admission holds no longer is ended when that is asked 
   await old.expectClosed();
   await bob.send({ cmd: "pingreq" });
   await bob.expect("pingresp");
+});
+
+Deno.test("the will of a client whose user is gone is not published, of one whose user is there it is", async () => {
+  const gone = new Set<string | undefined>();
+  await using broker = await TestBroker.start({
+    authenticator: {
+      authenticate: ({ username }) => ({ username, policy: ALLOW_ALL, holds: () => !gone.has(username) }),
+    },
+  });
+  const watch = await broker.connect();
+  await watch.subscribe("gone/#");
+  const clients: Record<string, TestClient> = {};
+  for (const name of ["ann", "bob"]) {
+    const will = { topic: `gone/${name}`, payload: Buffer.from(""), qos: 0 as const, retain: false };
+    clients[name] = await broker.connect({ username: name, will });
+  }
+  const dropped = happening(broker.broker, "message-dropped");
+  gone.add("ann");
+  broker.broker.endRevoked();
+  await clients.ann.expect("disconnect");
+  const { clientId, cause } = await dropped;
+  assert.deepEqual([clientId, cause], [clients.ann.clientId, "not-authorized"]);
+  clients.bob.close();
+  assert.equal((await watch.receive()).topic, "gone/bob");
+  await watch.expectNothing();
 });
 
 Deno.test("an admission that no longer holds when it is to be used lets nobody in", async () => {

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
-import { deriveScramCredential } from "../../mod.ts";
+import { CalloutSource, deriveScramCredential, IdentityChain, PasswordSource } from "../../mod.ts";
+import { parseUserList } from "../../src/auth/user_list.ts";
 import { scramUserEntry } from "../../src/cli/user.ts";
 import { until } from "../embedding/waiting.ts";
 import { Served, usersText } from "./served.ts";
 import { WebServer } from "./web_server.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
+
+async function parsedUsers(passwords: Readonly<Record<string, string>>) {
+  return parseUserList(await usersText(passwords));
+}
 
 function sign(claims: Record<string, unknown>, options: { alg?: string; key?: unknown; kid?: string } = {}) {
   const { alg = "HS256", key = new TextEncoder().encode(SECRET), kid } = options;
@@ -47,6 +52,61 @@ Deno.test("the first that knows the client decides: token, users, callout, and n
     ["eve", "eve"],
     "only who is not known here",
   );
+});
+
+Deno.test("auth.chain: another order, and what comes of a name that two know", async () => {
+  const asked: string[] = [];
+  await using callout = new WebServer((body) => {
+    const { username, password } = JSON.parse(body);
+    asked.push(username);
+    const authenticated = username === "bob" ? null : password === "callout";
+    return Response.json({ authenticated });
+  });
+  const sources = `
+  users_file: FOLDER/users
+  jwt: { key_file: FOLDER/secret, algorithms: HS256 }
+  external: { url: "${callout.url}" }
+`;
+  const users = await usersText({ ann: "pencil", bob: "eraser", tom: "ink" });
+  const token = await sign({ sub: "tom" });
+  const logins: [string, string][] = [
+    ["ann", "pencil"],
+    ["ann", "callout"],
+    ["bob", "eraser"],
+    ["bob", "wrong"],
+    [
+      "eve",
+      "wrong",
+    ],
+    ["tom", token],
+    ["tom", "ink"],
+  ];
+  const codes: Record<string, number[]> = {
+    "jwt, users, external": [0, 0x86, 0, 0x86, 0x86, 0, 0], // the users know ann: the callout is not asked about her
+    "external, jwt, users": [0x86, 0, 0, 0x86, 0x86, 0x86, 0x86], // it decides about everybody but bob, of whom it has no word
+    "users, jwt, external": [0, 0x86, 0, 0x86, 0x86, 0x86, 0], // tom's token is no password of his
+  };
+  for (const [chain, expected] of Object.entries(codes)) {
+    await using served = await Served.start(`auth:\n  chain: ${chain}${sources}`, { users, secret: SECRET });
+    const found: (number | undefined)[] = [];
+    for (const [username, password] of logins) found.push(await served.code({ username, password }));
+    assert.deepEqual(found, expected, chain);
+  }
+  assert.ok(asked.includes("bob"));
+});
+
+Deno.test("a callout that has no word about anybody leaves the price of a wrong name to the users", async () => {
+  await using callout = new WebServer(() => Response.json({ authenticated: null }));
+  const source = new CalloutSource({ url: callout.url });
+  using _ = source;
+  const users = new PasswordSource({ users: await parsedUsers({ ann: "pencil" }) });
+  const chain = new IdentityChain({ sources: [source, users] });
+  const who = { clientId: "c", remoteAddress: "192.0.2.7", listener: "tcp", protocolVersion: 5 };
+  for (const username of ["eve", "ann"]) {
+    const verdict = await chain.authenticate({ ...who, username, password: new TextEncoder().encode("wrong") });
+    assert.deepEqual(verdict, { refusal: "bad-user-name-or-password", reason: "User or password is wrong" });
+  }
+  assert.equal(users.hashes, 2);
 });
 
 Deno.test("a token ends the connection when it ends, and says what may be done until then", async () => {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { errors, exportJWK, generateKeyPair } from "jose";
-import { BoundedFetch } from "../../src/auth/bounded_fetch.ts";
 import { RemoteKeys } from "../../src/auth/remote_keys.ts";
 import { KeysUnavailableError } from "../../src/auth/token_keys.ts";
 import { WebServer } from "./web_server.ts";
@@ -12,14 +11,12 @@ const second = { ...first, kid: "second" };
 class Fixture implements Disposable {
   now = 1_000_000;
   readonly told: unknown[] = [];
-  readonly #fetch: BoundedFetch;
   readonly keys: RemoteKeys;
 
   constructor(url: string) {
-    this.#fetch = new BoundedFetch({ timeoutMs: 2_000, bytesMax: 4_096, url });
     this.keys = new RemoteKeys({
       url,
-      fetch: this.#fetch,
+      timeoutMs: 2_000,
       algorithms: ["ES256"],
       maxAgeMs: 60_000,
       staleMs: 600_000,
@@ -34,7 +31,7 @@ class Fixture implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#fetch[Symbol.dispose]();
+    this.keys[Symbol.dispose]();
   }
 }
 

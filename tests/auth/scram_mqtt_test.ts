@@ -76,12 +76,12 @@ Deno.test("the whole exchange over a socket, with the server's signature in CONN
   assert.deepEqual(names, ["user", "a=b,c"]);
 });
 
-Deno.test("a wrong password is refused with 0x87, and the connection ends", async () => {
+Deno.test("a wrong password is refused with 0x86, and the connection ends", async () => {
   await using broker = await start();
   const client = await broker.open();
   const packet = await connect(client, new ScramClient("user", "wrong"));
   assert.equal(packet?.cmd, "connack");
-  assert.equal((packet as { reasonCode?: number }).reasonCode, 0x87);
+  assert.equal((packet as { reasonCode?: number }).reasonCode, 0x86);
   assert.equal(await client.expectClosed(), undefined);
 });
 

@@ -110,7 +110,7 @@ Deno.test("a wrong name, a wrong password, a disabled user and no password cost 
     await userOf("bob", "eraser", { isDisabled: true }),
   ]]);
   const source = new PasswordSource({ users, scramUsers: await usersOf({ cat: "paper" }) });
-  const chain = new IdentityChain({ sources: [source], refuse: () => source.refuse(), allowAnonymous: false });
+  const chain = new IdentityChain({ sources: [source] });
   const said = new Set<string>();
   const tries = [["eve", "x"], ["ann", "x"], ["bob", "eraser"], ["cat", "x"], ["ann", undefined], ["__proto__", "x"]];
   for (const [index, [name, password]] of tries.entries()) {
@@ -126,7 +126,7 @@ Deno.test("a wrong name takes as long as a wrong password", async () => {
   const user = await userOf("ann", "pencil");
   const dear = { ...user, hash: { ...user.hash, logN: 13, r: 8 } };
   const source = new PasswordSource({ users: new Map([["ann", dear]]), scramUsers: new Map() });
-  const chain = new IdentityChain({ sources: [source], refuse: () => source.refuse(), allowAnonymous: false });
+  const chain = new IdentityChain({ sources: [source] });
   const median = async (name: string) => {
     const times: number[] = [];
     for (let n = 0; n < 7; n++) {
@@ -169,7 +169,7 @@ Deno.test("the groups of a user reach the policy", async () => {
     seen.push(client);
     return policy;
   };
-  const chain = new IdentityChain({ sources: [source], refuse: () => source.refuse(), allowAnonymous: true, policyOf });
+  const chain = new IdentityChain({ sources: [source], strangers: "nameless", policyOf });
   await chain.authenticate(credentials("ann", "pencil"));
   await chain.authenticate(credentials(undefined, undefined));
   assert.deepEqual(seen.map(({ username, groups }) => [username, groups]), [["ann", ["ops"]], [undefined, undefined]]);

@@ -82,6 +82,7 @@ const EFFECTS: Readonly<Record<Key, readonly [string, (config: Config) => unknow
   "session.queue_qos0": ["true", (c) => c.limits.queueQos0, true],
   "session.max_subscriptions": ["5", (c) => c.limits.subscriptionsPerSessionMax, 5],
   "auth.allow_anonymous": ["true", (c) => c.auth.allowAnonymous, true],
+  "auth.chain": ["external, users", (c) => c.auth.chain, ["external", "users"]],
   "auth.certificate_username": ["cn", (c) => c.auth.certificateUsername, "cn"],
   "auth.users_file": ["data/users", (c) => c.auth.usersFile, "data/users"],
   "auth.failed_login_delay": ["2s", (c) => c.auth.failedLogins.delayMs, 2000],
@@ -165,6 +166,10 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
   "auth.allow_anonymous": {
     yaml: `auth:\n  scram: { users: [${SCRAM_USER}] }\n  allow_anonymous: `,
     env: { WEIR_SERVER_TCP_ADDR: ":1883" },
+  },
+  "auth.chain": {
+    yaml: `auth:\n  users_file: users\n  external: { url: "https://id.example" }\n  chain: `,
+    env: { WEIR_AUTH_USERS_FILE: "users", WEIR_AUTH_EXTERNAL_URL: "https://id.example" },
   },
   "auth.external.url": beside("external", "url", {}),
   "auth.external.stale_ttl": beside("external", "stale_ttl", { ...EXTERNAL, when_down: "allow_cached" }),

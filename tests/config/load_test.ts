@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ConfigError, formatPlace } from "../../src/config/problem.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { SETTINGS } from "../../src/config/schema.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { complaintsOf, load, problemsOf, SCRAM_USER } from "./support.ts";
 
@@ -198,6 +199,14 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "auth:\n  jwt:\n    jwks_url: https://id.example/k\n    key_file: k\n    algorithms: RS256\n",
     "weir.yaml:3:15: auth.jwt.jwks_url: the keys are in key_file already: one of the two",
   ],
+  "a chain without what is configured": [
+    'auth: { users_file: u, chain: external, external: { url: "https://id.example" }, acl_default: allow }',
+    "weir.yaml:1:31: auth.chain: it leaves out users, though there is auth.users_file and auth.scram.users",
+  ],
+  "a chain with what is not configured": [
+    'auth: { users_file: u, chain: "jwt, users", acl_default: allow }',
+    "weir.yaml:1:31: auth.chain: it names jwt, and there is no auth.jwt",
+  ],
   "a certificate authority that nobody is asked by": [
     "auth:\n  jwt:\n    key_file: k\n    algorithms: RS256\n    ca_file: c\n",
     "weir.yaml:5:14: auth.jwt.ca_file: it needs jwks_url beside it",
@@ -379,15 +388,29 @@ Deno.test("no door opens to other machines without a word about who may come in"
   const doors = {
     tcp: 'tcp_addr: ":1883"',
     listener: 'listeners: [{ name: b, addr: "0.0.0.0:1884" }]',
+    proxied: 'listeners: [{ name: b, addr: "127.0.0.1:1884", trusted_proxies: [127.0.0.1] }]', // it faces whom the proxy faces
     tls: 'listeners: [{ name: b, addr: "0.0.0.0:8883", cert_file: c, key_file: k }]',
+    ws: 'ws_enabled: true, ws_addr: ":8083"',
+    "ws listener": 'listeners: [{ name: b, addr: "0.0.0.0:8083", path: /mqtt }]',
+    wss: 'listeners: [{ name: b, addr: "0.0.0.0:8084", path: /mqtt, cert_file: c, key_file: k }]',
     http: 'http_enabled: true, http_addr: ":8080"',
+    https: 'http_enabled: true, http_addr: ":8443", http_cert_file: c, http_key_file: k',
     coap: 'coap_enabled: true, coap_addr: ":5683"',
   };
+  for (const path of Object.keys(SETTINGS).filter((path) => /^server\..*addr$/.test(path))) {
+    const key = path.slice("server.".length);
+    assert.ok(Object.values(doors).some((door) => door.includes(`${key}: `)), `${path} is a door of the list`);
+  }
   for (const [name, door] of Object.entries(doors)) {
     const server = `server: { ${door} }\n`;
-    assert.match(problemsOf(server).join(), /can be reached from other machines/, name);
+    assert.match(problemsOf(server).join(), /can be reached/, name);
     assert.deepEqual(problemsOf(`${server}auth: { allow_anonymous: true }`), [], name);
     assert.deepEqual(problemsOf(`${server}auth: { users_file: u, acl_default: deny }`), [], name);
+    assert.match(
+      problemsOf(`${server}auth: { certificate_username: cn, acl_default: deny }`).join(),
+      /can be reached/,
+      name,
+    );
     assert.match(problemsOf(`${server}auth: { allow_anonymous: false }`).join(), /nobody could connect/, name);
   }
 });

@@ -1,13 +1,11 @@
 /** HTTP over TLS: who is let in by certificate, renewal while the listener is open, what does not speak TLS. */
 import assert from "node:assert/strict";
-import { type Authenticator, CertificateIdentity, type TlsOptions } from "../../mod.ts";
+import { CertificateSource, IdentityChain, type TlsOptions } from "../../mod.ts";
 import { happening, turns, until } from "../embedding/waiting.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
 import { HttpDoor } from "./door.ts";
 import { RawHttp, statusOf } from "./raw.ts";
-
-const NOBODY: Authenticator = { authenticate: () => ({ refusal: "not-authorized", reason: "no certificate" }) };
 
 function tlsOf(certificates: Certificates, more: Partial<TlsOptions> = {}): TlsOptions {
   return { certificate: certificates.read("server.crt"), privateKey: certificates.read("server.key"), ...more };
@@ -48,7 +46,8 @@ tlsTest("a client certificate opens the door, and its name is the user's", async
   const revocationLists = certificates.read("ca.crl");
   const tls = tlsOf(certificates, { clientCertificate: "require", clientAuthorities, revocationLists });
   const users: string[] = [];
-  const authenticator = new CertificateIdentity("cn", NOBODY, {
+  const authenticator = new IdentityChain({
+    sources: [new CertificateSource("cn")],
     policyOf: ({ username }) => {
       users.push(username ?? "");
       return { mayPublish: () => true, maySubscribe: () => true };
@@ -72,7 +71,8 @@ tlsTest(
     using certificates = new Certificates();
     const clientAuthorities = certificates.read("ca.crt");
     const tls = tlsOf(certificates, { clientCertificate: "request", clientAuthorities });
-    await using door = await HttpDoor.open({ http: { tls }, authenticator: new CertificateIdentity("cn", NOBODY) });
+    const authenticator = new IdentityChain({ sources: [new CertificateSource("cn")] });
+    await using door = await HttpDoor.open({ http: { tls }, authenticator });
     const url = `https://localhost:${door.port}/retained`;
     assert.equal((await get(certificates, url)).status, 401);
     assert.equal((await get(certificates, url, "client")).status, 200);

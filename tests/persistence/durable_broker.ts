@@ -27,8 +27,9 @@ export class DurableBroker implements AsyncDisposable {
     return broker;
   }
 
-  async start(): Promise<void> {
-    this.#program = await Program.start({ folder: this.#folder.path, env: this.#env });
+  /** With other variables besides, if there are. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#program = await Program.start({ folder: this.#folder.path, env: { ...this.#env, ...env } });
     this.#port = await this.#program.port();
   }
 

@@ -1,10 +1,20 @@
-import type { LogConfig, LogLevel, StorageConfig } from "../config.ts";
+import type { LogConfig, LogLevel, SourceName, StorageConfig } from "../config.ts";
 import { required, setting } from "../setting.ts";
-import { base64, text } from "../text_type.ts";
+import { base64, text, words } from "../text_type.ts";
 import { choice, count, openFlag } from "../value_type.ts";
+
+/** What may tell who a client is, in the order in which it is asked. */
+export const SOURCES: readonly SourceName[] = ["certificate", "jwt", "users", "external"];
 
 /** `auth`: who may connect. */
 export const AUTH_SETTINGS = {
+  "auth.chain": setting<readonly SourceName[]>({
+    type: words(SOURCES),
+    initial: SOURCES,
+    about:
+      "In which order is asked who a client is: by its certificate (`certificate_username`), a token (`jwt`), the users (`users_file` " +
+      "and `scram`), another program (`external`). The first that knows the client decides, and no other is asked.",
+  }),
   "auth.allow_anonymous": setting<boolean | null>({
     type: openFlag(),
     initial: null,
