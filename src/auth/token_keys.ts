@@ -1,7 +1,7 @@
 import { createLocalJWKSet, errors, importSPKI, importX509, type JSONWebKeySet, type JWK } from "jose";
 
-/** A key that a signature is verified with: bytes for HS256 and its like. */
-export type TokenKey = CryptoKey | Uint8Array;
+/** A key as `jose` takes it: that of a signature, or for HS256 and its like the bytes of the secret. */
+export type TokenKey = object;
 
 /** What a token says of its signature, of which nothing is trusted. */
 export interface TokenHeader {
@@ -78,16 +78,16 @@ function keysIn(found: unknown): readonly JWK[] {
 
 /** One public key, for each of the algorithms. */
 class PemKey implements TokenKeys {
-  readonly #byAlgorithm: ReadonlyMap<string, CryptoKey>;
+  readonly #byAlgorithm: ReadonlyMap<string, TokenKey>;
 
-  private constructor(byAlgorithm: ReadonlyMap<string, CryptoKey>) {
+  private constructor(byAlgorithm: ReadonlyMap<string, TokenKey>) {
     this.#byAlgorithm = byAlgorithm;
   }
 
   static async read(pem: string, algorithms: readonly string[]): Promise<PemKey> {
     if (/PRIVATE KEY-----/.test(pem)) throw new TokenKeysError("it has a private key: the public one verifies");
     const isCertificate = pem.includes("-----BEGIN CERTIFICATE-----");
-    const keys = new Map<string, CryptoKey>();
+    const keys = new Map<string, TokenKey>();
     for (const algorithm of algorithms) {
       try {
         keys.set(algorithm, await (isCertificate ? importX509 : importSPKI)(pem, algorithm));

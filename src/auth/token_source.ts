@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
+import { type CryptoKey, errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { groupsOfClaim, rulesOfClaim } from "./access_claim.ts";
 import type { Credentials } from "./authenticator.ts";
 import type { Denial, Identification, IdentitySource } from "./identity.ts";
@@ -77,7 +77,7 @@ export class TokenSource implements IdentitySource {
     let failure: unknown;
     for (const key of await this.#keysFor(token)) {
       try {
-        return (await jwtVerify(token, key, this.#verify)).payload;
+        return (await jwtVerify(token, key as CryptoKey, this.#verify)).payload;
       } catch (error) {
         if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
         failure = error; // another key may have signed it

@@ -1,9 +1,10 @@
+import { assertMayAttach, type AttachRequest } from "./attach_request.ts";
 import type { Delivery } from "./delivery.ts";
 import { HandOn } from "./hand_on.ts";
 import type { DisconnectCause } from "./happening.ts";
 import { assertLimits, type Limits } from "./limits.ts";
 import type { Message, QoS } from "./message.ts";
-import type { Identity, Origin, Peer } from "./ports.ts";
+import type { Origin, Peer } from "./ports.ts";
 import { queueAddressOf } from "./queue/address.ts";
 import type { ConsumeOptions, SessionQueues } from "./queue/session_queues.ts";
 import { type Outcome, Refusal } from "./refusal.ts";
@@ -19,22 +20,6 @@ import { storedWill, type Will, willMessage, type WillRights } from "./will.ts";
 
 /** How long the end of a session is put off for what it has to hand on. */
 const HAND_ON_MS = 1_000;
-
-/** What a CONNECT asks for, once it is authenticated. */
-export interface AttachRequest extends Identity {
-  readonly peer: Peer;
-  readonly origin: Origin;
-  /** Clean start: an existing session ends first ([MQTT-3.1.2-4]). */
-  readonly clean: boolean;
-  /** Already cut to what the limits allow. */
-  readonly expirySeconds: number;
-  readonly receiveMaximum: number;
-  readonly will: Will | undefined;
-  /** Whether a subscription that the session has from before may stay; `filter` as it was subscribed to. All may when absent. */
-  mayKeep?(filter: string, qos: QoS): boolean;
-  /** Whether a message that has waited may still be sent. All may when absent. */
-  mayReceive?(topic: string): boolean;
-}
 
 /** How a connection ended, as far as the session cares. */
 export interface DetachOptions {
@@ -80,19 +65,11 @@ export class Broker {
    * @throws {Refusal} client-identifier-not-valid when the session is another user's, quota-exceeded when a new one is one too many. */
   attach(request: AttachRequest, turn: Turn): Session {
     const before = this.sessions.get(request.clientId);
-    if (before !== undefined) this.#assertOwn(before, request);
-    if (turn.isStoreFull && request.expirySeconds > 0 && before?.isStored !== true) {
-      throw new Refusal("quota-exceeded", `Cannot open a session for "${request.clientId}": the disk is full`);
-    }
-    if (before === undefined && this.sessions.size >= this.limits.sessionsMax) {
-      throw new Refusal(
-        "quota-exceeded",
-        `Cannot open a session for "${request.clientId}": ${this.limits.sessionsMax} exist`,
-      );
-    }
+    assertMayAttach(request, { before, sessions: this.sessions.size }, turn);
     const present = before === undefined ? undefined : this.#reclaim(before, request.clean, turn);
     const session = present ?? new Session(request.clientId, request.username);
-    session.username = request.username;
+    if (present === undefined) session.address = request.address;
+    else turn.holdings.move(session, request);
     session.peer = request.peer;
     session.mayReceive = request.mayReceive ?? null;
     session.expirySeconds = request.expirySeconds;
@@ -116,6 +93,7 @@ export class Broker {
     turn.statistics.clientsConnected--;
     turn.effects.happenings.push({ kind: "client-disconnected", clientId: session.clientId, cause: options.cause });
     session.pause();
+    turn.holdings.move(session, { username: session.username }); // it is at no address
     const { cause } = options;
     this.queues?.detached(session, cause, turn);
     if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
@@ -284,12 +262,6 @@ export class Broker {
     return reached === 0 ? "no-matching-subscribers" : "success";
   }
 
-  /** A session without a user is anybody's: nobody has proven to be the one that it belongs to. */
-  #assertOwn({ username }: Session, request: AttachRequest): void {
-    if (username === undefined || username === request.username || this.limits.takeover === "anyone") return;
-    throw new Refusal("client-identifier-not-valid", `Cannot use ${quoted(request.clientId)}: it is another user's`);
-  }
-
   /** What becomes of the session that a CONNECT finds; undefined when it has ended. */
   #reclaim(before: Session, clean: boolean, turn: Turn): Session | undefined {
     const { peer } = before;
@@ -315,6 +287,7 @@ export class Broker {
     const { clientId, username } = session;
     if (!facts.sessionPresent) {
       this.sessions.add(session);
+      turn.holdings.countSession(session, 1);
       effects.happenings.push({ kind: "session-created", clientId });
     }
     statistics.clientsConnected++;
@@ -369,6 +342,7 @@ export class Broker {
     this.handOn.absent(session, turn);
     session.dropAll(turn);
     this.sessions.delete(session);
+    turn.holdings.countSession(session, -1);
     if (cause === "expired") turn.statistics.sessionsExpired++;
     const { clientId } = session;
     if (session.isStored) turn.effects.writes.push({ kind: "session-ended", clientId });

@@ -19,8 +19,14 @@ export interface Limits {
   readonly sessionsMax: number;
   /** Who may go on with the session of a client id, connected or not: its own user, or whoever is let in (0x85 otherwise). */
   readonly takeover: "same-user" | "anyone";
-  /** Filters of one session (0x97 for each above it). */
+  /** Sessions of one user, connected or not (0x97 for a new one above it). */
+  readonly sessionsPerUserMax: number;
+  /** Filters of one session (0x97 for each above it), those of durable queues included. */
   readonly subscriptionsPerSessionMax: number;
+  /** Filters of one user in all sessions together, connected or not (0x97 for each above it). */
+  readonly subscriptionsPerUserMax: number;
+  /** Filters of those who are connected from one address, together (0x97 for each above it). */
+  readonly subscriptionsPerAddressMax: number;
   /** QoS 1 and 2 messages under way to one client; the smaller of this and its Receive Maximum counts. */
   readonly inflightMax: number;
   /** QoS 2 messages from one client that wait for PUBREL, announced as Receive Maximum (0x93 above it). */
@@ -50,7 +56,10 @@ export type AdjustableLimits = Pick<
   Limits,
   | "sessionsMax"
   | "takeover"
+  | "sessionsPerUserMax"
   | "subscriptionsPerSessionMax"
+  | "subscriptionsPerUserMax"
+  | "subscriptionsPerAddressMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
   | "queueOverflow"
@@ -71,7 +80,10 @@ export const DEFAULT_LIMITS: Limits = {
   topicLevelsMax: 128,
   sessionsMax: 100_000,
   takeover: "same-user",
+  sessionsPerUserMax: Infinity,
   subscriptionsPerSessionMax: 10_000,
+  subscriptionsPerUserMax: Infinity,
+  subscriptionsPerAddressMax: Infinity,
   inflightMax: 100,
   receiveMaximum: 1_000,
   queuedMessagesMax: 100_000,
@@ -93,6 +105,9 @@ export function assertLimits(limits: Limits): void {
   within("inflightMax", limits.inflightMax, { from: 1, to: 65_535 });
   within("receiveMaximum", limits.receiveMaximum, { from: 1, to: 65_535 });
   within("sessionsMax", limits.sessionsMax, { from: 1, to: Infinity });
+  within("sessionsPerUserMax", limits.sessionsPerUserMax, { from: 1, to: Infinity });
+  within("subscriptionsPerUserMax", limits.subscriptionsPerUserMax, { from: 1, to: Infinity });
+  within("subscriptionsPerAddressMax", limits.subscriptionsPerAddressMax, { from: 1, to: Infinity });
   within("subscriptionsPerSessionMax", limits.subscriptionsPerSessionMax, { from: 1, to: Infinity });
   within("queuedMessagesMax", limits.queuedMessagesMax, { from: 0, to: Infinity });
   within("queuedBytesMax", limits.queuedBytesMax, { from: 0, to: Infinity });

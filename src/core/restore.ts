@@ -30,6 +30,7 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
     session.expirySeconds = expirySeconds;
     session.isStored = true;
     broker.sessions.add(session);
+    turn.holdings.countSession(session, 1);
   }
   for (const { clientId, ...subscription } of state.subscriptions) {
     const session = broker.sessions.get(clientId);
@@ -63,7 +64,7 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
 function restoreConsumers(broker: Broker, { consumers, groups }: StoredQueues, turn: Turn): void {
   for (const stored of consumers) {
     const session = broker.sessions.get(stored.clientId);
-    if (session !== undefined) broker.queues!.restore(session, stored);
+    if (session !== undefined) broker.queues!.restore(session, stored, turn);
   }
   for (const { clientId } of groups) {
     if (clientId !== "" && broker.sessions.get(clientId) === undefined) broker.queues!.queues.endClient(clientId, turn);

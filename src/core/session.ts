@@ -26,6 +26,8 @@ const AGAIN = true;
 export class Session implements Identity {
   readonly clientId: string;
   username: string | undefined;
+  /** What the address of its client counts as; undefined where it does not, or nobody is connected. */
+  address: string | undefined;
   /** The live connection, or null. */
   peer: Peer | null = null;
   /** 0 ends with the connection, 0xFFFFFFFF never. */
@@ -69,6 +71,11 @@ export class Session implements Identity {
   /** Its consumers; only to be added to by {@link addConsumer}. */
   get consumers(): ReadonlyMap<string, SessionConsumer> {
     return this.#consumers ?? NO_CONSUMERS;
+  }
+
+  /** Its subscriptions, those to durable queues included. */
+  get filterCount(): number {
+    return (this.subscriptions?.size ?? 0) + (this.#consumers?.size ?? 0);
   }
 
   addConsumer(consumer: SessionConsumer): void {

@@ -30,9 +30,11 @@ export class Subscriptions {
   /** Subscribes if the filter is well formed and within the limits; answers the granted QoS or why not. */
   subscribe(session: Session, request: SubscribeRequest, turn: Turn): QoS | RefusalCause {
     if (typeof request === "string") return request;
-    const refusal = this.refusal(session, request) ??
-      (turn.isStoreFull && session.isStored ? "quota-exceeded" : undefined);
+    const refusal = this.refusal(request);
     if (refusal !== undefined) return refusal;
+    if (turn.isStoreFull && session.isStored) return "quota-exceeded";
+    const isNew = session.subscriptions?.has(request.filter) !== true;
+    if (isNew && !turn.holdings.hasRoomForFilter(session, this.#limits)) return "quota-exceeded";
     const options = request.qos > this.#limits.qosMax ? { ...request, qos: this.#limits.qosMax } : request;
     this.#put(session, options, turn);
     const { clientId } = session;
@@ -59,6 +61,7 @@ export class Subscriptions {
     if (session.subscriptions?.delete(filter) !== true) return "no-subscription-existed";
     const { clientId } = session;
     turn.statistics.subscriptions--;
+    turn.holdings.countFilters(session, -1);
     this.#trie.delete(parseFilter(filter)!, session);
     if (session.isStored) turn.effects.writes.push({ kind: "unsubscribed", clientId, filter });
     turn.effects.happenings.push({ kind: "unsubscribed", clientId, filter });
@@ -80,6 +83,7 @@ export class Subscriptions {
     if (subscriptions === null) return;
     session.subscriptions = null;
     turn.statistics.subscriptions -= subscriptions.size;
+    turn.holdings.countFilters(session, -subscriptions.size);
     for (const filter of subscriptions.keys()) this.#trie.delete(parseFilter(filter)!, session);
   }
 
@@ -105,20 +109,21 @@ export class Subscriptions {
   #put(session: Session, options: SubscriptionOptions, turn: Turn): void {
     const subscriptions = session.subscriptions ??= new Map<string, Subscription>();
     const subscription = new Subscription(session, options);
-    if (!subscriptions.has(options.filter)) turn.statistics.subscriptions++;
+    if (!subscriptions.has(options.filter)) {
+      turn.statistics.subscriptions++;
+      turn.holdings.countFilters(session, 1);
+    }
     subscriptions.set(options.filter, subscription); // replaces the former one ([MQTT-3.8.4-3])
     this.#trie.add(parseFilter(options.filter)!, subscription);
   }
 
-  /** Why this subscription would be refused; undefined when it would not. */
-  refusal(session: Session, request: SubscriptionOptions): RefusalCause | undefined {
+  /** Why nobody could subscribe to this; undefined when somebody could. */
+  refusal(request: SubscriptionOptions): RefusalCause | undefined {
     const limits = this.#limits;
     const parsed = parseFilter(request.filter);
     if (parsed === undefined) return "topic-filter-invalid";
     if (parsed.group !== "" && !limits.sharedAvailable) return "shared-subscriptions-not-supported";
     if (!limits.wildcardAvailable && hasWildcard(parsed.filter)) return "wildcard-subscriptions-not-supported";
-    const count = session.subscriptions?.size ?? 0;
-    if (count < limits.subscriptionsPerSessionMax || session.subscriptions!.has(request.filter)) return undefined;
-    return "quota-exceeded";
+    return undefined;
   }
 }

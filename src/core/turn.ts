@@ -1,6 +1,7 @@
 import { WindowTotal } from "./delivery_queue.ts";
 import { Effects } from "./effects.ts";
 import type { DropCause } from "./happening.ts";
+import { Holdings } from "./holdings.ts";
 import type { Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
 import { Statistics } from "./statistics.ts";
@@ -19,6 +20,8 @@ export class Turn {
   readonly statistics: Statistics = new Statistics();
   /** What the queues of all sessions have in memory. */
   readonly windows: WindowTotal = new WindowTotal();
+  /** What users and addresses have. */
+  readonly holdings: Holdings = new Holdings();
   #lastBodyId = 0;
   #lastSequence = 0;
 

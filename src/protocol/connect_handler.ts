@@ -1,4 +1,5 @@
-import type { AttachRequest, Broker } from "../core/broker.ts";
+import type { AttachRequest } from "../core/attach_request.ts";
+import type { Broker } from "../core/broker.ts";
 import { messageSource, type QoS } from "../core/message.ts";
 import type { Identity, Origin, Policy, PublishFacts } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -17,6 +18,8 @@ export interface Applicant {
   readonly origin: Origin;
   readonly connect: ConnectPacket;
   readonly clientId: string;
+  /** As of its arrival. */
+  readonly address: string | undefined;
 }
 
 /** What authentication has found out about a client. */
@@ -29,6 +32,8 @@ export interface Admitted {
 
 /** What the connection adds to its CONNECT. */
 export interface Arrival extends Omit<Origin, "protocolVersion"> {
+  /** What the address counts as where limits are those of addresses; undefined where it does not. */
+  readonly address: string | undefined;
   /** Makes the id of a client that leaves it to the broker. */
   randomId(): string;
 }
@@ -66,21 +71,21 @@ export class ConnectHandler {
         `This listener does not speak protocol level ${connect.version}`,
       );
     }
-    const { remoteAddress, listener } = from;
+    const { remoteAddress, listener, address } = from;
     const origin = { remoteAddress, listener, protocolVersion: connect.version };
-    if (connect.clientId !== "") return { connect, clientId: connect.clientId, origin };
+    if (connect.clientId !== "") return { connect, clientId: connect.clientId, origin, address };
     const isRefused = !settings.allowZeroLengthClientId || (connect.version !== 5 && !connect.clean); // 3.1.1: [MQTT-3.1.3-8]
     if (isRefused || connect.version === 3) { // 3.1 asks for 1 to 23 characters
       throw new Refusal("client-identifier-not-valid", "Cannot connect without a client identifier");
     }
     endpoint.assignedClientId = from.randomId();
-    return { connect, clientId: endpoint.assignedClientId, origin };
+    return { connect, clientId: endpoint.assignedClientId, origin, address };
   }
 
   /** Attaches the client to its session; CONNACK is among the effects.
    * @throws {Refusal} for a will that may not be published, a session too many, or a client that does not take its CONNACK */
   attach(endpoint: Endpoint, applicant: Applicant, as: Admitted): void {
-    const { connect, clientId, origin } = applicant;
+    const { connect, clientId, origin, address } = applicant;
     const { limits } = endpoint.settings;
     const identity: Identity = { clientId, username: as.username };
     const will = connect.will && this.#will(endpoint, connect.will, { as, identity });
@@ -95,6 +100,7 @@ export class ConnectHandler {
     endpoint.assertConnackFits();
     endpoint.session = this.#broker.attach({
       ...identity,
+      address,
       peer: endpoint,
       origin,
       clean: connect.clean,

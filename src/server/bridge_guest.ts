@@ -117,6 +117,7 @@ export class BridgeGuest implements Guest {
       decide: (decide) => this.#decide(decide),
       identity: this,
       origin: { remoteAddress, listener, protocolVersion },
+      address: metering.keyOf(remoteAddress),
       expiresAt: this.expiresAt,
       holds: this.#holds,
       window: Math.min(options.window ?? Infinity, limits.inflightMax),
@@ -207,7 +208,7 @@ export class BridgeGuest implements Guest {
   #subscription({ filter, qos = 0, noLocal = false, retainHandling = 0 }: GuestFilter): SubscriptionOptions {
     if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot subscribe with QoS ${qos}: it is 0, 1 or 2`);
     const options = { filter, qos, noLocal, retainHandling, retainAsPublished: true, subscriptionId: 0 } as const;
-    const refusal = this.#parts.broker.subscriptions.refusal(this.#sender, options);
+    const refusal = this.#parts.broker.subscriptions.refusal(options);
     if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(filter)}`);
     if (this.#parts.queues?.sessions.isQueueFilter(filter) === true) { // what it held would not outlive the call
       const rule = "a durable queue is pulled from, POST /queues/<name>/pull";

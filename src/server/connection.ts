@@ -104,6 +104,10 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     this.#lastReceivedAt = parts.clock.now();
   }
 
+  get address(): string | undefined {
+    return this.#parts.metering.keyOf(this.remoteAddress);
+  }
+
   /** Serves the client until the connection has ended, of which the owner is told. */
   start(owner: ConnectionOwner): void {
     this.#owner = owner;

@@ -1,3 +1,4 @@
+import { addressKey } from "../auth/failed_logins.ts";
 import type { RefusalCause } from "../core/refusal.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 
@@ -17,9 +18,9 @@ export class ConnectionTable implements ConnectionOwner {
     return this.#connections.size;
   }
 
-  /** Whether one more may come from this address. */
+  /** Whether one more may come from this address; of IPv6 the first 64 bits are one. */
   hasRoomFor(address: string): boolean {
-    return (this.#perAddress.get(address) ?? 0) < this.#perAddressMax;
+    return (this.#perAddress.get(addressKey(address)) ?? 0) < this.#perAddressMax;
   }
 
   /** Starts the connection and keeps it until it has ended, which is told. */
@@ -75,13 +76,15 @@ export class ConnectionTable implements ConnectionOwner {
   }
 
   #count(address: string): void {
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const key = addressKey(address);
+    this.#perAddress.set(key, (this.#perAddress.get(key) ?? 0) + 1);
   }
 
   #uncount(address: string): void {
-    const left = this.#perAddress.get(address)! - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
+    const key = addressKey(address);
+    const left = this.#perAddress.get(key)! - 1;
+    if (left === 0) this.#perAddress.delete(key);
+    else this.#perAddress.set(key, left);
   }
 
   #abortAll(): void {

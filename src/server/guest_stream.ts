@@ -23,6 +23,8 @@ export interface GuestStreamParts {
   readonly decide: (decide: (turn: Turn) => void) => void;
   readonly identity: Identity;
   readonly origin: Origin;
+  /** What the address counts as; undefined where it does not. */
+  readonly address: string | undefined;
   readonly expiresAt: number;
   /** Whether what its guest was let in by still is as it was. */
   readonly holds: () => boolean;
@@ -61,6 +63,7 @@ export class GuestStream implements Speaker, GuestSubscription {
     this.#options = options;
     const { clientId, username } = parts.identity;
     this.#session = new Session(clientId, username);
+    this.#session.address = parts.address;
   }
 
   /** @throws {Refusal} when the session is another user's, or there is no room for all that is asked for */
@@ -186,17 +189,15 @@ export class GuestStream implements Speaker, GuestSubscription {
   /** What the core would refuse is refused before anything has changed. */
   #assertRoom(requests: readonly SubscriptionOptions[], turn: Turn): void {
     const { broker, identity } = this.#parts;
-    const { subscriptionsPerSessionMax } = turn.limits;
     const before = this.#isKept ? broker.sessions.get(identity.clientId) : undefined;
     if (before !== undefined) assertOwn(before, identity);
     const isKept = this.#options.clean !== true && this.#options.replace !== true;
     const filters = new Set(isKept ? before?.subscriptions?.keys() : undefined);
     for (const { filter } of requests) filters.add(filter);
-    if (filters.size > subscriptionsPerSessionMax) {
-      throw new Refusal(
-        "quota-exceeded",
-        `Cannot have ${filters.size} filters: the maximum is ${subscriptionsPerSessionMax}`,
-      );
+    const others = this.#options.clean === true ? 0 : before?.consumers.size ?? 0;
+    const owner = { username: identity.username, address: this.#parts.address };
+    if (!turn.holdings.hasRoomFor(owner, { before, filters: filters.size + others }, turn.limits)) {
+      throw new Refusal("quota-exceeded", `Cannot have ${filters.size} filters here: it is more than there may be`);
     }
     if (this.#isKept && turn.isStoreFull && requests.length > 0) {
       throw new Refusal(
@@ -208,7 +209,7 @@ export class GuestStream implements Speaker, GuestSubscription {
 
   /** Goes on with the session of the client id, or begins it. */
   #attach(requests: readonly SubscriptionOptions[], turn: Turn): void {
-    const { broker, identity, origin, window } = this.#parts;
+    const { address, broker, identity, origin, window } = this.#parts;
     const { sessionExpirySeconds: expirySeconds = 0, clean = false, settledThrough, replace } = this.#options;
     const { clientId, username } = identity;
     const before = broker.sessions.get(clientId);
@@ -217,6 +218,7 @@ export class GuestStream implements Speaker, GuestSubscription {
     const request = {
       clientId,
       username,
+      address,
       origin,
       clean,
       expirySeconds,

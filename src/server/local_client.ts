@@ -63,7 +63,7 @@ export class LocalClient {
     }
     const session = new Session(`$local/${++this.#sessions}`, undefined); // for happenings: it is not among the clients' sessions
     const request = requestOf(filter, qos, retained);
-    this.#assertSubscribable(session, request);
+    this.#assertSubscribable(request);
     const onAbort = () => subscription.close();
     const subscription = new LocalSubscription({
       session,
@@ -89,9 +89,9 @@ export class LocalClient {
     for (const subscription of [...this.#subscriptions]) subscription.close();
   }
 
-  #assertSubscribable(session: Session, request: SubscriptionOptions): void {
+  #assertSubscribable(request: SubscriptionOptions): void {
     const { broker, limits } = this.#parts;
-    const refusal = broker.subscriptions.refusal(session, request);
+    const refusal = broker.subscriptions.refusal(request);
     if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(request.filter)}`);
     const { filter } = parseFilter(request.filter)!;
     assertTopicFilter(filter, encodeUtf8(request.filter).length, limits);

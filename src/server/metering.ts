@@ -46,7 +46,7 @@ export class Metering {
 
   /** @throws {Refusal} connection-rate-exceeded when one connection too many comes from there in a short time */
   assertMayConnect(remoteAddress: string): void {
-    if (this.#mayConnect("address", this.#keyOf(remoteAddress))) return;
+    if (this.#mayConnect("address", this.keyOf(remoteAddress))) return;
     throw new Refusal("connection-rate-exceeded", "Cannot connect: too many connections come from this address");
   }
 
@@ -64,7 +64,7 @@ export class Metering {
     if (endpoint.meter !== null || !this.limiter.isOn) return;
     const { remoteAddress, clientId, username } = from;
     endpoint.meter = this.limiter.meter(
-      { address: this.#keyOf(remoteAddress), client: clientId, user: username },
+      { address: this.keyOf(remoteAddress), client: clientId, user: username },
       this.#turn.now,
     );
     this.#sweepLater();
@@ -103,7 +103,7 @@ export class Metering {
     from: { remoteAddress: string; clientId: string; username: string | undefined },
   ): void {
     const { remoteAddress, clientId, username } = from;
-    const client = { address: this.#keyOf(remoteAddress), client: clientId, user: username };
+    const client = { address: this.keyOf(remoteAddress), client: clientId, user: username };
     if (!this.limiter.isOn) return;
     this.#sweepLater();
     this.limiter.assertGuestMay(deeds, client, this.#turn.now);
@@ -114,7 +114,8 @@ export class Metering {
     return this.limiter.mayConnect(scope, key, this.#turn.now);
   }
 
-  #keyOf(remoteAddress: string): string | undefined {
+  /** What an address counts as; undefined where it does not. */
+  keyOf(remoteAddress: string): string | undefined {
     return remoteAddress === "" || this.#isExempt(remoteAddress) ? undefined : addressKey(remoteAddress);
   }
 

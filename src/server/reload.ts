@@ -2,6 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { AccessRules } from "../auth/access_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
+import type { AdjustableLimits, Limits } from "../core/limits.ts";
 import type { AuthenticationChain } from "./authentication_chain.ts";
 import { withExempt } from "./exempt.ts";
 import { readTls } from "./tls_files.ts";
@@ -12,7 +13,8 @@ const LIVE: readonly RegExp[] = [
   /^log\./,
   /^auth\.acl(_file|_default)?$/,
   /^ratelimit\./,
-  /^session\.(max_sessions|takeover|max_subscriptions|max_offline_queue_size|max_offline_queue_bytes)$/,
+  /^session\.(max_sessions|max_subscriptions)(_per_user|_per_address)?$/,
+  /^session\.(takeover|max_offline_queue_size|max_offline_queue_bytes)$/,
   /^session\.(offline_queue_policy|queue_qos0)$/,
   /^broker\.(max_retained_messages|max_retained_bytes|max_message_expiry)$/,
 ];
@@ -45,17 +47,22 @@ export function needsRestart(before: Config, after: Config): string[] {
 
 function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits, rateLimits }: Config): void {
   rules.replace(auth.acl.rules, { otherwise: auth.acl.otherwise });
-  const { sessionsMax, takeover, subscriptionsPerSessionMax, queuedMessagesMax, queuedBytesMax, queueOverflow } =
-    limits;
-  const { queueQos0, retainedMessagesMax, retainedBytesMax, messageExpirySecondsMax } = limits;
-  broker.adjustLimits({
-    ...{ sessionsMax, takeover, subscriptionsPerSessionMax, queuedMessagesMax, queuedBytesMax, queueOverflow },
-    ...{ queueQos0, retainedMessagesMax, retainedBytesMax, messageExpirySecondsMax },
-  });
+  broker.adjustLimits(adjustable(limits));
   broker.adjustRateLimits(withExempt(rateLimits));
   getLogger(["weir"]).info("the configuration has been read again: {count} access rule(s)", {
     count: auth.acl.rules.length,
   });
+}
+
+function adjustable(limits: Limits): AdjustableLimits {
+  const { sessionsMax, sessionsPerUserMax, takeover, messageExpirySecondsMax } = limits;
+  const { subscriptionsPerSessionMax, subscriptionsPerUserMax, subscriptionsPerAddressMax } = limits;
+  const { queuedMessagesMax, queuedBytesMax, queueOverflow, queueQos0, retainedMessagesMax, retainedBytesMax } = limits;
+  return {
+    ...{ sessionsMax, sessionsPerUserMax, takeover, messageExpirySecondsMax },
+    ...{ subscriptionsPerSessionMax, subscriptionsPerUserMax, subscriptionsPerAddressMax },
+    ...{ queuedMessagesMax, queuedBytesMax, queueOverflow, queueQos0, retainedMessagesMax, retainedBytesMax },
+  };
 }
 
 function tellRestart(before: Config, after: Config): void {

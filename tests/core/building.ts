@@ -1,5 +1,6 @@
 // What the tests of the core are built from: topics, messages, peers that do nothing, and a turn. Imports the core only.
-import type { AttachRequest, Broker } from "../../src/core/broker.ts";
+import type { AttachRequest } from "../../src/core/attach_request.ts";
+import type { Broker } from "../../src/core/broker.ts";
 import type { Send } from "../../src/core/effects.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
 import { Message, messageSource, type QoS } from "../../src/core/message.ts";

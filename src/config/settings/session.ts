@@ -72,10 +72,31 @@ export const SESSION_SETTINGS = {
     initial: DEFAULT_LIMITS.queueQos0,
     about: "Whether QoS 0 messages wait for a session that is offline.",
   }),
+  "session.max_sessions_per_user": setting({
+    type: count({ from: 1, to: COUNT_MAX, special: UNLIMITED }),
+    initial: DEFAULT_LIMITS.sessionsPerUserMax,
+    about:
+      "Sessions of one user, connected or not, under whatever client ids; those of clients without a user name are not counted.",
+    atLimit: "A CONNECT that needs a new one: CONNACK 0x97 (Quota exceeded), in 3.1.1 0x03.",
+  }),
   "session.max_subscriptions": setting({
     type: count({ from: 1, to: COUNT_MAX, special: UNLIMITED }),
     initial: DEFAULT_LIMITS.subscriptionsPerSessionMax,
-    about: "Filters of one session.",
-    atLimit: "SUBACK 0x97 (Quota exceeded), in 3.1.1 0x80, for each filter above it.",
+    about: "Filters of one session, those of durable queues included.",
+    atLimit: "SUBACK 0x97 (Quota exceeded), in 3.1.1 0x80, for each filter above it; HTTP: 429.",
+  }),
+  "session.max_subscriptions_per_user": setting({
+    type: count({ from: 1, to: COUNT_MAX, special: UNLIMITED }),
+    initial: DEFAULT_LIMITS.subscriptionsPerUserMax,
+    about: "Filters of one user in all sessions together, connected or not; those of HTTP and CoAP are counted, too.",
+    atLimit: "As `max_subscriptions`.",
+  }),
+  "session.max_subscriptions_per_address": setting({
+    type: count({ from: 1, to: COUNT_MAX, special: UNLIMITED }),
+    initial: DEFAULT_LIMITS.subscriptionsPerAddressMax,
+    about:
+      "Filters of everybody who is connected from one address, together; of IPv6 the first 64 bits are an address. Those of " +
+      "`ratelimit.exempt` are not counted.",
+    atLimit: "As `max_subscriptions`.",
   }),
 };

@@ -116,10 +116,12 @@ export class SessionQueues {
         subscriptionId: options.subscriptionId,
       };
       if (stored.qos < 1) return "implementation-specific-error";
+      const isNew = !session.consumers.has(options.filter);
+      if (isNew && !turn.holdings.hasRoomForFilter(session, turn.limits)) return "quota-exceeded";
       this.#leave(session, options.filter, turn); // replaces the former one
       const consumer = this.#consumer(session, stored);
       this.#enter(consumer, consume.start, turn);
-      session.addConsumer(consumer);
+      this.#add(consumer, session, turn);
       if (session.isStored) turn.effects.writes.push({ kind: "queue-consumer-saved", ...stored });
       return stored.qos;
     } catch (error) {
@@ -146,8 +148,8 @@ export class SessionQueues {
   }
 
   /** Puts back what a restart found: the session is offline and has no part in its groups. */
-  restore(session: Session, stored: StoredQueueConsumer): void {
-    session.addConsumer(this.#consumer(session, stored));
+  restore(session: Session, stored: StoredQueueConsumer, turn: Turn): void {
+    this.#add(this.#consumer(session, stored), session, turn);
   }
 
   /** The session has no connection any more: what it held is given out again, and counts as failed unless the cause says nothing about
@@ -174,7 +176,7 @@ export class SessionQueues {
   /** The session is over, and with it the groups that nobody named. */
   ended(session: Session, turn: Turn): void {
     this.detached(session, "normal", turn);
-    for (const filter of [...session.consumers.keys()]) session.deleteConsumer(filter);
+    for (const filter of [...session.consumers.keys()]) this.#delete(filter, session, turn);
     this.queues.endClient(session.clientId, turn);
   }
 
@@ -203,8 +205,18 @@ export class SessionQueues {
     const consumer = session.consumers.get(filter);
     if (consumer === undefined) return false;
     this.#depart(consumer, { isCrash: false }, turn);
-    session.deleteConsumer(filter);
+    this.#delete(filter, session, turn);
     return true;
+  }
+
+  #add(consumer: SessionConsumer, session: Session, turn: Turn): void {
+    session.addConsumer(consumer);
+    turn.holdings.countFilters(session, 1);
+  }
+
+  #delete(filter: string, session: Session, turn: Turn): void {
+    session.deleteConsumer(filter);
+    turn.holdings.countFilters(session, -1);
   }
 
   #depart(consumer: SessionConsumer, how: { isCrash: boolean }, turn: Turn): void {
