@@ -143,6 +143,7 @@ export type {
   StoredQueues,
 } from "./src/core/queue/mutation.ts";
 export type { DeadLetterCause, DeadLetterOrigin, QueueEntry, QueueRecord } from "./src/core/queue/record.ts";
+export type { ReplayOutcome, ReplayRefusal } from "./src/bridge/queue_gateway.ts";
 export { type Outcome, Refusal, type RefusalCause } from "./src/core/refusal.ts";
 export type { SubscriptionOptions } from "./src/core/subscription.ts";
 export type { ListenCoapOptions } from "./src/server/coap_listener.ts";

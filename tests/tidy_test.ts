@@ -24,7 +24,7 @@ const IMPORT_RULES: Readonly<Record<string, ImportRule>> = {
   wire: { folders: [], packages: ["mqtt-packet", "node:buffer"] },
   transport: { folders: [] },
   protocol: { folders: ["core", "wire"], packages: [] },
-  bridge: { folders: ["core"] },
+  bridge: { folders: ["config", "core"] },
   store: { folders: ["core"] },
   cluster: { folders: ["core"] },
   auth: { folders: ["core"] },

@@ -75,7 +75,7 @@ export class BoundedFetch implements Disposable {
 
 /** What is in clear text is for this machine: a proxy that the environment names is not to read it, which the runtime would let it.
  * Naming the server itself is how to say so. */
-function pastProxies({ protocol, hostname, port }: URL): Deno.Proxy | undefined {
+export function pastProxies({ protocol, hostname, port }: URL): Deno.Proxy | undefined {
   if (protocol !== "http:") return undefined;
   return { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
 }

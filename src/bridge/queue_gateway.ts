@@ -26,6 +26,12 @@ export interface GuestQueueMessage extends GuestProperties {
   readonly topic: string;
   /** Empty for what was published to the queue itself. */
   readonly sourceTopic: string;
+  /** The queue that it is in; ends in `/$dlq` for a dead letter. */
+  readonly queue: string;
+  /** The consumer group that it was given to. */
+  readonly group: string;
+  /** What stands behind the name in the topic; empty for nothing. */
+  readonly routingKey: string;
   /** Not to be changed. */
   readonly payload: Uint8Array;
   /** From 0. */
@@ -85,6 +91,24 @@ export type GuestSettlement =
   /** From now on; the queue's visibility timeout when absent. */
   | { readonly kind: "extend"; readonly ms?: number };
 
+/** What became of dead letters that were to go back to their queue. */
+export interface ReplayOutcome {
+  /** How many are back. */
+  readonly replayed: number;
+  /** How many could not go back and are dead letters still. */
+  readonly refused: number;
+  /** Why, for the first hundred of them. */
+  readonly refusals: readonly ReplayRefusal[];
+}
+
+/** Why a dead letter could not go back. */
+export interface ReplayRefusal {
+  /** `<queue>/$dlq:<partition>:<offset>` */
+  readonly messageId: string;
+  /** For people. */
+  readonly reason: string;
+}
+
 /** Which dead letters. */
 export type GuestDeadLetterChoice = readonly string[] | "all";
 
@@ -113,10 +137,12 @@ export interface GuestQueues {
   deleteGroup(queue: string, group: string): Promise<void>;
   /** By their places, without consuming them. */
   deadLetters(queue: string, range: { readonly after?: string; readonly limit?: number }): Promise<GuestDeadLetter[]>;
-  /** Answers how many were there.
-   * @throws {RangeError} the group that one failed in is gone
-   * @throws {Refusal} quota-exceeded when the queue is full; what was sent back before stays so */
-  replay(queue: string, which: GuestDeadLetterChoice, options: { readonly toEveryGroup: boolean }): Promise<number>;
+  /** Each that can goes back; of those that are not there any more nothing is said. */
+  replay(
+    queue: string,
+    which: GuestDeadLetterChoice,
+    options: { readonly toEveryGroup: boolean },
+  ): Promise<ReplayOutcome>;
   /** Answers how many were there. */
   deleteDeadLetters(queue: string, which: GuestDeadLetterChoice): Promise<number>;
   /** Takes messages as a member of a group, which it stays for a while after the call. `queue` may be that of dead letters.
@@ -127,4 +153,9 @@ export interface GuestQueues {
     place: { readonly queue: string; readonly group: string; readonly messageIds: readonly string[] },
     settlement: GuestSettlement,
   ): Promise<{ readonly settled: readonly string[]; readonly notHeld: readonly string[] }>;
+  /** Acknowledges what this guest pulled for a group from a partition, up to and with an offset; answers how many messages those were,
+   * undefined when it is no member of the group. */
+  commit(
+    place: { readonly queue: string; readonly group: string; readonly partition: number; readonly offset: number },
+  ): Promise<number | undefined>;
 }

@@ -1,4 +1,5 @@
 /** Calls to a running broker, by its HTTP listener. */
+import { pastProxies } from "../auth/bounded_fetch.ts";
 import { USERNAME_VARIABLE } from "../config/environment.ts";
 import { visible } from "../core/text.ts";
 import { UsageError } from "./arguments.ts";
@@ -16,24 +17,28 @@ export interface AdminCall {
   readonly json?: unknown;
 }
 
+/** What a command was told. */
+type Options = ReadonlyMap<string, string>;
+
+interface TlsOptions {
+  readonly caCerts?: string[];
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 /** Who calls a running broker, and where it is. */
 export class AdminClient {
   readonly #url: URL;
   readonly #authorization: string | undefined;
+  readonly #tls: TlsOptions;
 
   /** Asks for the password where there is a user and no file with one.
-   * @throws {UsageError} for a URL that is none
-   * @throws {CommandError} without a password, or where it would be sent in clear text to another machine */
-  constructor(options: ReadonlyMap<string, string>, host: Host) {
+   * @throws {UsageError} for a URL that is none, and options that contradict each other
+   * @throws {CommandError} without a password, or where a secret would be sent in clear text to another machine */
+  constructor(options: Options, host: Host) {
     this.#url = urlOf(options.get("url") ?? URL_DEFAULT);
-    const username = options.get("username") ?? host.environment()[USERNAME_VARIABLE];
-    if (username === undefined) return;
-    if (username.includes(":")) throw new UsageError("--username cannot contain a colon: HTTP has no way to send it");
-    if (this.#url.protocol !== "https:" && !isHere(this.#url)) {
-      throw new CommandError(`Cannot send a password to ${this.#url.host} in clear text: take an https URL`);
-    }
-    const password = passwordOf(username, options.get("password-file"), host);
-    this.#authorization = `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
+    this.#tls = tlsOf(options, host);
+    this.#authorization = authorizationOf(this.#url, options, host);
   }
 
   /** The document that is answered; undefined where there is none.
@@ -46,7 +51,8 @@ export class AdminClient {
     const url = `${this.#url.href.replace(/\/$/, "")}${path}`;
     let response, text;
     try {
-      response = await fetch(url, { method, headers, body, signal, redirect: "error" });
+      using client = Deno.createHttpClient({ ...this.#tls, proxy: pastProxies(this.#url) });
+      response = await fetch(url, { method, headers, body, signal, client, redirect: "error" });
       text = await response.text();
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
@@ -70,18 +76,63 @@ function urlOf(text: string): URL {
   return url;
 }
 
-function isHere({ hostname }: URL): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+/** The header that says who calls; undefined for nobody in particular. */
+function authorizationOf(url: URL, options: Options, host: Host): string | undefined {
+  const tokenFile = options.get("token-file");
+  const username = options.get("username") ??
+    (tokenFile === undefined ? host.environment()[USERNAME_VARIABLE] : undefined);
+  if (tokenFile !== undefined && username !== undefined) {
+    throw new UsageError("--token-file says who you are: leave --username out");
+  }
+  if (tokenFile === undefined && username === undefined) return undefined;
+  if (username?.includes(":")) throw new UsageError("--username cannot contain a colon: HTTP has no way to send it");
+  if (url.protocol !== "https:" && !isHere(url)) {
+    const secret = username === undefined ? "token" : "password";
+    throw new CommandError(`Cannot send a ${secret} to ${url.host} in clear text: take an https URL`);
+  }
+  if (username === undefined) return `Bearer ${firstLine("token-file", options, host)}`;
+  const password = passwordOf(username, options, host);
+  return `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
 }
 
-function passwordOf(username: string, file: string | undefined, host: Host): string {
-  const password = file === undefined
-    ? host.readSecret(`Password of ${visible(username)}: `)
-    : new TextDecoder().decode(host.readFile(file)).split("\n")[0].replace(/\r$/, "");
+function passwordOf(username: string, options: Options, host: Host): string {
+  const password = options.has("password-file")
+    ? firstLine("password-file", options, host)
+    : host.readSecret(`Password of ${visible(username)}: `);
   if (password !== undefined && password !== "") return password;
   throw new CommandError(
     "Cannot call without a password: type one, write it to standard input, or name --password-file",
   );
+}
+
+/** Whom to trust, and the certificate to show. */
+function tlsOf(options: Options, host: Host): TlsOptions {
+  if (options.has("cert") !== options.has("key")) throw new UsageError("--cert and --key go together");
+  const pem = (option: string) => options.has(option) ? readText(option, options, host) : undefined;
+  const [authority, cert, key] = ["cacert", "cert", "key"].map(pem);
+  return { ...authority !== undefined && { caCerts: [authority] }, ...cert !== undefined && { cert, key } };
+}
+
+function firstLine(option: string, options: Options, host: Host): string {
+  const [line] = readText(option, options, host).split("\n");
+  if (line.trim() !== "") return line.replace(/\r$/, "");
+  throw new CommandError(`Cannot use --${option} ${options.get(option)}: its first line is empty`);
+}
+
+/** The file that an option names. */
+function readText(option: string, options: Options, host: Host): string {
+  const path = options.get(option)!;
+  try {
+    return new TextDecoder().decode(host.readFile(path));
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : (cause as Error).message;
+    throw new CommandError(`Cannot read --${option} ${path}: ${why}`, { cause });
+  }
+}
+
+function isHere({ hostname }: URL): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 function documentOf(text: string): unknown {
@@ -96,5 +147,6 @@ function documentOf(text: string): unknown {
 function explain(status: number, document: unknown): string {
   const detail = (document as { detail?: unknown } | undefined)?.detail;
   if (typeof detail !== "string") return `The answer was ${status}, and not from a broker`;
-  return status === 401 ? `${detail}. Name who you are with --username or ${USERNAME_VARIABLE}` : detail;
+  if (status !== 401) return detail;
+  return `${detail}. Name who you are with --username, ${USERNAME_VARIABLE} or --token-file`;
 }

@@ -43,6 +43,8 @@ export type QueueCommandName =
   | "queue change"
   | "queue delete"
   | "queue purge"
+  | "queue seek"
+  | "queue delete-group"
   | "queue dead-letters"
   | "queue replay"
   | "queue drop";

@@ -60,6 +60,8 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
     case "queue change":
     case "queue delete":
     case "queue purge":
+    case "queue seek":
+    case "queue delete-group":
     case "queue dead-letters":
     case "queue replay":
     case "queue drop":

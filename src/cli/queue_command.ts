@@ -9,6 +9,10 @@ const RUNNING: Command["options"] = {
   },
   username: { value: "NAME", about: "Who you are, in place of WEIR_USERNAME; the password is asked for" },
   "password-file": { value: "FILE", about: "A file whose first line is the password" },
+  "token-file": { value: "FILE", about: "A file whose first line is a token, in place of name and password" },
+  cacert: { value: "FILE", about: "Whose certificates to trust besides those that the system trusts (PEM)" },
+  cert: { value: "FILE", about: "The certificate to show the broker, where it asks for one (PEM)" },
+  key: { value: "FILE", about: "Its private key (PEM)" },
 };
 const JSON_SWITCH: Command["options"] = { json: { short: "j", about: "JSON for programs, as the broker answers" } };
 const ALL: Command["options"] = { all: { about: "All that are there now" } };
@@ -74,6 +78,30 @@ const PURGE: Command = {
   examples: [["weir queue purge jobs", "says how many lay there"]],
 };
 
+const SEEK: Command = {
+  name: "queue seek",
+  operands: ["NAME", "GROUP", "TO"],
+  about: "Move a consumer group to another place",
+  details: [
+    RIGHT,
+    "TO is first, last, offset=NUMBER, or a time such as 2026-11-28T10:00:00Z. What members hold there is taken from them.",
+  ],
+  options: { ...RUNNING, partition: { value: "N", about: "Only there; in every partition unless given" } },
+  examples: [
+    ["weir queue seek events audit first", "everything again"],
+    ["weir queue seek events audit offset=1000 --partition 3", "what lies below is done, as far as this group goes"],
+  ],
+};
+
+const DELETE_GROUP: Command = {
+  name: "queue delete-group",
+  operands: ["NAME", "GROUP"],
+  about: "Take a consumer group away",
+  details: [RIGHT, "What it has not settled is nobody's any more. Members that are there leave."],
+  options: RUNNING,
+  examples: [["weir queue delete-group events audit", "so that nothing is kept for it"]],
+};
+
 const DEAD_LETTERS: Command = {
   name: "queue dead-letters",
   operands: ["NAME"],
@@ -83,15 +111,22 @@ const DEAD_LETTERS: Command = {
     ...RUNNING,
     ...JSON_SWITCH,
     limit: { short: "n", value: "N", about: "How many, 100 unless given, 1000 at most" },
+    after: { value: "ID", about: "Only those behind this one" },
   },
-  examples: [["weir queue dead-letters jobs", "the oldest hundred"]],
+  examples: [
+    ["weir queue dead-letters jobs", "the first hundred"],
+    ["weir queue dead-letters jobs --json | jq '.messages[0]'", "with payload and properties"],
+  ],
 };
 
 const REPLAY: Command = {
   name: "queue replay",
   operands: ["NAME", "[ID,...]"],
   about: "Send dead letters back to their queue, for the group that they failed in",
-  details: [RIGHT, "The ids are those of weir queue dead-letters."],
+  details: [
+    RIGHT,
+    "The ids are those of weir queue dead-letters. Each that can goes back; the others are listed, and the exit code is 1.",
+  ],
   options: {
     ...RUNNING,
     ...ALL,
@@ -114,5 +149,5 @@ const DROP: Command = {
 
 /** In the order of the help; the first one is what `weir queue` is about. */
 export const QUEUE_COMMANDS: readonly Command[] = [
-  ...[LIST, SHOW, CREATE, CHANGE, DELETE, PURGE, DEAD_LETTERS, REPLAY, DROP],
+  ...[LIST, SHOW, CREATE, CHANGE, DELETE, PURGE, SEEK, DELETE_GROUP, DEAD_LETTERS, REPLAY, DROP],
 ];

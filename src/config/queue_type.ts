@@ -18,6 +18,7 @@ export function queueName(): ValueType<string> {
 export function filters(): ValueType<readonly string[]> {
   return {
     expected: 'a list of topic filters such as ["sensors/#"]',
+    schema: { type: "array", items: { type: "string" } },
     parse: () => undefined,
     parseList: (found) => found.every(isFilter) ? found as string[] : undefined,
     format: (value) => JSON.stringify(value),

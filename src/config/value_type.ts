@@ -16,6 +16,8 @@ export interface ValueType<T> {
   parseList?(found: readonly Scalar[]): T | undefined;
   /** As YAML. */
   format(value: T): string;
+  /** As JSON Schema, as far as that can say it. */
+  readonly schema?: Readonly<Record<string, unknown>>;
   /** What to add to the refusal of this particular value. */
   hint?(found: Scalar): string | undefined;
 }
@@ -46,6 +48,7 @@ export interface RangeOptions {
 export function count(range: RangeOptions): ValueType<number> {
   return {
     expected: `a whole number from ${range.from} to ${range.to}${orSpecial(range.special)}`,
+    ...range.special === undefined && { schema: { type: "integer", minimum: range.from, maximum: range.to } },
     parse: (found) => special(found, range) ?? inRange(found, range),
     format: (value) => specialWord(value, range) ?? String(value),
   };
@@ -105,6 +108,7 @@ export function seconds(range: RangeOptions): ValueType<number> {
 export function fraction(range: { from: number; to: number }): ValueType<number> {
   return {
     expected: `a number from ${range.from} to ${range.to}`,
+    schema: { type: "number", minimum: range.from, maximum: range.to },
     parse: (found) => typeof found === "number" && found >= range.from && found <= range.to ? found : undefined,
     format: String,
   };
@@ -114,6 +118,7 @@ export function fraction(range: { from: number; to: number }): ValueType<number>
 export function flag(): ValueType<boolean> {
   return {
     expected: "true or false",
+    schema: { type: "boolean" },
     parse: (found) => typeof found === "boolean" ? found : undefined,
     format: String,
   };
@@ -131,6 +136,7 @@ export function choice<const T extends string | number>(
 ): ValueType<T> {
   return {
     expected: words.length === 1 ? String(words[0]) : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+    schema: { enum: words },
     parse: (found) => words.find((word) => word === found),
     format: String,
     hint: (found) => typeof found === "string" && Object.hasOwn(absent, found) ? absent[found] : undefined,

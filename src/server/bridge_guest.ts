@@ -10,13 +10,15 @@ import type {
   PublishOutcome,
   RetainedRange,
 } from "../bridge/gateway.ts";
+import { parseQueueFilter, queueAddressOf } from "../core/queue/address.ts";
+import { parentName } from "../core/queue/dead_letters.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
 import type { Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { Session } from "../core/session.ts";
-import { parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
+import { type ParsedFilter, parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
-import { assertTopicFilter } from "../core/topic.ts";
+import { assertTopicFilter, type Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { assertCapabilities, assertMayPublish, assertUtf8Payload } from "../protocol/admission.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
@@ -145,6 +147,7 @@ export class BridgeGuest implements Guest {
 
   async clearRetained(topic: string): Promise<boolean> {
     const { broker } = this.#parts;
+    if (this.#parts.queues !== undefined) assertNoQueue({ filter: topic, group: "" }); // there an empty message is one like others
     const wasThere = broker.retained.get(topic) !== undefined;
     await this.publish({ topic, payload: new Uint8Array(0), retain: true });
     return wasThere;
@@ -193,6 +196,7 @@ export class BridgeGuest implements Guest {
     const facts = { qos, retain };
     assertCapabilities(turn.limits, facts);
     const topic = topics.of(publication.topic);
+    if (this.#parts.queues !== undefined) assertNoVerb(topic);
     assertMayPublish({ policy: this.#policy, identity: this }, topic, facts);
     if (protocol.validatePayloadFormat && publication.payloadIsUtf8 === true) {
       assertUtf8Payload(payload, 0, payload.length);
@@ -210,10 +214,7 @@ export class BridgeGuest implements Guest {
     const options = { filter, qos, noLocal, retainHandling, retainAsPublished: true, subscriptionId: 0 } as const;
     const refusal = this.#parts.broker.subscriptions.refusal(options);
     if (refusal !== undefined) throw new Refusal(refusal, `Cannot subscribe to ${quoted(filter)}`);
-    if (this.#parts.queues?.sessions.isQueueFilter(filter) === true) { // what it held would not outlive the call
-      const rule = "a durable queue is pulled from, POST /queues/<name>/pull";
-      throw new Refusal("topic-filter-invalid", `Cannot subscribe to ${quoted(filter)} here: ${rule}`);
-    }
+    if (this.#parts.queues !== undefined) assertNoQueue(parseFilter(filter)!);
     if (noLocal && parseFilter(filter)!.group !== "") { // [MQTT-3.8.3-4]
       throw new Refusal("topic-filter-invalid", "Cannot subscribe: a shared subscription cannot be no-local");
     }
@@ -247,6 +248,24 @@ export class BridgeGuest implements Guest {
       loop.settle();
     }
   }
+}
+
+/** What is held of a queue would not outlive a subscription of a guest: it is consumed by calls of its own.
+ * @throws {Refusal} which says by which */
+function assertNoQueue(filter: ParsedFilter): void {
+  const address = parseQueueFilter(filter);
+  if (address === undefined) return;
+  const name = parentName(address.queue) ?? address.queue;
+  const calls = `POST /queues/${name}/pull or GET /queues/${name}/subscribe over HTTP`;
+  throw new Refusal("topic-filter-invalid", `Cannot read ${quoted(filter.filter)} by this call: use ${calls}, or MQTT`);
+}
+
+/** @throws {Refusal} for what only who consumes by MQTT can publish */
+function assertNoVerb(topic: Topic): void {
+  const address = queueAddressOf(topic);
+  if (address?.verb === undefined) return;
+  const call = `POST /queues/${parentName(address.queue) ?? address.queue}/${address.verb} over HTTP`;
+  throw new Refusal("topic-name-invalid", `Cannot ${address.verb} by publishing here: use ${call}`);
 }
 
 function assertNumbers(qos: number, expirySeconds: number | undefined): void {

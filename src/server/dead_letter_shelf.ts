@@ -1,8 +1,10 @@
+import type { ReplayOutcome, ReplayRefusal } from "../bridge/queue_gateway.ts";
 import { deadLetterName } from "../core/queue/dead_letters.ts";
 import { parseMessageId } from "../core/queue/message_id.ts";
 import type { QueueStore } from "../core/queue/ports.ts";
 import type { Queues } from "../core/queue/queues.ts";
 import type { QueueRecord } from "../core/queue/record.ts";
+import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
 import { readMessageProperties } from "../wire/properties.ts";
@@ -28,6 +30,8 @@ interface Letter {
 const PAGE_RECORDS_MAX = 500;
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 const LIMIT = 100;
+/** Of those that cannot go back, for how many it is told why. */
+const REFUSALS_MAX = 100;
 
 /** The dead letters of all queues as people work with them: looked at, sent back and deleted without being consumed. */
 export class DeadLetterShelf {
@@ -48,9 +52,20 @@ export class DeadLetterShelf {
   }
 
   /** See {@link BrokerQueues.replay}. */
-  async replay(queue: string, which: DeadLetterChoice, toEveryGroup: boolean): Promise<number> {
-    const { queues } = this.#parts;
-    return await this.#each(queue, which, (letter, turn) => queues.replay({ ...letter, toEveryGroup }, turn));
+  async replay(queue: string, which: DeadLetterChoice, toEveryGroup: boolean): Promise<ReplayOutcome> {
+    const refusals: ReplayRefusal[] = [];
+    let refused = 0;
+    const replayed = await this.#each(queue, which, (letter, turn) => {
+      try {
+        return this.#parts.queues.replay({ ...letter, toEveryGroup }, turn);
+      } catch (error) { // this one cannot; the next one may
+        if (!(error instanceof RangeError || error instanceof Refusal)) throw error;
+        refused++;
+        if (refused <= REFUSALS_MAX) refusals.push({ messageId: letter.messageId, reason: error.message });
+        return false;
+      }
+    });
+    return { replayed, refused, refusals };
   }
 
   /** See {@link BrokerQueues.deleteDeadLetters}. */
@@ -69,7 +84,8 @@ export class DeadLetterShelf {
     try {
       for await (const letter of which === "all" ? this.#all(queue) : this.#named(queue, which)) {
         if (queues.find(letter.queue) === undefined) break; // deleted meanwhile
-        if (decide((turn) => act(letter, turn))) count++;
+        if (!decide((turn) => act(letter, turn))) continue;
+        count++;
         if (count % PAGE_RECORDS_MAX === 0) await settled();
       }
     } finally {

@@ -6,12 +6,14 @@ import {
   type GuestQueues,
   type GuestSettlement,
   QueueFault,
+  type ReplayOutcome,
 } from "../bridge/queue_gateway.ts";
 import { parseQueueFilter, QUEUE_PREFIX } from "../core/queue/address.ts";
 import { parentName } from "../core/queue/dead_letters.ts";
 import type { QueueOptions } from "../core/queue/definition.ts";
 import type { QueueDelivery } from "../core/queue/delivery.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
+import { routingKeyOf } from "../core/queue/routing_key.ts";
 import type { QueueView } from "../core/queue/views.ts";
 import type { Identity, Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -112,7 +114,7 @@ export class LocalGuestQueues implements GuestQueues {
     queue: string,
     which: GuestDeadLetterChoice,
     options: { readonly toEveryGroup: boolean },
-  ): Promise<number> {
+  ): Promise<ReplayOutcome> {
     this.get(queue);
     return await this.#parts.queues.replay(queue, which, options);
   }
@@ -168,6 +170,16 @@ export class LocalGuestQueues implements GuestQueues {
     return { settled, notHeld };
   }
 
+  async commit(
+    place: { readonly queue: string; readonly group: string; readonly partition: number; readonly offset: number },
+  ): Promise<number | undefined> {
+    const { assertCurrent, decide, identity, pulls, settled: stored } = this.#parts;
+    assertCurrent();
+    const count = decide((turn) => pulls.commit({ ...identityOf(identity), ...place }, place, turn));
+    await stored();
+    return count;
+  }
+
   #settle(delivery: QueueDelivery, settlement: GuestSettlement, turn: Turn): boolean {
     const { pulls, queues } = this.#parts;
     if (settlement.kind !== "extend") return pulls.settle(delivery, settlement, turn);
@@ -205,11 +217,12 @@ function identityOf({ clientId, username }: Identity): { clientId: string; usern
 }
 
 function messageOf(delivery: QueueDelivery): GuestQueueMessage {
-  const { messageId, partition, deliveryCount, deadline, record } = delivery;
+  const { messageId, queue, group, partition, deliveryCount, deadline, record } = delivery;
   const { topic, sourceTopic, payload, offset, key, appendedAt, expiresAt, properties, origin } = record;
   return {
     ...readMessageProperties(properties, 0, properties.length),
     ...{ messageId, topic, sourceTopic, payload, partition, offset, key, deliveryCount, appendedAt, expiresAt },
+    ...{ queue, group, routingKey: routingKeyOf(topic, queue) },
     heldUntil: deadline,
     origin,
   };

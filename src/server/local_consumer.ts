@@ -1,6 +1,7 @@
 import type { Settlement } from "../core/queue/custody.ts";
 import type { QueueDelivery } from "../core/queue/delivery.ts";
 import type { QueueConsumer, QueueMember } from "../core/queue/member.ts";
+import { routingKeyOf } from "../core/queue/routing_key.ts";
 import { readMessageProperties } from "../wire/properties.ts";
 import type { QueueMessage, QueueReader } from "./queue_api.ts";
 
@@ -11,6 +12,8 @@ export interface LocalConsumerParts {
   /** False when it is not held any more; resolves when what was decided is stored. */
   readonly settle: (delivery: QueueDelivery, settlement: Settlement) => Promise<boolean>;
   readonly extend: (delivery: QueueDelivery, ms: number) => Promise<boolean>;
+  /** Answers how many messages were acknowledged. */
+  readonly commit: (member: QueueMember, at: { partition: number; offset: number }) => Promise<number>;
   /** There is room for more. */
   readonly pump: (member: QueueMember) => void;
   /** Called once. */
@@ -82,6 +85,14 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
     return delivery === undefined ? undefined : queueMessage(delivery, this.#parts);
   }
 
+  /** Acknowledges what it holds of a partition up to and with an offset; answers how many messages those were. */
+  async commit(at: { readonly partition: number; readonly offset: number }): Promise<number> {
+    if (this.#member === null || this.#isClosed) return 0;
+    const committed = this.#parts.commit(this.#member, at);
+    this.#waiting = this.#waiting.filter(({ isHeld }) => isHeld);
+    return await committed;
+  }
+
   /** Leaves the group, which gives what was not settled to others. */
   close(): void {
     if (this.#isClosed) return;
@@ -118,6 +129,7 @@ function queueMessage(delivery: QueueDelivery, parts: LocalConsumerParts): Queue
   return {
     ...readMessageProperties(properties, 0, properties.length),
     ...{ messageId, topic, sourceTopic, payload, queue, group, partition, offset, key, deliveryCount, appendedAt },
+    routingKey: routingKeyOf(topic, queue),
     ack: () => done("ack", parts.settle(delivery, { kind: "ack" })),
     nack: ({ delayMs } = {}) => done("nack", parts.settle(delivery, { kind: "nack", delayMs })),
     reject: (reason = "") => done("reject", parts.settle(delivery, { kind: "reject", reason })),

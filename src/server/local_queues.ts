@@ -1,3 +1,4 @@
+import type { ReplayOutcome } from "../bridge/queue_gateway.ts";
 import type { QueueDefinition, QueueOptions } from "../core/queue/definition.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
 import type { QueueLoad } from "../core/queue/load.ts";
@@ -118,6 +119,7 @@ export class LocalQueues implements BrokerQueues {
       id,
       settle: (delivery, settlement) => this.#do((turn) => queues.settle(delivery, settlement, turn)),
       extend: (delivery, ms) => this.#do((turn) => queues.extend(delivery, ms, turn)),
+      commit: (member, at) => this.#do((turn) => queues.commit(member, at, turn)),
       pump: (member) => decide((turn) => queues.pump(member, turn)),
       onEnd: (member) => {
         this.#readers.delete(reader);
@@ -157,7 +159,7 @@ export class LocalQueues implements BrokerQueues {
     queue: string,
     which: DeadLetterChoice,
     { toEveryGroup = false }: { readonly toEveryGroup?: boolean } = {},
-  ): Promise<number> {
+  ): Promise<ReplayOutcome> {
     return await this.#shelf.replay(queue, which, toEveryGroup);
   }
 
@@ -190,14 +192,16 @@ export class LocalQueues implements BrokerQueues {
   }
 }
 
+/** What only the base has said gives way to what is asked for. */
 function definitionOf(options: QueueOptions, base: Omit<QueueDefinition, "name">): QueueDefinition {
   const partitions = options.ordering === "strict" ? 1 : base.partitions;
+  const backoff = { ...base.backoff, ...options.backoff };
   return {
     ...base,
     partitions,
     ...options,
     retention: { ...base.retention, ...options.retention },
     limits: { ...base.limits, ...options.limits },
-    backoff: { ...base.backoff, ...options.backoff },
+    backoff: { ...backoff, maxMs: options.backoff?.maxMs ?? Math.max(backoff.maxMs, backoff.initialMs) },
   };
 }

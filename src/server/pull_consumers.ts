@@ -89,6 +89,20 @@ export class PullConsumers {
     return this.#parts.queues.settle(delivery, settlement, turn);
   }
 
+  /** Acknowledges what a guest holds of a partition up to and with an offset; answers how many messages, undefined when it is in the group
+   * no more. */
+  commit(
+    puller: Pick<Puller, "clientId" | "username" | "queue" | "group">,
+    at: { readonly partition: number; readonly offset: number },
+    turn: Turn,
+  ): number | undefined {
+    const consumer = this.#entries.get(keyOf(puller))?.consumer;
+    if (consumer === undefined || consumer.isGone) return undefined;
+    const count = this.#parts.queues.commit(consumer.member!, at, turn);
+    for (const delivery of consumer.handed) if (!delivery.isHeld) consumer.forget(delivery);
+    return count;
+  }
+
   /** Those leave that `mayStay` does not let stay. */
   prune(mayStay: (puller: Puller) => boolean): void {
     for (const entry of [...this.#entries.values()]) if (!mayStay(entry.puller)) this.#leave(entry, { isCrash: true });

@@ -1,3 +1,4 @@
+import type { ReplayOutcome } from "../bridge/queue_gateway.ts";
 import type { QueueOptions } from "../core/queue/definition.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
 import type { DeadLetterOrigin } from "../core/queue/record.ts";
@@ -14,6 +15,8 @@ export interface QueueMessage extends MessageProperties {
   readonly sourceTopic: string;
   /** The payload; not to be changed. */
   readonly payload: Uint8Array;
+  /** What stands behind the name in the topic; empty for nothing. */
+  readonly routingKey: string;
   /** The queue that it is in; ends in `/$dlq` for a dead letter. */
   readonly queue: string;
   /** The consumer group that it was given to. */
@@ -84,6 +87,9 @@ export type DeadLetterChoice = readonly string[] | "all";
 export interface QueueReader extends AsyncIterableIterator<QueueMessage, undefined>, Disposable {
   /** The next message if it comes within `ms`; undefined otherwise. */
   poll(ms: number): Promise<QueueMessage | undefined>;
+  /** Acknowledges at once what this reader holds of a partition up to and with an offset, as one who reads a stream in batches does.
+   * Resolves when that is stored, with how many messages those were. */
+  commit(at: { readonly partition: number; readonly offset: number }): Promise<number>;
   /** Leaves the group, which gives what was not settled to others. */
   close(): void;
 }
@@ -118,10 +124,14 @@ export interface BrokerQueues {
   /** The dead letters of a queue in the order of their places, without consuming them; none when there are none. */
   deadLetters(queue: string, range?: DeadLetterRange): Promise<DeadLetter[]>;
   /** Sends dead letters back to their queue, partition and key, for the group that they failed in alone, or with `toEveryGroup` as if
-   * they were new. Resolves when that is stored, with how many were there.
-   * @throws {RangeError} a `messageId` that is none of these dead letters, or the queue or group is gone; those before it are back
-   * @throws {Refusal} quota-exceeded when the queue is full; those before it are back */
-  replay(queue: string, which: DeadLetterChoice, options?: { readonly toEveryGroup?: boolean }): Promise<number>;
+   * they were new. Resolves when that is stored. One that cannot go back, since the queue is full or the group is gone, stays and does
+   * not hold up the others; of one that is not there any more nothing is said.
+   * @throws {RangeError} a `messageId` that is none of these dead letters; nothing has changed then */
+  replay(
+    queue: string,
+    which: DeadLetterChoice,
+    options?: { readonly toEveryGroup?: boolean },
+  ): Promise<ReplayOutcome>;
   /** Deletes dead letters; resolves when that is stored, with how many were there.
    * @throws {RangeError} a `messageId` that is none of these dead letters */
   deleteDeadLetters(queue: string, which: DeadLetterChoice): Promise<number>;

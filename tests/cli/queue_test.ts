@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../../src/cli/program.ts";
 import { HttpDoor } from "../http/door.ts";
+import type { Authenticator } from "../../mod.ts";
+import { requires } from "../support/skip.ts";
+import { Certificates } from "../tls/certificates.ts";
 import { FakeHost, type FakeHostOptions } from "./support.ts";
 
 class Commands implements AsyncDisposable {
@@ -60,12 +63,63 @@ Deno.test("weir queue: dead letters are shown, sent back and dropped", async () 
   assert.match(lines[1], /^jobs\/\$dlq:0:0 +rejected +no good +g +1 +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ +a$/);
   assert.doesNotMatch(lines[2], /\p{Cc}/u);
   assert.equal((await weir.run("dead-letters jobs --limit 1")).at(-1), "... and more; --limit shows up to 1000");
+  assert.match((await weir.run("dead-letters jobs --after jobs/$dlq:0:1"))[1], /^jobs\/\$dlq:0:2 /);
   assert.equal(JSON.parse((await weir.run("dead-letters jobs -j")).join("\n")).messages.length, 3);
   assert.deepEqual(await weir.run("replay jobs jobs/$dlq:0:0"), ["Sent 1 dead letter back."]);
   assert.deepEqual(await weir.run("drop jobs jobs/$dlq:0:0,jobs/$dlq:0:1"), ["Deleted 1 dead letter."]);
   assert.deepEqual(await weir.run("replay jobs --all"), ["Sent 1 dead letter back."]);
   assert.deepEqual(await weir.run("drop jobs --all"), ["Deleted 0 dead letters."]);
   assert.deepEqual(await weir.run("dead-letters jobs"), ["No dead letters."]);
+});
+
+Deno.test("weir queue: dead letters that cannot go back are told, and the others go; the exit code is 1", async () => {
+  await using weir = new Commands(await HttpDoor.open());
+  const { queues } = weir.door.broker;
+  await weir.run("create jobs partitions=1");
+  for (const payload of ["a", "b"]) await weir.door.broker.publish({ topic: "$queue/jobs", payload, qos: 1 });
+  using reader = queues.consume("jobs", { group: "g" });
+  for (let i = 0; i < 2; i++) await (await reader.next()).value!.reject();
+  await queues.change({ name: "jobs", limits: { messages: 1 } });
+  const host = new FakeHost();
+  assert.equal(await runProgram(["queue", "replay", "jobs", "--all", "--url", weir.door.url], host), 1);
+  assert.deepEqual(host.printed, ["Sent 1 dead letter back."]);
+  assert.equal(host.complaints[0], "weir: 1 dead letter could not go back, and stays:");
+  assert.match(host.complaints[1], /^weir: {3}jobs\/\$dlq:0:1: Cannot append to "jobs"/);
+  assert.match((await weir.run("replay jobs --all", { code: 1 }))[0], /^weir: Cannot send "jobs\/\$dlq:0:1" back: /);
+});
+
+Deno.test("weir queue: a group is moved and deleted; dead letters are shown from where the last page ended", async () => {
+  await using weir = new Commands(await HttpDoor.open());
+  const { broker } = weir.door;
+  await weir.run("create events type=stream,partitions=2");
+  using reader = broker.queues.consume("events", { group: "a b" });
+  reader.close();
+  for (const [key, payload] of [["x", "1"], ["x", "2"], ["y", "3"]]) {
+    await broker.publish({ topic: "$queue/events", payload, qos: 1, userProperties: [["partition-key", key]] });
+  }
+  const positions = () => {
+    const [{ positions }] = broker.queues.get("events")!.groups;
+    return positions.toSorted((a, b) => a.partition - b.partition).map(({ position }) => position);
+  };
+  const host = new FakeHost();
+  const run = (...args: string[]) => runProgram(["queue", ...args, "--url", weir.door.url], host);
+  assert.equal(await run("seek", "events", "a b", "last"), 0);
+  const ends = positions();
+  assert.equal(ends[0] + ends[1], 3);
+  assert.equal(await run("seek", "events", "a b", "offset=0", "--partition", "1"), 0);
+  assert.deepEqual(positions(), [ends[0], 0]);
+  assert.equal(await run("seek", "events", "a b", "first"), 0);
+  assert.deepEqual(positions(), [0, 0]);
+  assert.equal(await run("delete-group", "events", "a b"), 0);
+  assert.deepEqual(broker.queues.get("events")!.groups, []);
+  assert.deepEqual(host.printed, [
+    "Moved the group a b to last.",
+    "Moved the group a b to offset=0 in partition 1.",
+    "Moved the group a b to first.",
+    "Deleted the group a b.",
+  ]);
+  assert.match((await weir.run("seek events none first", { code: 1 }))[0], /There is no group "none"/);
+  assert.match((await weir.run("seek events g soon", { code: 1 }))[0], /There is no group|it is first, last, offset/);
 });
 
 Deno.test("weir queue: what cannot be is told, and nothing is sent", async () => {
@@ -76,6 +130,11 @@ Deno.test("weir queue: what cannot be is told, and nothing is sent", async () =>
       ["drop jobs x --all", /name the dead letters by their ids, or say --all/],
       ["create jobs partitions", /expected KEY=VALUE .*found "partitions"/],
       ["change jobs", /queue change needs KEY=VALUE/],
+      ["seek jobs g first --partition x", /--partition needs a whole number from 0 to 999/],
+      ["seek jobs g", /queue seek needs TO/],
+      ["delete-group jobs", /queue delete-group needs GROUP/],
+      ["list --cert a", /--cert and --key go together/],
+      ["list --token-file a --username ann", /--token-file says who you are/],
       ["dead-letters jobs --limit 0", /--limit needs a whole number from 1 to 1000/],
       ["lst", /unknown command "queue lst"\. Did you mean "queue list"|unknown command "queue lst"/],
     ] as const
@@ -102,10 +161,61 @@ Deno.test("weir queue: who calls is WEIR_USERNAME or --username; the password is
   const files = { "/pass": "s:cret\n" };
   assert.deepEqual(await weir.run("list --username ann --password-file /pass", { files }), ["No queues."]);
   const [wrong] = await weir.run("list", { env, secrets: ["no"], code: 1 });
-  assert.match(wrong, /User name or password is wrong\. Name who you are with --username or WEIR_USERNAME/);
+  assert.match(
+    wrong,
+    /User name or password is wrong\. Name who you are with --username, WEIR_USERNAME or --token-file/,
+  );
   assert.match((await weir.run("list", { code: 1 }))[0], /WEIR_USERNAME/);
   assert.match((await weir.run("list", { env, code: 1 }))[0], /Cannot call without a password/);
 });
+
+Deno.test("weir queue: a token from a file says who calls", async () => {
+  const policy = { mayPublish: () => true, maySubscribe: () => true };
+  const decoder = new TextDecoder();
+  const authenticator: Authenticator = {
+    authenticate: ({ username, password }) =>
+      username === undefined && decoder.decode(password) === "t.o.k"
+        ? { username: "ann", policy }
+        : { refusal: "bad-user-name-or-password", reason: "Token is wrong" },
+  };
+  await using weir = new Commands(await HttpDoor.open({ authenticator }));
+  const files = { "/token": "t.o.k\r\n", "/other": "x", "/empty": "\n" };
+  const env = { WEIR_USERNAME: "bob" };
+  assert.deepEqual(await weir.run("list --token-file /token", { files, env }), ["No queues."]);
+  const fails = async (file: string) => (await weir.run(`list --token-file ${file}`, { files, code: 1 }))[0];
+  assert.match(
+    await fails("/other"),
+    /Token is wrong\. Name who you are with --username, WEIR_USERNAME or --token-file/,
+  );
+  assert.match(await fails("/empty"), /Cannot use --token-file \/empty: its first line is empty/);
+  assert.match(await fails("/none"), /Cannot read --token-file \/none: there is no such file/);
+});
+
+Deno.test(requires(["openssl"], {
+  name: "weir queue: over TLS with an authority of one's own, and a certificate that the broker asks for",
+  async fn() {
+    using certificates = new Certificates();
+    const names = ["ca.crt", "server.crt", "server.key", "client.crt", "client.key"];
+    const files = Object.fromEntries(names.map((name) => [`/${name}`, certificates.read(name)]));
+    const tls = {
+      certificate: files["/server.crt"],
+      privateKey: files["/server.key"],
+      clientCertificate: "require",
+      clientAuthorities: files["/ca.crt"],
+    } as const;
+    await using door = await HttpDoor.open({ http: { tls } });
+    const list = async (...more: string[]) => {
+      const host = new FakeHost({ files: { ...files, "/none.crt": "nothing" } });
+      const code = await runProgram(["queue", "list", "--url", `https://localhost:${door.port}`, ...more], host);
+      return code === 0 ? host.printed.join() : host.complaints[0];
+    };
+    const own = ["--cert", "/client.crt", "--key", "/client.key"];
+    assert.equal(await list("--cacert", "/ca.crt", ...own), "No queues.");
+    assert.match(await list(...own), /^weir: Cannot reach a broker at https:/);
+    assert.match(await list("--cacert", "/ca.crt"), /^weir: Cannot reach a broker at https:/);
+    assert.match(await list("--cacert", "/none.crt", ...own), /^weir: Cannot reach a broker at https:/);
+  },
+}));
 
 Deno.test("weir queue: a password leaves the machine only over TLS, and never stands in the URL", async () => {
   const run = async (url: string) => {
@@ -113,6 +223,9 @@ Deno.test("weir queue: a password leaves the machine only over TLS, and never st
     return [await runProgram(["queue", "list", "--url", url], host), host.complaints[0]];
   };
   const clear = "weir: Cannot send a password to broker.example in clear text: take an https URL";
+  const host = new FakeHost({ files: { "/t": "secret" } });
+  assert.equal(await runProgram(["queue", "list", "--url", "http://b.example", "--token-file", "/t"], host), 1);
+  assert.deepEqual(host.complaints, ["weir: Cannot send a token to b.example in clear text: take an https URL"]);
   assert.deepEqual(await run("http://broker.example"), [1, clear]);
   assert.match(`${await run("http://a:b@127.0.0.1:1")}`, /^2,weir: --url cannot hold a user and a password/);
   assert.match(`${await run("ftp://x")}`, /^2,weir: --url needs an address/);

@@ -1,10 +1,12 @@
 /** The keys of durable queues: each, for all queues or for one, changes what the queue is. */
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import type { QueuesConfig } from "../../src/config/config.ts";
 import { variableOf } from "../../src/config/environment.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { QUEUE_KEY_NAMES, type QueueValues } from "../../src/config/settings/queue.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "../../src/core/queue/definition.ts";
+import { queueDocument, readQueueDocument } from "../../src/config/queue_document.ts";
 import { load, problemsOf } from "./support.ts";
 
 type Template = QueuesConfig["template"];
@@ -55,6 +57,27 @@ for (const [key, [text, read, expected]] of Object.entries(KEYS)) {
   });
 }
 
+Deno.test("every key of a queue can be said in JSON, with the same value and the same meaning", () => {
+  for (const [key, [text, read, expected]] of Object.entries(KEYS)) {
+    const [group, name] = key.split(".");
+    const written = parse(text);
+    const { retention, limits, backoff, ...rest } = readQueueDocument(
+      "a",
+      name === undefined ? { [group]: written } : { [group]: { [name]: written } },
+    );
+    const merged = {
+      ...{ ...DEFAULT_QUEUE, ...rest },
+      retention: { ...DEFAULT_QUEUE.retention, ...retention },
+      limits: { ...DEFAULT_QUEUE.limits, ...limits },
+      backoff: { ...DEFAULT_QUEUE.backoff, ...backoff },
+    };
+    assert.deepEqual(read(merged), expected, key);
+    const document = queueDocument({ ...merged, name: "a" }) as Record<string, Record<string, unknown>>;
+    assert.deepEqual(name === undefined ? document[group] : document[group][name], plain(written), key);
+  }
+  assert.deepEqual(readQueueDocument("a", { topics: ["a/#"] }), { ...readQueueDocument("a", {}), topics: ["a/#"] });
+});
+
 Deno.test("every key of a queue is in the table above", () => {
   assert.deepEqual(Object.keys(KEYS).toSorted(), QUEUE_KEY_NAMES.toSorted());
 });
@@ -80,18 +103,25 @@ Deno.test("a queue copies the topics that it names", () => {
 Deno.test("the block that is recommended for event-driven systems loads, replication left aside", () => {
   const yaml = `
 queue:
-  ordering: partition
-  partitions: 64
+  ordering: partition              # FIFO per aggregate/entity
+  partitions: 50-100               # Balance parallelism vs overhead
   retention:
-    retention_time: 168h
+    retention_time: 168h           # 7 days for replay
   replication:
     enabled: true
-    replication_factor: 3
+    replication_factor: 3          # Survive node failures
+    mode: sync                     # Don't lose events
+    min_in_sync_replicas: 2        # Quorum writes
 `;
+  const replication =
+    "weir.yaml:7:3: queue.replication: this version of Weir does not support replication of queues; remove it";
   assert.deepEqual(problemsOf(yaml), [
-    "weir.yaml:7:3: queue.replication: this version of Weir does not support replication of queues; remove it",
+    'weir.yaml:4:15: queue.partitions: expected a whole number from 1 to 1000, found the text "50-100"',
+    replication,
   ]);
-  const { template } = load(yaml.replace(/ {2}replication:[^]*/, "")).queues;
+  const numbered = yaml.replace("50-100", "64");
+  assert.deepEqual(problemsOf(numbered), [replication]);
+  const { template } = load(numbered.replace(/ {2}replication:[^]*/, "")).queues;
   assert.deepEqual([template.partitions, template.retention.ageMs], [64, 604_800_000]);
 });
 
@@ -124,6 +154,13 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 
 for (const [yaml, message] of Object.entries(PROBLEMS)) {
   Deno.test(`refused: ${yaml}`, () => assert.deepEqual(problemsOf(yaml), [message]));
+}
+
+/** A size in JSON is a number of bytes, and a time in its longest unit. */
+function plain(value: unknown): unknown {
+  const written: Readonly<Record<string, unknown>> = { "1GiB": 1024 ** 3, "64MiB": 64 * 1024 ** 2, "4KiB": 4096 };
+  if (value === "0s") return 0;
+  return value === "168h" ? "7d" : written[`${value}`] ?? value;
 }
 
 /** `retry.jitter` with `0` is `retry: { jitter: 0 }`. */

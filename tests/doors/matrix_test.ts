@@ -52,6 +52,21 @@ for (const from of DOORS) {
     });
   }
 
+  Deno.test(`${from.name}: what is published to a durable queue is in it once that is acknowledged`, async () => {
+    await using broker = await WeirBroker.start({ sysIntervalMs: 0, shutdownTimeoutMs: 1_000, limits: LIMITS });
+    await using sender = await from.open(broker);
+    await sender.publish({ topic: "$queue/matrix/a/b", payload: `"${from.name}"`, qos: 1, retain: false, ...FACTS });
+    assert.equal(broker.queues.get("matrix")?.stored.count, 1);
+    using reader = broker.queues.consume("matrix", { group: "g" });
+    const { value: message } = await inTime(reader.next(), `what ${from.name} has handed over`);
+    assert.deepEqual([message!.routingKey, new TextDecoder().decode(message!.payload)], ["a/b", `"${from.name}"`]);
+    const { contentType, responseTopic, correlationData, userProperties } = message!;
+    const got: Facts = { contentType, responseTopic, correlationData: [...correlationData ?? []], userProperties };
+    for (const name of Object.keys(FACTS) as Fact[]) {
+      if (from.sends.has(name)) assert.deepEqual(got[name], FACTS[name], name);
+    }
+  });
+
   Deno.test(`${from.name}: what is retained is there for every door that opens later`, async () => {
     await using broker = await WeirBroker.start({ sysIntervalMs: 0, shutdownTimeoutMs: 1_000, limits: LIMITS });
     await using sender = await from.open(broker);

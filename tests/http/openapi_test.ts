@@ -217,6 +217,8 @@ function queueCalls(json: (body: Json) => RequestInit): [string, string, Request
     ["/queues/{queue}/pull", `${pull}&dead_letters`, post, 200],
     ["/queues/{queue}/ack", "/queues/q/ack", json({ group: "g", messages: ["q/$dlq:0:0"] }), 200],
     ["/queues/{queue}/replay", "/queues/q/replay", json({ all: true }), 200],
+    ["/queues/{queue}/commit", "/queues/q/commit", json({ group: "g", partition: 0, offset: 9 }), 200],
+    ["/queues/{queue}/commit", "/queues/q/commit", json({ group: "other", partition: 0, offset: 9 }), 409],
     [letters, "/queues/q/dead-letters?all=true", { method: "DELETE" }, 200],
     ["/queues/{queue}/seek", "/queues/q/seek", json({ group: "g", to: "last" }), 204],
     ["/queues/{queue}/purge", "/queues/q/purge", post, 200],

@@ -72,8 +72,11 @@ Deno.test("a definition that cannot be is refused by its key", async () => {
     [{ retention: { retention_time: 5 } }, /retention\.retention_time: it is a duration .*, or never/],
     [{ retention: 5 }, /Cannot read retention.*not an object/],
     [{ limits: { max_bytes: "5 MB" } }, /limits\.max_bytes: it is a size/],
-    [{ type: "ephemeral" }, /type: it is classic, stream/],
-    [{ partitions: 0 }, /partitions of "new" to 0/],
+    [{ type: "ephemeral" }, /type: it is classic or stream/],
+    [{ partitions: 0 }, /Cannot use partitions: it is a whole number from 1 to 1000/],
+    [{ retry: { max_retry: 1 } }, /"retry\.max_retry": it is unknown here; did you mean "retry\.max_retries"\?/],
+    [{ replication: { enabled: true } }, /"replication": .*does not support replication of queues/],
+    [{ retry: { initial_backoff: "2m", max_backoff: "1m" } }, /backoff\.maxMs of "new" to 60000/],
     [{ constructor: 1 }, /"constructor": it is unknown/],
     [[], /not an object/],
   ];
@@ -159,6 +162,37 @@ Deno.test("extend holds longer; a message whose time is over is given to another
   assert.deepEqual(await settled(door, "ack", [a.message_id]), { settled: 1, not_held: [] });
 });
 
+Deno.test("commit settles what a client holds of a partition, up to and with an offset", async () => {
+  await using door = await filled(["a", "b", "c"], { type: "stream" });
+  await pulled(door, "wait=5&max=9&start_at=first");
+  const commit = (more: Record<string, unknown>, status = 200, client = "c") =>
+    door.call("/queues/tasks/commit", {
+      json: { group: "g", partition: 0, ...more },
+      headers: { "x-client-id": client },
+      status,
+    });
+  assert.deepEqual(await commit({ offset: 1 }), { settled: 2 });
+  assert.deepEqual(await commit({ offset: 1 }), { settled: 0 });
+  assert.deepEqual(await commit({ offset: 9, partition: 7 }), { settled: 0 });
+  assert.equal((await commit({ offset: 2 }, 409, "d")).type, "urn:weir:problem:not-held");
+  for (const wrong of [{}, { offset: -1 }, { offset: 0.5 }, { offset: "2" }, { offset: 2, ofset: 2 }]) {
+    await commit(wrong, 400);
+  }
+  await settled(door, "ack", ["tasks:0:1"], { status: 409 });
+  assert.deepEqual(await settled(door, "ack", ["tasks:0:2"]), { settled: 1, not_held: [] });
+});
+
+Deno.test("what a queue cannot do is 400 and says what to do: a property, a verb as a topic", async () => {
+  await using door = await filled([]);
+  const publish = async (more: Record<string, unknown>) =>
+    (await door.call("/publish", { json: { topic: "$queue/tasks", payload: "", qos: 1, ...more }, status: 400 }))
+      .detail;
+  assert.match(await publish({ user_properties: [["delay", "soon"]] }), /the property delay "soon"/);
+  assert.match(await publish({ topic: "$queue/tasks/$nack" }), /use POST \/queues\/tasks\/nack over HTTP/);
+  assert.match(await publish({ topic: "$queue/tasks/$dlq/$ack" }), /use POST \/queues\/tasks\/ack over HTTP/);
+  assert.equal((await door.call("/queues/tasks")).waiting.count, 0);
+});
+
 Deno.test("prefetch bounds what a client holds over its calls; it changes when nothing is held", async () => {
   await using door = await filled(["a", "b", "c"]);
   const [a] = await pulled(door, "wait=0&max=3&prefetch=1");
@@ -177,7 +211,11 @@ Deno.test("a filter takes what has that routing key", async () => {
   for (const key of ["a", "b"]) {
     await door.call("/publish", { json: { topic: `$queue/tasks/${key}`, payload: key, encoding: "text", qos: 1 } });
   }
-  assert.equal(payloadsOf(await pulled(door, "wait=0&max=9&filter=b")), "b");
+  const target = "/queues/tasks/pull?group=g&encoding=text&wait=0&max=9&filter=b";
+  const { messages: [message] } = await door.call(target, { method: "POST" });
+  const { topic, payload, queue, group, routing_key: key, partition, offset, delivery_count: count } = message;
+  assert.deepEqual([topic, payload, queue, group, key], ["$queue/tasks/b", "b", "tasks", "g", "b"]);
+  assert.deepEqual([partition, offset, count], [0, 1, 1]);
 });
 
 Deno.test("dead letters: rejected, listed page by page, sent back, deleted, pulled", async () => {
@@ -193,7 +231,9 @@ Deno.test("dead letters: rejected, listed page by page, sent back, deleted, pull
   assert.equal((await door.call("/queues")).queues[0].dead_letters, 4);
 
   const [a, b] = page.messages;
-  assert.deepEqual(await door.call("/queues/tasks/replay", { json: { messages: [a.message_id] } }), { replayed: 1 });
+  const replay = (json: unknown) => door.call("/queues/tasks/replay", { json });
+  const one = { replayed: 1, refused: 0, refusals: [] };
+  assert.deepEqual(await replay({ messages: [a.message_id] }), one);
   assert.equal(payloadsOf(await pulled(door, "wait=5")), "a");
   assert.deepEqual(await door.call(`${path}?message_id=${b.message_id}`, { method: "DELETE" }), { deleted: 1 });
   const taken = await door.call("/queues/tasks/pull?group=g&dead_letters&encoding=text&wait=5", {
@@ -203,7 +243,7 @@ Deno.test("dead letters: rejected, listed page by page, sent back, deleted, pull
   assert.equal(payloadsOf(taken.messages), "c");
   assert.equal(taken.messages[0].dead_letter.reason, "no good");
   assert.deepEqual(await settled(door, "ack", ["tasks/$dlq:0:2"]), { settled: 1, not_held: [] });
-  assert.deepEqual(await door.call("/queues/tasks/replay", { json: { all: true } }), { replayed: 1 });
+  assert.deepEqual(await replay({ all: true }), one);
   assert.deepEqual(await door.call(`${path}?all=true`, { method: "DELETE" }), { deleted: 0 });
   await door.call(path, { method: "DELETE", status: 400 });
   await door.call("/queues/tasks/replay", { json: {}, status: 400 });
@@ -218,7 +258,12 @@ Deno.test("a group of a stream begins where it says, is moved, and deleted", asy
   assert.equal(payloadsOf(await pulled(door, "wait=5&max=9")), "bc");
   await seek("first");
   assert.equal(payloadsOf(await pulled(door, "wait=5&max=9")), "abc");
-  await seek("2026-11-28T10:00:00Z");
+  await door.call("/queues/tasks/seek", { json: { group: "g", to: "offset=2", partition: 0 }, status: 204 });
+  assert.equal(payloadsOf(await pulled(door, "wait=5&max=9")), "c");
+  await seek("last");
+  assert.deepEqual(await pulled(door, "wait=0&max=9"), []);
+  await seek("2020-01-01T00:00:00Z");
+  assert.equal(payloadsOf(await pulled(door, "wait=5&max=9")), "abc");
   await seek("yesterday", 400);
   await door.call("/queues/tasks/groups?group=none", { method: "DELETE", status: 404 });
   await door.call("/queues/tasks/groups?group=g", { method: "DELETE", status: 204 });
@@ -271,9 +316,12 @@ Deno.test("a subscription to a queue's topic is refused, and says what to do ins
   for (const filter of ["$queue/tasks", "$share/w/$queue/tasks/%23"]) {
     for (const target of [`/subscribe?filter=${filter}&qos=1`, `/poll?filter=${filter}&qos=1&wait=0`]) {
       const { detail } = await door.call(target, { status: 400 });
-      assert.match(detail, /a durable queue is pulled from, POST \/queues\/<name>\/pull/);
+      assert.match(detail, /by this call: use POST \/queues\/tasks\/pull or GET \/queues\/tasks\/subscribe/);
     }
   }
+  await door.call("/retained/$queue/tasks", { status: 400 });
+  await door.call("/retained/$queue/tasks", { method: "DELETE", status: 400 });
+  assert.equal((await door.call("/queues/tasks")).waiting.count, 1, "and nothing was published");
 });
 
 const RIGHTS: Authenticator = {
@@ -338,7 +386,9 @@ Deno.test("a full queue is 429 to its publisher, and to who sends dead letters b
   await put(door, "c");
   const json = { topic: "$queue/tasks", payload: "d", encoding: "text", qos: 1 };
   await door.call("/publish", { json, status: 429 });
-  await door.call("/queues/tasks/replay", { json: { all: true }, status: 429 });
+  const none = await door.call("/queues/tasks/replay", { json: { all: true }, status: 409 });
+  assert.deepEqual([none.type, none.replayed, none.refused], ["urn:weir:problem:not-replayed", 0, 2]);
+  assert.match(none.detail, /^Cannot send "tasks\/\$dlq:0:0" back: .*the maximum is 1/);
   assert.equal((await door.call("/queues/tasks/dead-letters")).messages.length, 2);
   assert.equal((await door.call("/queues/tasks")).waiting.count, 1);
 });

@@ -124,34 +124,41 @@ Deno.test("dead letters are sent back: one, some, all; each only to the group th
   using other = broker.queues.consume("tasks", { group: "other" });
   using reader = broker.queues.consume("tasks", { group: "g" });
   const letters = await broker.queues.deadLetters("tasks");
-  assert.equal(await broker.queues.replay("tasks", [letters[1].messageId]), 1);
+  assert.equal((await broker.queues.replay("tasks", [letters[1].messageId])).replayed, 1);
   assert.equal(await lettersOf(broker), "acd");
   assert.equal(textOf((await reader.next()).value!), "b");
-  assert.equal(await broker.queues.replay("tasks", letters.slice(0, 3).map(({ messageId }) => messageId)), 2);
-  assert.equal(await broker.queues.replay("tasks", "all"), 1);
+  assert.equal(
+    (await broker.queues.replay("tasks", letters.slice(0, 3).map(({ messageId }) => messageId))).replayed,
+    2,
+  );
+  assert.equal((await broker.queues.replay("tasks", "all")).replayed, 1);
   const rest = [];
   for (let i = 0; i < 3; i++) rest.push(textOf((await reader.next()).value!));
   assert.equal(rest.join(""), "acd");
   assert.equal(await lettersOf(broker), "");
   assert.equal(await other.poll(0), undefined);
-  assert.equal(await broker.queues.replay("tasks", "all"), 0);
+  assert.equal((await broker.queues.replay("tasks", "all")).replayed, 0);
 });
 
 Deno.test("a dead letter whose group is gone goes to every group, or stays", async () => {
   await using broker = await buried(["a"]);
   await broker.queues.deleteGroup("tasks", "g");
-  await assert.rejects(broker.queues.replay("tasks", "all"), /Cannot find the group "g"/);
+  const { replayed, refused, refusals: [{ messageId, reason }] } = await broker.queues.replay("tasks", "all");
+  assert.deepEqual([replayed, refused, messageId], [0, 1, "tasks/$dlq:0:0"]);
+  assert.match(reason, /Cannot find the group "g"/);
   assert.equal(await lettersOf(broker), "a");
-  assert.equal(await broker.queues.replay("tasks", "all", { toEveryGroup: true }), 1);
+  assert.equal((await broker.queues.replay("tasks", "all", { toEveryGroup: true })).replayed, 1);
   using reader = broker.queues.consume("tasks", { group: "new" });
   assert.equal(textOf((await reader.next()).value!), "a");
 });
 
-Deno.test("dead letters that a queue has no room for stay; those before them are back", async () => {
-  await using broker = await buried(["a", "b", "c"]);
+Deno.test("dead letters that a queue has no room for stay, counted; those that it has room for are back", async () => {
+  await using broker = await buried(["a", "b", "c", "d"]);
   await broker.queues.change({ name: "tasks", limits: { messages: 2 } });
-  await assert.rejects(broker.queues.replay("tasks", "all"), Refusal);
-  assert.equal(await lettersOf(broker), "c");
+  const { replayed, refused, refusals } = await broker.queues.replay("tasks", "all");
+  assert.deepEqual([replayed, refused], [2, 2]);
+  assert.deepEqual(refusals.map(({ messageId }) => messageId), ["tasks/$dlq:0:2", "tasks/$dlq:0:3"]);
+  assert.equal(await lettersOf(broker), "cd");
   assert.equal(broker.queues.get("tasks")!.waiting.count, 2);
 });
 
@@ -173,5 +180,33 @@ Deno.test("a dead letter that a consumer has settled is not there any more, and 
   using reader = broker.queues.consume("tasks/$dlq", { group: "people" });
   await (await reader.next()).value!.ack();
   assert.equal(await lettersOf(broker), "b");
-  assert.equal(await broker.queues.replay("tasks", "all"), 1);
+  assert.equal((await broker.queues.replay("tasks", "all")).replayed, 1);
+});
+
+Deno.test("one dead letter that cannot go back does not hold up the others: of two groups one is gone", async () => {
+  await using broker = await filled(["a", "b"]);
+  const readers = ["g", "h"].map((group) => broker.queues.consume("tasks", { group }));
+  for (const reader of readers) {
+    for (let i = 0; i < 2; i++) await (await reader.next()).value!.reject();
+    reader.close();
+  }
+  await broker.queues.deleteGroup("tasks", "g");
+  const { replayed, refused } = await broker.queues.replay("tasks", "all");
+  assert.deepEqual([replayed, refused], [2, 2]);
+  assert.equal(await lettersOf(broker), "ab");
+  using reader = broker.queues.consume("tasks", { group: "h" });
+  assert.equal(textOf((await reader.next()).value!) + textOf((await reader.next()).value!), "ab");
+});
+
+Deno.test("a reader acknowledges what it holds of a partition up to an offset at once", async () => {
+  await using broker = await filled(["a", "b", "c"], { type: "stream" });
+  using reader = broker.queues.consume("tasks", { group: "g", start: { kind: "first" } });
+  const first = (await reader.next()).value!;
+  assert.equal(await reader.commit({ partition: 1, offset: 9 }), 0, "another partition");
+  assert.equal(await reader.commit({ partition: 0, offset: 1 }), 2);
+  await assert.rejects(first.ack(), RangeError);
+  assert.equal(textOf((await reader.next()).value!), "c", "the second one was committed before it was read");
+  assert.equal(broker.queues.get("tasks")!.groups[0].unsettled, 1);
+  reader.close();
+  assert.equal(await reader.commit({ partition: 0, offset: 9 }), 0);
 });

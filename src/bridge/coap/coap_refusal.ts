@@ -35,7 +35,6 @@ const CODE_OF: Readonly<Partial<Record<DisconnectCause, number>>> = {
   "maximum-connect-time": Code.unauthorized,
   "packet-too-large": Code.requestEntityTooLarge,
   "unspecified-error": Code.internalServerError,
-  "implementation-specific-error": Code.internalServerError,
 };
 
 /** The code for a refusal of the broker; 4.00, or `otherwise`, when the request is what is wrong. */

@@ -19,6 +19,8 @@ const LINKS: readonly Link[] = [
 
 /** Query parts of a publication. */
 const PUBLISH_QUERY = ["qos", "retain", "expiry", "content-type"];
+/** Those that durable queues read: user properties by another name. */
+const USER_PROPERTIES = ["partition-key", "message-key", "delay", "priority"];
 
 /** A request on its way through the resources. */
 export interface Call {
@@ -93,13 +95,17 @@ function health(call: Call): CoapResponse {
 
 async function publish(call: Call, topic: string, defaults: { retain: boolean }): Promise<CoapResponse> {
   const { query } = call;
-  query.assertKnown(PUBLISH_QUERY);
+  query.assertKnown([...PUBLISH_QUERY, ...USER_PROPERTIES]);
   const options = {
     topic,
     qos: query.qos(),
     retain: query.flag("retain") ?? defaults.retain,
     expirySeconds: query.seconds("expiry"),
     contentType: contentTypeOfRequest(call),
+    userProperties: USER_PROPERTIES.flatMap((name) => {
+      const value = query.text(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
   };
   const guest = await call.guest();
   guest.assertPublishable({ ...options, payload: NO_BYTES }); // before a body is put together for nothing

@@ -1,6 +1,6 @@
 /** The documents about durable queues, as JSON Schema describes them. */
+import { queueDocumentSchema } from "../../config/queue_document.ts";
 import { object } from "./openapi_object.ts";
-import { definitionSchema } from "./queue_definition.ts";
 
 const COUNT = { type: "integer", minimum: 0 };
 const TEXT = { type: "string" };
@@ -44,7 +44,7 @@ function ref(name: string) {
 }
 
 export const QUEUE_SCHEMAS = {
-  QueueDefinition: definitionSchema(),
+  QueueDefinition: queueDocumentSchema(),
   QueueList: object({
     queues: list(object({
       name: TEXT,
@@ -93,6 +93,9 @@ export const QUEUE_SCHEMAS = {
     topic: TEXT,
     ...CONTENT,
     source_topic: TEXT,
+    queue: TEXT,
+    group: TEXT,
+    routing_key: { type: "string", description: "What stands behind the name in the topic." },
     partition_key: TEXT,
     partition: COUNT,
     offset: COUNT,
@@ -107,6 +110,8 @@ export const QUEUE_SCHEMAS = {
       "topic",
       "payload",
       "encoding",
+      "queue",
+      "group",
       "partition",
       "offset",
       "delivery_count",
@@ -120,6 +125,8 @@ export const QUEUE_SCHEMAS = {
   Reject: object({ ...SETTLEMENT, reason: TEXT }, ["group", "messages"]),
   Extend: object({ ...SETTLEMENT, delay: DELAY }, ["group", "messages"]),
   Settled: object({ settled: COUNT, not_held: list(TEXT) }),
+  Commit: object({ group: TEXT, partition: COUNT, offset: COUNT }),
+  Committed: object({ settled: COUNT }),
   Purged: object({ purged: COUNT }),
   Seek: object({ group: TEXT, to: TEXT, partition: COUNT }, ["group", "to"]),
   DeadLetters: object({
@@ -130,6 +137,14 @@ export const QUEUE_SCHEMAS = {
     next: { type: "string", description: "The `after` to go on with, when there are more." },
   }, ["messages"]),
   Replay: object({ messages: IDS, all: { type: "boolean" }, to_every_group: { type: "boolean" } }, []),
-  Replayed: object({ replayed: COUNT }),
+  Replayed: object({
+    replayed: COUNT,
+    refused: { ...COUNT, description: "How many could not go back, and stay." },
+    refusals: {
+      ...list(object({ message_id: TEXT, reason: TEXT })),
+      maxItems: 100,
+      description: "Why, for the first hundred of them.",
+    },
+  }),
   Deleted: object({ deleted: COUNT }),
 };

@@ -129,7 +129,10 @@ const ADMINISTERING = {
       summary: "Sends dead letters back, `messages` or `all`, to the group that they failed in or `to_every_group`",
       parameters: PLACE,
       requestBody: body(ref("Replay")),
-      responses: { 200: json("How many were there.", ref("Replayed")), ...problems(404, 408, 413, 415) },
+      responses: {
+        200: json("How many are back, and why others are not.", ref("Replayed")),
+        ...problems(404, 408, 409, 413, 415),
+      },
     },
   },
 };
@@ -162,6 +165,15 @@ export const QUEUES: Json = {
         },
         ...problems(404),
       },
+    },
+  },
+  "/queues/{queue}/commit": {
+    post: {
+      operationId: "commit",
+      summary: "Says that what the caller holds of a partition is done, up to and with an offset",
+      parameters: PLACE,
+      requestBody: body(ref("Commit")),
+      responses: { 200: json("How many messages that were.", ref("Committed")), ...problems(404, 408, 409, 413, 415) },
     },
   },
   "/queues/{queue}/ack": settle("ack", "Says that messages are done"),

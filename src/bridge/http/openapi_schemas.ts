@@ -73,6 +73,9 @@ export const SCHEMAS = {
         items: { type: "string" },
         description: "The messages that the client does not hold.",
       },
+      replayed: { type: "integer" },
+      refused: { type: "integer" },
+      refusals: { type: "array", items: object({ message_id: { type: "string" }, reason: { type: "string" } }) },
       errors: {
         type: "array",
         items: object({ index: { type: "integer" }, cause: { type: "string" }, detail: { type: "string" } }),

@@ -17,6 +17,7 @@ export type ProblemCause =
   | "origin-not-allowed"
   | "already-there"
   | "not-held"
+  | "not-replayed"
   | "no-matching-subscribers"
   | "no-reply"
   | "internal-error";
@@ -54,7 +55,7 @@ const STATUS: Record<RefusalCause, number> = {
   "unspecified-error": 500,
   "malformed-packet": 400,
   "protocol-error": 400,
-  "implementation-specific-error": 500,
+  "implementation-specific-error": 400, // a queue cannot do what the message says
   "unsupported-protocol-version": 400,
   "client-identifier-not-valid": 400,
   "bad-user-name-or-password": 401,

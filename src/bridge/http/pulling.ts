@@ -1,4 +1,5 @@
 /** Routes by which messages of durable queues are taken and settled. */
+import { duration } from "../../config/value_type.ts";
 import { deadLetterName } from "../../core/queue/dead_letters.ts";
 import { quoted } from "../../core/text.ts";
 import { countOf, flagOf } from "../fields.ts";
@@ -6,7 +7,6 @@ import type { GuestSettlement } from "../queue_gateway.ts";
 import { type Call, type Handler, jsonAnswer } from "./call.ts";
 import { encodingOf, Fields } from "./message_json.ts";
 import { HttpProblem } from "./problem.ts";
-import { millisecondsOf } from "./queue_definition.ts";
 import { queueEvents } from "./queue_events.ts";
 import { queueMessageDocument } from "./queue_json.ts";
 import { admitted, messageIdsOf, queueOf, startOf } from "./queues.ts";
@@ -16,7 +16,7 @@ const PULL_MAX = 1_000;
 const STREAM_CHUNK = 64;
 const WAIT_SECONDS_MAX = 120;
 const WAIT_SECONDS = 25;
-const DELAY_MS_MAX = 366 * 86_400_000;
+const DELAY = duration({ from: "0s", to: "366d" });
 
 /** `POST /queues/{queue}/pull` */
 export async function pull(call: Call): Promise<Response> {
@@ -99,6 +99,30 @@ export function settle(kind: GuestSettlement["kind"]): Handler {
   };
 }
 
+/** `POST /queues/{queue}/commit` */
+export async function commit(call: Call): Promise<Response> {
+  const queues = await admitted(call);
+  call.query.end();
+  const fields = new Fields(await call.json());
+  const group = fields.take("group", "string");
+  const partition = placeOf(fields, "partition");
+  const offset = placeOf(fields, "offset");
+  fields.end();
+  if (group === undefined || partition === undefined || offset === undefined) {
+    throw new TypeError("Cannot commit: group, partition and offset are needed");
+  }
+  const settled = await queues.commit({ queue: queueOf(call), group, partition, offset });
+  if (settled !== undefined) return jsonAnswer({ settled });
+  const detail = `Cannot commit for ${quoted(group)}: this client is no member of the group, or not any more`;
+  throw new HttpProblem(409, "not-held", { detail });
+}
+
+function placeOf(fields: Fields, name: "partition" | "offset"): number | undefined {
+  const value = fields.take(name, "number");
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return value;
+  throw new TypeError(`Cannot use ${name} ${value}: it is a whole number from 0`);
+}
+
 /** The queue or its dead letters, as the message ids say.
  * @throws {TypeError} when they say something else */
 function oneQueueOf(messageIds: readonly string[], name: string): string {
@@ -113,9 +137,9 @@ function settlementOf(kind: GuestSettlement["kind"], fields: Fields): GuestSettl
   if (kind === "ack") return { kind };
   if (kind === "reject") return { kind, reason: fields.take("reason", "string") ?? "" };
   const text = fields.take("delay", "string");
-  const ms = text === undefined ? undefined : millisecondsOf(text);
-  if (text !== undefined && (ms === undefined || ms > DELAY_MS_MAX)) {
-    throw new TypeError(`Cannot use delay ${quoted(text)}: it is a duration with ms, s, m, h or d, 366d at most`);
+  const ms = text === undefined ? undefined : DELAY.parse(text);
+  if (text !== undefined && ms === undefined) {
+    throw new TypeError(`Cannot use delay ${quoted(text)}: it is ${DELAY.expected}`);
   }
   return kind === "nack" ? { kind, delayMs: ms } : { kind, ms };
 }

@@ -1,4 +1,5 @@
 /** Queues and what lies in them as JSON documents. */
+import { queueDocument as definitionDocument } from "../../config/queue_document.ts";
 import type { QueueGroupView, QueueView } from "../../core/queue/views.ts";
 import type { DeadLetterOrigin } from "../../core/queue/record.ts";
 import { deadLetterName } from "../../core/queue/dead_letters.ts";
@@ -6,7 +7,6 @@ import { textOfPayload } from "../fields.ts";
 import type { GuestProperties } from "../gateway.ts";
 import type { GuestDeadLetter, GuestQueueMessage } from "../queue_gateway.ts";
 import type { PayloadEncoding } from "./message_json.ts";
-import { definitionDocument } from "./queue_definition.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -77,12 +77,16 @@ function groupDocument(
 
 /** A message that was pulled. */
 export function queueMessageDocument(message: GuestQueueMessage, wanted: PayloadEncoding): Json {
-  const { messageId, topic, sourceTopic, partition, offset, key, origin, expiresAt } = message;
+  const { messageId, topic, sourceTopic, queue, group, routingKey, partition, offset, key, origin, expiresAt } =
+    message;
   return {
     message_id: messageId,
     topic,
     ...contentOf(message, wanted),
     source_topic: sourceTopic === "" ? undefined : sourceTopic,
+    queue,
+    group,
+    routing_key: routingKey === "" ? undefined : routingKey,
     partition_key: key === "" ? undefined : key,
     partition,
     offset,

@@ -1,10 +1,12 @@
 /** Routes by which durable queues are administered and looked at. */
+import { readQueueDocument } from "../../config/queue_document.ts";
 import type { GroupStart } from "../../core/queue/group_start.ts";
+import { quoted } from "../../core/text.ts";
 import { countOf, percentDecoded } from "../fields.ts";
 import type { GuestDeadLetterChoice, GuestQueues } from "../queue_gateway.ts";
 import { type Call, jsonAnswer, notFound } from "./call.ts";
 import { encodingOf, Fields } from "./message_json.ts";
-import { readDefinition } from "./queue_definition.ts";
+import { HttpProblem } from "./problem.ts";
 import { deadLetterDocument, queueDocument, summaryDocument } from "./queue_json.ts";
 
 /** Dead letters of one answer, and of one request. */
@@ -31,7 +33,7 @@ export async function createQueue(call: Call): Promise<Response> {
   const queues = await admitted(call);
   const name = queueOf(call);
   call.query.end();
-  await queues.create(readDefinition(name, await call.json()));
+  await queues.create(readQueueDocument(name, await call.json()));
   return jsonAnswer(queueDocument(queues.get(name)), { status: 201 });
 }
 
@@ -40,7 +42,7 @@ export async function changeQueue(call: Call): Promise<Response> {
   const queues = await admitted(call);
   const name = queueOf(call);
   call.query.end();
-  await queues.change(readDefinition(name, await call.json()));
+  await queues.change(readQueueDocument(name, await call.json()));
   return jsonAnswer(queueDocument(queues.get(name)));
 }
 
@@ -125,7 +127,16 @@ export async function replayDeadLetters(call: Call): Promise<Response> {
     throw new TypeError('Cannot replay: name dead letters in "messages", or say "all": true');
   }
   const which: GuestDeadLetterChoice = named === undefined ? "all" : messageIdsOf(named);
-  return jsonAnswer({ replayed: await queues.replay(queueOf(call), which, { toEveryGroup }) });
+  const { replayed, refused, refusals } = await queues.replay(queueOf(call), which, { toEveryGroup });
+  const outcome = {
+    replayed,
+    refused,
+    refusals: refusals.map(({ messageId, reason }) => ({ message_id: messageId, reason })),
+  };
+  if (replayed > 0 || refused === 0) return jsonAnswer(outcome);
+  const [{ messageId, reason }] = refusals;
+  const detail = `Cannot send ${quoted(messageId)} back: ${reason}`;
+  throw new HttpProblem(409, "not-replayed", { detail, more: outcome });
 }
 
 /** The queues, for who has been let in.

@@ -145,7 +145,8 @@ export const QUEUE_SETTINGS = {
     type: flag(),
     initial: true,
     about: "Whether the first publish to `$queue/<name>`, or subscription to it, makes the queue.",
-    atLimit: "Otherwise: publish 0x90 (Topic Name invalid), subscribe 0x8F (Topic Filter invalid), HTTP 404.",
+    atLimit:
+      "Otherwise: publish 0x90 (Topic Name invalid), subscribe 0x8F (Topic Filter invalid), by HTTP 400 and 404.",
   }),
   "queue.max_queues": setting<number>({
     type: count({ from: 0, to: 100_000 }),

@@ -275,7 +275,9 @@ export class SessionQueues {
       this.queues.commit(consumer.member!, { partition, offset }, turn);
       return;
     }
-    if (time !== undefined) return this.queues.seek({ ...placeOf(consumer), to: { kind: "time", time } }, turn);
+    if (time !== undefined) {
+      return this.queues.seek({ ...placeOf(consumer), to: { kind: "time", time }, partition }, turn);
+    }
     if (offset === undefined) throw refused("Cannot seek: the property offset or time is missing");
     this.queues.seek({ ...placeOf(consumer), to: { kind: "offset", offset }, partition }, turn);
   }
