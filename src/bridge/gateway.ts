@@ -110,7 +110,7 @@ export interface Guest extends Identity {
   retained(filter: string, range?: RetainedRange): GuestMessage[];
   /** Clears the retained message of a topic, as publishing an empty one does; resolves when that is committed. False when there was none.
    * @throws {Refusal} as publishing there would be refused */
-  clearRetained(topic: string): Promise<boolean>;
+  clearRetained(topic: string, options?: Pick<GuestPublication, "precondition">): Promise<boolean>;
   /** Settles every delivery of the session that {@link subscribe} has kept up to an id, whoever is connected to it; resolves when that is
    * committed, with how many it were.
    * @throws {Refusal} not-authorized for a session that is another user's */

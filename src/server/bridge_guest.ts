@@ -145,11 +145,14 @@ export class BridgeGuest implements Guest {
     return found.slice(0, limit).map((message) => guestMessage(message, { qos: message.qos, retain: true }, now));
   }
 
-  async clearRetained(topic: string): Promise<boolean> {
+  async clearRetained(
+    topic: string,
+    { precondition }: Pick<GuestPublication, "precondition"> = {},
+  ): Promise<boolean> {
     const { broker } = this.#parts;
     if (this.#parts.queues !== undefined) assertNoQueue({ filter: topic, group: "" }); // there an empty message is one like others
     const wasThere = broker.retained.get(topic) !== undefined;
-    await this.publish({ topic, payload: new Uint8Array(0), retain: true });
+    await this.publish({ topic, payload: new Uint8Array(0), retain: true, precondition });
     return wasThere;
   }
 

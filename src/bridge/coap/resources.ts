@@ -188,7 +188,7 @@ async function clear(call: Call, topic: string): Promise<CoapResponse> {
   call.query.assertKnown([]);
   const guest = await call.guest();
   const precondition = preconditionOf(call, guest, topic);
-  await guest.publish({ topic, payload: NO_BYTES, retain: true, precondition });
+  await guest.clearRetained(topic, { precondition });
   return { code: Code.deleted };
 }
 
