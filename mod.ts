@@ -99,6 +99,7 @@ export type {
   StoredPage,
   StoredSession,
   StoredState,
+  StoredSubscription,
   StoredWill,
   WillAuthor,
 } from "./src/core/mutation.ts";

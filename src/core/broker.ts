@@ -18,6 +18,9 @@ import { quoted } from "./text.ts";
 import type { Turn } from "./turn.ts";
 import { storedWill, type Will, willMessage, type WillRights } from "./will.ts";
 
+/** Wills and ends of sessions in one go: of more, the others are due at once again. */
+const DUE_MAX = 512;
+
 /** How long the end of a session is put off for what it has to hand on. */
 const HAND_ON_MS = 1_000;
 
@@ -182,9 +185,10 @@ export class Broker {
       this.subscriptions.unsubscribe(session, filter, turn);
     }
     this.handOn.give(session, options.unread ? "all" : "waiting", turn);
+    session.queue?.discard();
   }
 
-  /** What has fallen due by `turn.now`: wills that were delayed, sessions and retained messages that expired. */
+  /** What has fallen due by `turn.now`, some of it at a time: wills that were delayed, sessions and retained messages that expired. */
   tick(turn: Turn): void {
     this.#runDue(turn);
     this.retained.tick(turn);
@@ -367,7 +371,9 @@ export class Broker {
   }
 
   #runDue(turn: Turn): void {
-    for (let due = this.sessions.takeDue(turn.now); due !== undefined; due = this.sessions.takeDue(turn.now)) {
+    for (let count = 0; count < DUE_MAX; count++) {
+      const due = this.sessions.takeDue(turn.now);
+      if (due === undefined) return;
       const { session } = due;
       if (due.what === "will") this.#publishWill(session, turn);
       else if (this.handOn.asksForSpilled(session, turn)) this.sessions.schedule(due, turn.now + HAND_ON_MS);

@@ -45,7 +45,8 @@ export class Deadlines<T> {
     this.#cancelled++;
     if (this.#cancelled < 64 || this.#cancelled * 2 < this.#heap.length) return;
     const live = this.#heap.filter((each) => !each.isOver);
-    this.#heap = live.sort((a, b) => a.at - b.at); // a sorted array is a heap
+    for (let index = (live.length >> 1) - 1; index >= 0; index--) sink(live, index, live[index]);
+    this.#heap = live;
     this.#cancelled = 0;
   }
 
@@ -71,19 +72,23 @@ export class Deadlines<T> {
     const heap = this.#heap;
     const top = heap[0];
     const last = heap.pop()!;
-    if (heap.length === 0) return top;
-    let index = 0;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++;
-      if (heap[child].at >= last.at) break;
-      heap[index] = heap[child];
-      index = child;
-    }
-    heap[index] = last;
+    if (heap.length > 0) sink(heap, 0, last);
     return top;
   }
+}
+
+/** Puts `deadline` in its place at or below `start`, where what lies below is in order. */
+function sink<T>(heap: Deadline<T>[], start: number, deadline: Deadline<T>): void {
+  let index = start;
+  for (;;) {
+    let child = 2 * index + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++;
+    if (heap[child].at >= deadline.at) break;
+    heap[index] = heap[child];
+    index = child;
+  }
+  heap[index] = deadline;
 }
 
 /** Handed out by {@link Deadlines.add}. */

@@ -1,4 +1,5 @@
 import type { Message, QoS } from "./message.ts";
+import type { RouteEntry } from "./route.ts";
 import type { SharedGroup } from "./shared.ts";
 import type { Turn } from "./turn.ts";
 
@@ -53,4 +54,17 @@ export class Delivery {
     this.subscriptionIds = terms.subscriptionIds;
     this.group = terms.group;
   }
+
+  /** Tells the group that has given it what the client says. With QoS 2 that is PUBREC: from there on the client has the message. */
+  answerHold(answer: Acknowledgement, turn: Turn): void {
+    const { hold } = this;
+    this.hold = null;
+    hold!.acknowledge(answer, turn);
+  }
+}
+
+/** What one session gets of a message, as its subscriptions have it. */
+export function deliveryOf(message: Message, entry: RouteEntry, qos: QoS): Delivery {
+  const { subscriptionIds, group } = entry;
+  return new Delivery(message, { qos, retain: message.retain && entry.retainAsPublished, subscriptionIds, group });
 }

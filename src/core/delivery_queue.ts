@@ -9,6 +9,13 @@ export const QUEUE_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Bytes of all queues of a broker in memory; above it what comes is spilled, and a queue gets a small page when it has nothing left. */
 export const QUEUE_WINDOWS_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of all queues of a broker that could not be spilled: of sessions that end with their connection, and QoS 0. Above it who has
+ * more than {@link UNSPILLED_SHARE_BYTES} loses messages as if its own queue were full. */
+export const UNSPILLED_BYTES = 256 * 1024 * 1024;
+
+/** What one queue may always hold of it. */
+export const UNSPILLED_SHARE_BYTES = 64 * 1024;
+
 /** What is read from the store at a time: half a window. */
 export const QUEUE_PAGE = { limit: QUEUE_WINDOW_MESSAGES / 2, bytesMax: QUEUE_WINDOW_BYTES / 2 } as const;
 
@@ -18,21 +25,31 @@ const SMALL_PAGE = { limit: QUEUE_PAGE.limit, bytesMax: 64 * 1024 } as const;
 /** What a delivery takes beside the bytes of its message. */
 const DELIVERY_BYTES = 256;
 
-/** What all windows of a broker hold of stored deliveries. A message that several of them hold counts for each. */
+/** What all queues of a broker have in memory. A message that several of them hold counts for each. */
 export class WindowTotal {
   #bytes = 0;
+  #unspilledBytes = 0;
 
   get isFull(): boolean {
     return this.#bytes >= QUEUE_WINDOWS_BYTES;
   }
 
-  /** A delivery of a message of `bytes` came into memory. */
+  get isUnspilledFull(): boolean {
+    return this.#unspilledBytes >= UNSPILLED_BYTES;
+  }
+
+  /** A stored delivery of a message of `bytes` came into memory. */
   add(bytes: number): void {
     this.#bytes += bytes + DELIVERY_BYTES;
   }
 
   remove(bytes: number): void {
     this.#bytes -= bytes + DELIVERY_BYTES;
+  }
+
+  /** A delivery of a message of `bytes` came that cannot be spilled, or went when `sign` is -1. */
+  addUnspilled(bytes: number, sign: 1 | -1): void {
+    this.#unspilledBytes += sign * (bytes + DELIVERY_BYTES);
   }
 }
 
@@ -88,6 +105,11 @@ export class DeliveryQueue {
   /** How much the store should be asked for. */
   get pageSize(): { readonly limit: number; readonly bytesMax: number } {
     return this.#windows.isFull ? SMALL_PAGE : QUEUE_PAGE;
+  }
+
+  /** Whether it holds more than its share when all queues together hold too much that cannot be spilled. */
+  get isGreedy(): boolean {
+    return this.#windows.isUnspilledFull && this.bytes > UNSPILLED_SHARE_BYTES;
   }
 
   /** True while a QoS 0 message waits, so that a newer one must not overtake it. */
@@ -193,8 +215,8 @@ export class DeliveryQueue {
   #weigh(delivery: Delivery, sign: 1 | -1): void {
     this.#windowBytes += sign * delivery.message.size;
     if (delivery.qos === 0) this.#waitingQos0 += sign;
-    if (delivery.sequence === 0) return; // it cannot be spilled, and its session may vanish without a word
-    if (sign > 0) this.#windows.add(delivery.message.size);
+    if (delivery.sequence === 0) this.#windows.addUnspilled(delivery.message.size, sign);
+    else if (sign > 0) this.#windows.add(delivery.message.size);
     else this.#windows.remove(delivery.message.size);
   }
 

@@ -76,6 +76,13 @@ export class Message implements MessageSource {
     return new Message(this.topic, this, this.expiresAt).own();
   }
 
+  /** What is left of it when only its packet id counts: a queue has the rest. */
+  emptied(): Message {
+    const nothing = new Uint8Array();
+    const source = messageSource(nothing, { qos: this.qos, retain: false, properties: nothing });
+    return Message.owning(this.topic, source, Infinity);
+  }
+
   /** A view on the payload. */
   get payload(): Uint8Array {
     return this.bytes.subarray(this.payloadStart, this.payloadEnd);

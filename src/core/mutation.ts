@@ -57,6 +57,14 @@ export interface StoredDelivery {
   readonly released: boolean;
 }
 
+/** One filter of one session. */
+export interface StoredSubscription extends SubscriptionOptions {
+  /** Whose session. */
+  readonly clientId: string;
+  /** Whether retained messages of QoS 1 and 2 that it calls for have not been queued yet. Absent when all have. */
+  readonly isReplaying?: true;
+}
+
 /** What is published when the client goes without saying so. */
 export interface StoredWill {
   /** Whose will. */
@@ -100,7 +108,7 @@ export type Mutation =
   | ({ readonly kind: "session-saved" } & StoredSession)
   /** Takes subscriptions, deliveries, received ids and the will with it. */
   | { readonly kind: "session-ended"; readonly clientId: string }
-  | ({ readonly kind: "subscribed"; readonly clientId: string } & SubscriptionOptions)
+  | ({ readonly kind: "subscribed" } & StoredSubscription)
   | { readonly kind: "unsubscribed"; readonly clientId: string; readonly filter: string }
   | ({ readonly kind: "body-stored" } & StoredBody)
   | ({ readonly kind: "delivery-stored" } & StoredDelivery)
@@ -159,7 +167,7 @@ export interface StoredState {
   /** All sessions. */
   readonly sessions: readonly StoredSession[];
   /** All subscriptions. */
-  readonly subscriptions: readonly ({ readonly clientId: string } & SubscriptionOptions)[];
+  readonly subscriptions: readonly StoredSubscription[];
   /** The bodies that `deliveries` and `retained` refer to. */
   readonly bodies: readonly StoredBody[];
   /** Those that were sent, and of those that wait the front of each session's, none when the fronts of others have taken the memory

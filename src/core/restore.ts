@@ -32,7 +32,7 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
     broker.sessions.add(session);
     turn.holdings.countSession(session, 1);
   }
-  for (const { clientId, ...subscription } of state.subscriptions) {
+  for (const { clientId, isReplaying: _, ...subscription } of state.subscriptions) {
     const session = broker.sessions.get(clientId);
     if (session !== undefined) broker.subscriptions.restore(session, subscription, turn);
   }
@@ -40,6 +40,10 @@ export function restore(broker: Broker, options: RestoreOptions, turn: Turn): vo
   for (const { topic, bodyId } of state.retained) {
     const message = messages.get(bodyId);
     if (message !== undefined && message.topic.name === topic) broker.retained.set(message);
+  }
+  for (const { clientId, isReplaying, ...subscription } of state.subscriptions) {
+    const session = isReplaying && broker.sessions.get(clientId);
+    if (session) broker.subscriptions.replay(session, subscription, turn);
   }
   for (const delivery of state.deliveries) {
     const restored = deliveryFrom(broker, delivery, messages);

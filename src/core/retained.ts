@@ -4,6 +4,9 @@ import type { Message } from "./message.ts";
 import { RetainedTree } from "./retained_tree.ts";
 import type { Turn } from "./turn.ts";
 
+/** Retained messages that expire in one go: of more, the others are due at once again. */
+const EXPIRED_MAX = 512;
+
 /** The retained messages of a broker: kept within its limits, stored, and gone when they expire. */
 export class Retained {
   readonly #limits: Limits;
@@ -35,6 +38,11 @@ export class Retained {
   /** As {@link RetainedTree.match}; one that has expired since the last {@link tick} is among them. */
   match(filter: string): Message[] {
     return this.#tree.match(filter);
+  }
+
+  /** As {@link RetainedTree.walk}; one that has expired since the last {@link tick} is among them. */
+  walk(filter: string): Generator<Message | null> {
+    return this.#tree.walk(filter);
   }
 
   /** Keeps a message in the place of its topic's former one, and stores it. One without a payload takes the former one away
@@ -69,9 +77,11 @@ export class Retained {
     turn.effects.happenings.push({ kind: "retained-cleared", topic });
   }
 
-  /** Takes away what has expired by `turn.now`. */
+  /** Takes away what has expired by `turn.now`, some of it at a time. */
   tick(turn: Turn): void {
-    for (let due = this.#expiry.take(turn.now); due !== undefined; due = this.#expiry.take(turn.now)) {
+    for (let count = 0; count < EXPIRED_MAX; count++) {
+      const due = this.#expiry.take(turn.now);
+      if (due === undefined) return;
       this.clear(due.topic.name, turn);
     }
   }

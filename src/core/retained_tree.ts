@@ -1,21 +1,9 @@
+import { findNode, growNode, LevelNode, pruneNode } from "./level_tree.ts";
 import type { Message } from "./message.ts";
-
-/** One level of the tree of retained messages. */
-class Node {
-  readonly parent: Node | null;
-  readonly level: string;
-  children: Map<string, Node> | null = null;
-  message: Message | null = null;
-
-  constructor(parent: Node | null, level: string) {
-    this.parent = parent;
-    this.level = level;
-  }
-}
 
 /** The retained message of each topic, kept as a tree so that a filter is answered without a look at every topic. */
 export class RetainedTree {
-  readonly #root = new Node(null, "");
+  readonly #root = new LevelNode<Message>(null, "");
   #count = 0;
   #bytes = 0;
 
@@ -28,94 +16,62 @@ export class RetainedTree {
   }
 
   get(topic: string): Message | undefined {
-    return this.#find(topic)?.message ?? undefined;
+    return findNode(this.#root, topic)?.value ?? undefined;
   }
 
   /** Puts the message in the place of the topic's former one ([MQTT-3.3.1-5]); it owns its bytes already. */
   set(message: Message): void {
-    let node = this.#root;
-    for (const level of message.topic.name.split("/")) {
-      const children = node.children ??= new Map<string, Node>();
-      let child = children.get(level);
-      if (child === undefined) children.set(level, child = new Node(node, level));
-      node = child;
-    }
-    if (node.message === null) this.#count++;
-    else this.#bytes -= node.message.size;
-    node.message = message;
+    const node = growNode(this.#root, message.topic.name);
+    if (node.value === null) this.#count++;
+    else this.#bytes -= node.value.size;
+    node.value = message;
     this.#bytes += message.size;
   }
 
   /** Removes the topic's message and answers it; undefined when there was none. */
   delete(topic: string): Message | undefined {
-    let node = this.#find(topic);
-    const message = node?.message;
-    if (node === undefined || message === null || message === undefined) return undefined;
-    node.message = null;
+    const node = findNode(this.#root, topic);
+    const message = node?.value;
+    if (!node || !message) return undefined;
+    node.value = null;
     this.#count--;
     this.#bytes -= message.size;
-    while (node.parent !== null && node.message === null && node.children === null) {
-      const parent: Node = node.parent;
-      parent.children!.delete(node.level);
-      if (parent.children!.size === 0) parent.children = null;
-      node = parent;
-    }
+    pruneNode(node);
     return message;
   }
 
   /** Every retained message whose topic `filter` matches. A leading wildcard does not match `$` topics ([MQTT-4.7.2-1]). */
   match(filter: string): Message[] {
+    return [...this.walk(filter)].filter((message) => message !== null);
+  }
+
+  /** As {@link match}, a step at a time, with null for each step that finds none: a walk through a million topics need not be made in
+   * one go. What changes under way is found as it is when the walk gets there. */
+  *walk(filter: string): Generator<Message | null> {
     const levels = filter.split("/");
-    let here: Node[] = [this.#root];
-    for (let depth = 0; depth < levels.length; depth++) {
-      const level = levels[depth];
-      if (level === "#") return below(here, depth === 0);
-      const next: Node[] = [];
-      for (const { children } of here) {
-        if (children === null) continue;
-        if (level === "+") {
-          for (const child of children.values()) if (depth > 0 || !isReserved(child)) next.push(child);
-        } else {
-          const child = children.get(level);
-          if (child !== undefined) next.push(child);
-        }
+    const hashAt = levels.at(-1) === "#" ? levels.length - 1 : Infinity;
+    const isOpen = levels[0] === "#" || levels[0] === "+";
+    const path: Iterator<LevelNode<Message>>[] = [[this.#root].values()]; // no recursion, however deep the topic
+    while (path.length > 0) {
+      const depth = path.length - 1;
+      const { value: node, done } = path[depth].next();
+      if (done === true) path.pop();
+      else if (depth === 1 && isOpen && isReserved(node)) yield null;
+      else {
+        yield depth === levels.length || depth >= hashAt ? node.value : null;
+        path.push(matching(node, depth >= hashAt ? "#" : levels[depth]));
       }
-      here = next;
     }
-    return messagesOf(here);
-  }
-
-  #find(topic: string): Node | undefined {
-    let node: Node | undefined = this.#root;
-    for (const level of topic.split("/")) {
-      node = node.children?.get(level);
-      if (node === undefined) return undefined;
-    }
-    return node;
   }
 }
 
-/** The messages of `nodes` and of everything under them, without recursion. */
-function below(nodes: readonly Node[], atRoot: boolean): Message[] {
-  const stack: Node[] = [];
-  const found: Message[] = [];
-  for (const node of nodes) {
-    if (node.message !== null) found.push(node.message);
-    for (const child of node.children?.values() ?? []) if (!atRoot || !isReserved(child)) stack.push(child);
-  }
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (node.message !== null) found.push(node.message);
-    for (const child of node.children?.values() ?? []) stack.push(child);
-  }
-  return found;
+/** The nodes that one level of a filter leads to from `node`; none behind its last. */
+function matching(node: LevelNode<Message>, level: string | undefined): Iterator<LevelNode<Message>> {
+  if (level === "#" || level === "+") return node.children();
+  const child = level === undefined ? undefined : node.child(level);
+  return (child === undefined ? [] : [child]).values();
 }
 
-function messagesOf(nodes: readonly Node[]): Message[] {
-  const found: Message[] = [];
-  for (const { message } of nodes) if (message !== null) found.push(message);
-  return found;
-}
-
-function isReserved(node: Node): boolean {
-  return node.level.charCodeAt(0) === 36;
+function isReserved({ level }: LevelNode<Message>): boolean {
+  return level.charCodeAt(0) === 36;
 }

@@ -17,15 +17,22 @@ export interface RouteEntry {
   readonly group: SharedGroup | null;
 }
 
-/** Everyone that a message on one topic reaches, resolved once and kept until a subscription changes. */
+/** Everyone whom the same filters reach, gathered once for all topics that match just these. */
 export class Route {
-  readonly entries: RouteEntry[] = [];
-  readonly groups: SharedGroup[] = [];
-  /** Equal to the trie's version while it holds. */
-  version: number;
+  entries: RouteEntry[] = [];
+  groups: SharedGroup[] = [];
+  /** The latest change of a subscription that it knows of. */
+  madeAt = 0;
 
-  constructor(version: number) {
-    this.version = version;
+  /** What it takes in memory; never nothing. */
+  get weight(): number {
+    return 1 + this.entries.length + this.groups.length;
+  }
+
+  /** Lets go of everyone, in lists of their own: a message may be on its way along the old ones. */
+  clear(): void {
+    this.entries = [];
+    this.groups = [];
   }
 }
 
@@ -34,17 +41,13 @@ export function routeEntry(session: Session, subscriptions: readonly Subscriptio
   let qos: QoS = 0;
   let retainAsPublished = false;
   let hasNoLocal = false;
-  let subscriptionIds: readonly number[] | null = null;
+  let subscriptionIds: number[] | null = null;
   for (const subscription of subscriptions) {
     const options = subscription.options;
     if (options.qos > qos) qos = options.qos;
     retainAsPublished ||= options.retainAsPublished;
     hasNoLocal ||= options.noLocal;
-    if (subscription.subscriptionIds !== null) {
-      subscriptionIds = subscriptionIds === null
-        ? subscription.subscriptionIds
-        : [...subscriptionIds, ...subscription.subscriptionIds];
-    }
+    if (options.subscriptionId !== 0) (subscriptionIds ??= []).push(options.subscriptionId);
   }
   const noLocalAmong = hasNoLocal ? [...subscriptions] : null;
   return { session, qos, retainAsPublished, subscriptionIds, noLocalAmong, group: null };

@@ -1,9 +1,11 @@
-import { type Acknowledgement, Delivery, type Hold } from "./delivery.ts";
+import { type Acknowledgement, Delivery, deliveryOf, type Hold } from "./delivery.ts";
 import { DeliveryQueue } from "./delivery_queue.ts";
 import { Inflight } from "./inflight.ts";
-import { Message, messageSource, type QoS } from "./message.ts";
+import type { Message, QoS } from "./message.ts";
 import type { Identity, Peer } from "./ports.ts";
 import type { SessionConsumer } from "./queue/session_consumer.ts";
+import { type Replay, REPLAY_STEPS_MAX, REPLAYED_MAX } from "./replay.ts";
+import { ResendList } from "./resend_list.ts";
 import type { RouteEntry } from "./route.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Turn } from "./turn.ts";
@@ -12,7 +14,10 @@ import type { Will } from "./will.ts";
 /** Messages that leave the queue in one go before others get their turn. */
 const PUMP_MAX = 256;
 
-const NONE: readonly Delivery[] = [];
+/** Messages told one by one when a session ends. */
+const TOLD_MAX = 1_000;
+
+const NONE = new ResendList([]);
 const NO_CONSUMERS: Map<string, SessionConsumer> = new Map();
 
 const ACKNOWLEDGED: Acknowledgement = { reasonCode: 0, reason: "" };
@@ -47,8 +52,10 @@ export class Session implements Identity {
   mayReceive: ((topic: string) => boolean) | null = null;
   /** Its parts in the consumer groups of durable queues, by filter as the client wrote it; made with the first. */
   #consumers: Map<string, SessionConsumer> | null = null;
+  /** Retained messages that subscriptions still call for, by filter; null for none. */
+  #replays: Map<string, Replay> | null = null;
   /** Of those in flight, the ones that still have to be sent again on this connection, oldest first. */
-  #toResend: readonly Delivery[] = NONE;
+  #toResend: ResendList = NONE;
 
   constructor(clientId: string, username: string | undefined) {
     this.clientId = clientId;
@@ -65,7 +72,7 @@ export class Session implements Identity {
 
   /** Whether something waits for {@link pump}, or could in a durable queue. */
   get isWaiting(): boolean {
-    return this.queue !== null || this.#toResend.length > 0 || this.#consumers !== null;
+    return this.queue !== null || this.#toResend.length > 0 || this.#replays !== null || this.#consumers !== null;
   }
 
   /** Its consumers; only to be added to by {@link addConsumer}. */
@@ -108,18 +115,25 @@ export class Session implements Identity {
     }
   }
 
-  /** Offers a retained message to a new subscription; it waits for room however long the queue is. */
-  replay(message: Message, entry: RouteEntry, turn: Turn): void {
-    const qos = message.qos < entry.qos ? message.qos : entry.qos;
-    const delivery = deliveryOf(message, entry, qos);
-    delivery.isReplay = true;
-    this.#wait(delivery, this.isStored && qos > 0, turn);
+  /** Queues the retained messages for a new subscription, in the place of what is left of those for its former one. */
+  replay(replay: Replay, turn: Turn): void {
+    (this.#replays ??= new Map()).set(replay.options.filter, replay);
+    if (this.peer !== null) this.#takeReplays(this.#replays, turn);
+    if (this.#replays?.get(replay.options.filter) === replay) this.#noteReplay(replay, turn);
+  }
+
+  /** Queues no more of them; the subscription is gone. */
+  endReplay(filter: string): void {
+    this.#replays?.delete(filter);
+    if (this.#replays?.size === 0) this.#replays = null;
   }
 
   /** Sends what waits, as far as the window and the connection allow. */
   pump(turn: Turn): void {
     this.#resend(turn);
+    if (this.#replays !== null && this.peer !== null) this.#takeReplays(this.#replays, turn);
     if (this.queue !== null) this.#pumpQueue(this.queue, turn);
+    if (this.#replays !== null && this.hasRoom) turn.effects.unfinished.push(this);
     if (this.#consumers === null || !this.hasRoom) return;
     for (const consumer of this.#consumers.values()) consumer.pump(turn);
   }
@@ -196,7 +210,7 @@ export class Session implements Identity {
   resume(turn: Turn): void {
     this.#toResend = this.inflight === null
       ? NONE
-      : [...this.inflight.values()].filter((each) => this.#mayResend(each, turn));
+      : new ResendList([...this.inflight.values()].filter((each) => this.#mayResend(each, turn)));
     this.pump(turn);
   }
 
@@ -225,8 +239,8 @@ export class Session implements Identity {
     const delivery = this.inflight?.get(packetId);
     if (delivery === undefined) return false;
     this.inflight!.delete(packetId);
-    if (delivery.hold !== null) answerHold(delivery, answer, turn);
-    if (this.#toResend.length > 0) this.#toResend = this.#toResend.filter((each) => each !== delivery);
+    if (delivery.hold !== null) delivery.answerHold(answer, turn);
+    this.#toResend.delete(delivery);
     this.#done(delivery, turn);
     this.pump(turn);
     return true;
@@ -238,7 +252,7 @@ export class Session implements Identity {
     if (delivery === undefined) return false;
     if (delivery.state === "released") return true;
     delivery.state = "released";
-    if (delivery.hold !== null) answerHold(delivery, ACKNOWLEDGED, turn);
+    if (delivery.hold !== null) delivery.answerHold(ACKNOWLEDGED, turn);
     const { sequence, isQueued } = delivery;
     if (sequence > 0 && !isQueued) {
       turn.effects.writes.push({ kind: "delivery-released", clientId: this.clientId, sequence });
@@ -276,17 +290,17 @@ export class Session implements Identity {
     return taken;
   }
 
-  /** The session has ended: counts and tells what it takes with it, but for retained messages that a new subscription called for. */
+  /** The session has ended: counts what it takes with it, and tells it as long as that is not too much, but for retained messages that
+   * a new subscription called for. */
   dropAll(turn: Turn): void {
+    let count = 0;
     for (const delivery of [...this.inflight?.values() ?? [], ...this.queue ?? []]) {
       if (delivery.isReplay || delivery.isQueued) continue; // what is queued its queue keeps
-      turn.drop(this.clientId, delivery.message.topic.name, "session-ended");
+      if (count++ < TOLD_MAX) turn.drop(this.clientId, delivery.message.topic.name, "session-ended");
     }
-    const spilled = this.queue?.spilledCount ?? 0; // too many to tell one by one, and not in memory
-    turn.statistics.messagesDropped += spilled;
-    turn.statistics.droppedByCause["session-ended"] += spilled;
+    turn.countDropped("session-ended", Math.max(0, count - TOLD_MAX) + (this.queue?.spilledCount ?? 0));
     this.queue?.discard();
-    this.queue = null;
+    this.queue = this.inflight = this.#replays = null;
   }
 
   /** Ends a delivery that was taken out. */
@@ -307,6 +321,36 @@ export class Session implements Identity {
 
   #queueOn(turn: Turn): DeliveryQueue {
     return this.queue ??= new DeliveryQueue(turn.windows);
+  }
+
+  /** Fills the queue with retained messages; they wait for room however long it is otherwise. */
+  #takeReplays(replays: ReadonlyMap<string, Replay>, turn: Turn): void {
+    for (let steps = 0; replays.size > 0 && (this.queue === null || this.queue.length < REPLAYED_MAX); steps++) {
+      if (steps === REPLAY_STEPS_MAX) return;
+      const [replay] = replays.values();
+      const message = replay.next(turn.now);
+      if (message) this.#waitReplayed(message, replay.entry, turn);
+      if (message !== undefined) continue;
+      this.endReplay(replay.options.filter);
+      if (replay.isStored) turn.effects.writes.push({ kind: "subscribed", clientId: this.clientId, ...replay.options });
+    }
+  }
+
+  #waitReplayed(message: Message, entry: RouteEntry, turn: Turn): void {
+    const qos = message.qos < entry.qos ? message.qos : entry.qos;
+    // Messages of $SYS are not stored; a session that is gets a copy with a body of its own.
+    const isUnstored = message.bodyId === 0 && this.isStored;
+    const delivery = deliveryOf(isUnstored ? message.copy() : message, entry, qos);
+    delivery.isReplay = true;
+    this.#wait(delivery, this.isStored && qos > 0, turn);
+  }
+
+  /** After a crash it begins anew, so that nothing of it is lost. */
+  #noteReplay(replay: Replay, turn: Turn): void {
+    if (!this.isStored || replay.isStored || replay.entry.qos === 0) return;
+    replay.isStored = true;
+    const { clientId } = this;
+    turn.effects.writes.push({ kind: "subscribed", clientId, ...replay.options, isReplaying: true });
   }
 
   #offerQos0(message: Message, entry: RouteEntry, turn: Turn): void {
@@ -356,16 +400,13 @@ export class Session implements Identity {
   }
 
   #resend(turn: Turn): void {
-    let index = 0;
-    const toResend = this.#toResend;
-    while (index < toResend.length && this.peer !== null && !this.peer.congested) {
-      const outstanding = this.inflight!.size - (toResend.length - index);
-      if (outstanding >= this.window) break;
-      const delivery = toResend[index++];
+    while (this.#toResend.length > 0 && this.peer !== null && !this.peer.congested) {
+      const outstanding = this.inflight!.size - this.#toResend.length;
+      if (outstanding >= this.window) return;
+      const delivery = this.#toResend.shift()!;
       if (delivery.state === "released") turn.effects.acknowledge(3, this.peer, delivery.packetId);
       else this.#send(delivery, AGAIN, turn);
     }
-    if (index > 0) this.#toResend = toResend.slice(index);
   }
 
   /** Makes room in the queue, within the limits; what has to give way is dropped. False when it is this delivery. Where the oldest are
@@ -378,7 +419,8 @@ export class Session implements Identity {
       turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
       return false;
     }
-    while (queue.count >= queuedMessagesMax || queue.bytes + size > queuedBytesMax) {
+    const bytesMax = queue.isGreedy && !this.isStored ? Math.min(queue.bytes, queuedBytesMax) : queuedBytesMax;
+    while (queue.count >= queuedMessagesMax || queue.bytes + size > bytesMax) {
       if (queueOverflow === "drop-oldest" && this.#evict(queue, turn)) continue;
       if (queueOverflow === "drop-oldest" && queue.isLoading && this.isStored) return true;
       turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
@@ -433,7 +475,7 @@ export class Session implements Identity {
       kind: "delivery-stored",
       clientId: this.clientId,
       sequence: delivery.sequence,
-      bodyId: turn.storedBody(delivery.isQueued ? emptied(delivery.message) : delivery.message),
+      bodyId: turn.storedBody(delivery.isQueued ? delivery.message.emptied() : delivery.message),
       qos: delivery.qos,
       retain: delivery.retain,
       isReplay: delivery.isReplay,
@@ -454,22 +496,4 @@ export class Session implements Identity {
     if (!turn.watchesMessages) return;
     turn.effects.happenings.push({ kind: "message-delivered", clientId: this.clientId, message: message.own(), qos });
   }
-}
-
-/** With QoS 2 it is PUBREC that answers: from there on the client has the message. */
-function answerHold(delivery: Delivery, answer: Acknowledgement, turn: Turn): void {
-  const { hold } = delivery;
-  delivery.hold = null;
-  hold!.acknowledge(answer, turn);
-}
-
-function deliveryOf(message: Message, entry: RouteEntry, qos: QoS): Delivery {
-  const { subscriptionIds, group } = entry;
-  return new Delivery(message, { qos, retain: message.retain && entry.retainAsPublished, subscriptionIds, group });
-}
-
-/** What is left of a queued message when only its packet id counts: the queue has the rest. */
-function emptied({ topic, qos }: Message): Message {
-  const nothing = new Uint8Array();
-  return Message.owning(topic, messageSource(nothing, { qos, retain: false, properties: nothing }), Infinity);
 }

@@ -7,6 +7,7 @@ export class SharedGroup {
   /** As subscribed to, with `$share/`. */
   readonly filter: string;
   readonly #members: RouteEntry[] = [];
+  readonly #places = new Map<Session, number>();
   #next = 0;
 
   constructor(filter: string) {
@@ -22,16 +23,22 @@ export class SharedGroup {
     const { session, options, subscriptionIds } = subscription;
     const { qos, retainAsPublished } = options;
     const member = { session, qos, retainAsPublished, subscriptionIds, noLocalAmong: null, group: this };
-    const index = this.#indexOf(session);
-    if (index < 0) this.#members.push(member);
-    else this.#members[index] = member;
+    const place = this.#places.get(session) ?? this.#members.length;
+    this.#members[place] = member;
+    this.#places.set(session, place);
   }
 
+  /** The last member takes the place: the turns of a thousand others go on as they were. */
   delete(session: Session): void {
-    const index = this.#indexOf(session);
-    if (index < 0) return;
-    this.#members.splice(index, 1);
-    if (index < this.#next) this.#next--;
+    const place = this.#places.get(session);
+    if (place === undefined) return;
+    const last = this.#members.pop()!;
+    if (last.session !== session) {
+      this.#members[place] = last;
+      this.#places.set(last.session, place);
+    }
+    this.#places.delete(session);
+    if (this.#next >= this.#members.length) this.#next = 0;
   }
 
   /** Whose turn it is: round robin over the members that can take a message now, else over those that are connected, else over
@@ -67,9 +74,5 @@ export class SharedGroup {
       return member;
     }
     return undefined;
-  }
-
-  #indexOf(session: Session): number {
-    return this.#members.findIndex((member) => member.session === session);
   }
 }

@@ -1,6 +1,7 @@
 import type { Limits } from "./limits.ts";
 import type { QoS } from "./message.ts";
 import type { Outcome, RefusalCause } from "./refusal.ts";
+import { Replay } from "./replay.ts";
 import type { Retained } from "./retained.ts";
 import { type Route, type RouteEntry, routeEntry } from "./route.ts";
 import type { Session } from "./session.ts";
@@ -43,17 +44,12 @@ export class Subscriptions {
     return options.qos;
   }
 
-  /** Queues the retained messages that the subscription matches; none for a shared one (MQTT 5 4.8.2). */
+  /** Begins to send the retained messages that the subscription matches; none for a shared one (MQTT 5 4.8.2). */
   replay(session: Session, options: SubscriptionOptions, turn: Turn): void {
     const subscription = session.subscriptions?.get(options.filter);
     if (subscription === undefined || this.#retained.count === 0 || parseFilter(options.filter)!.group !== "") return;
     const entry: RouteEntry = { ...routeEntry(session, [subscription]), retainAsPublished: true }; // RETAIN is 1 ([MQTT-3.3.1-8])
-    for (const message of this.#retained.match(options.filter)) {
-      if (message.expiresAt <= turn.now) continue;
-      // Messages of $SYS are not stored; a session that is gets a copy with a body of its own.
-      const isUnstored = message.bodyId === 0 && session.isStored;
-      session.replay(isUnstored ? message.copy() : message, entry, turn);
-    }
+    session.replay(new Replay(subscription.options, entry, this.#retained.walk(options.filter)), turn);
   }
 
   /** Unsubscribes; a subscription that was not there is an outcome, not an error ([MQTT-3.10.4-5]). */
@@ -62,6 +58,7 @@ export class Subscriptions {
     const { clientId } = session;
     turn.statistics.subscriptions--;
     turn.holdings.countFilters(session, -1);
+    session.endReplay(filter);
     this.#trie.delete(parseFilter(filter)!, session);
     if (session.isStored) turn.effects.writes.push({ kind: "unsubscribed", clientId, filter });
     turn.effects.happenings.push({ kind: "unsubscribed", clientId, filter });

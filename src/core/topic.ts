@@ -4,6 +4,13 @@ import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
 import { quoted } from "./text.ts";
 
+/** What the subscription trie has found out about a topic name. */
+export interface KnownRoute {
+  route: Route;
+  /** The trie's while the route holds; 0 is never. */
+  version: number;
+}
+
 /** A topic name that messages are published to, with its UTF-8 bytes and the route that it took last.
  * Immutable but for what was found out about it: the route, which the subscription trie owns, and the queue. */
 export class Topic {
@@ -11,8 +18,8 @@ export class Topic {
   readonly bytes: Uint8Array;
   /** True for `$SYS/...` and every other topic that a leading wildcard does not match ([MQTT-4.7.2-1]). */
   readonly isReserved: boolean;
-  /** Who is reached; valid while its version is the trie's. */
-  route: Route | null = null;
+  /** Who is reached; shared by all topics of the name. */
+  known: KnownRoute | null = null;
   /** What it says of a queue, once somebody has looked. */
   queueAddress: QueueAddress | undefined = undefined;
 

@@ -60,8 +60,13 @@ export class Turn {
 
   /** Counts and tells that a message did not reach a client, or was not taken from one. */
   drop(clientId: string, topic: string, cause: DropCause): void {
-    this.statistics.messagesDropped++;
-    this.statistics.droppedByCause[cause]++;
+    this.countDropped(cause, 1);
     this.effects.happenings.push({ kind: "message-dropped", clientId, topic, cause });
+  }
+
+  /** Counts dropped messages that are too many to be told one by one. */
+  countDropped(cause: DropCause, count: number): void {
+    this.statistics.messagesDropped += count;
+    this.statistics.droppedByCause[cause] += count;
   }
 }

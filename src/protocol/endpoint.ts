@@ -23,6 +23,8 @@ export interface EndpointParts {
   readonly owner: Transmitter;
 }
 
+type AnswerKind = Exclude<SendKind, typeof SendKind.publish>;
+
 /** Whoever empties an outbox. */
 export interface Transmitter {
   /** Called when the outbox should be emptied, and when the connection is to end after that. */
@@ -46,6 +48,8 @@ export class Endpoint implements Peer {
   congested = false;
   /** Bytes that were taken out of the outbox and are not written yet; kept by whoever takes them. */
   unwrittenBytes = 0;
+  /** Of those that wait, what answers the client's own packets; kept by whoever empties the outbox. */
+  answerBytes = 0;
   /** CONNACK has been said; before it nothing else may be ([MQTT-3.2.0-1]). */
   isOpen = false;
   /** The last packet has been written: what comes now is not said any more. */
@@ -99,11 +103,20 @@ export class Endpoint implements Peer {
    * delivered ([MQTT-3.1.2-25]). */
   speak(send: Send, turn: Turn): void {
     if (this.isClosing || (!this.isOpen && send.kind !== SendKind.connack && send.kind !== SendKind.disconnect)) return;
-    switch (send.kind) {
-      case SendKind.publish:
-        if (!this.#writer.write(this, send, turn.now)) this.#giveUp(send, turn);
-        this.congested ||= this.outbox.length + this.unwrittenBytes > this.settings.outboxBytesMax;
-        break;
+    const { kind } = send;
+    if (kind !== SendKind.publish) return this.#answer(kind, send);
+    if (!this.#writer.write(this, send, turn.now)) this.#giveUp(send, turn);
+    this.congested ||= this.outbox.length + this.unwrittenBytes > this.settings.outboxBytesMax;
+  }
+
+  #answer(kind: AnswerKind, send: Send): void {
+    const before = this.outbox.length;
+    this.#sayAnswer(kind, send);
+    this.answerBytes += this.outbox.length - before;
+  }
+
+  #sayAnswer(kind: AnswerKind, send: Send): void {
+    switch (kind) {
       case SendKind.puback:
         return this.#acknowledge(AckHeader.puback, send);
       case SendKind.pubrec:
@@ -121,10 +134,9 @@ export class Endpoint implements Peer {
       case SendKind.pingresp:
         return writePingresp(this.outbox);
       case SendKind.disconnect:
-        this.close(send);
-        break;
+        return this.close(send);
       default:
-        unreachable(send.kind);
+        unreachable(kind);
     }
   }
 

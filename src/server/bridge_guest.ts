@@ -138,11 +138,16 @@ export class BridgeGuest implements Guest {
     this.#subscription({ filter });
     const { broker } = this.#parts;
     const now = this.#now();
-    const found = broker.retained.match(filter).filter(({ topic, expiresAt }) => {
-      return expiresAt > now && (after === undefined || topic.name > after);
-    });
-    found.sort((a, b) => a.topic.name < b.topic.name ? -1 : 1);
-    return found.slice(0, limit).map((message) => guestMessage(message, { qos: message.qos, retain: true }, now));
+    const found: Message[] = [];
+    const cut = () => void found.sort((a, b) => a.topic.name < b.topic.name ? -1 : 1).splice(limit);
+    for (const message of broker.retained.walk(filter)) {
+      if (message === null || message.expiresAt <= now || (after !== undefined && message.topic.name <= after)) {
+        continue;
+      }
+      if (found.push(message) >= 2 * limit + 1_000) cut(); // never in order as a whole: there may be a million
+    }
+    cut();
+    return found.map((message) => guestMessage(message, { qos: message.qos, retain: true }, now));
   }
 
   async clearRetained(

@@ -11,6 +11,8 @@ export type AlarmHandle = Deadline<Alarm>;
 
 /** Timers closer than this are served together. */
 const RESOLUTION_MS = 10;
+/** Spent on them in one go: of ten thousand keep-alives that run out at once, the others wait for the next. */
+const RINGING_MS_MAX = 5;
 
 /** One timer for everything that falls due in the shell: keep-alives, deadlines of CONNECT and of writes, what the core waits for. It
  * counts milliseconds that never jump, since nobody's silence grows by an hour when the system's clock is set; expiries, which are to
@@ -64,7 +66,9 @@ export class Clock {
     this.#armedFor = Infinity;
     const now = this.now();
     this.#offset = Date.now() - now;
-    for (let handle = this.#alarms.takeDeadline(now); handle !== undefined; handle = this.#alarms.takeDeadline(now)) {
+    while (performance.now() - now < RINGING_MS_MAX) {
+      const handle = this.#alarms.takeDeadline(now);
+      if (handle === undefined) break;
       const again = handle.item.ring(now);
       if (again !== Infinity) this.#alarms.again(handle, Math.max(again, now + 1));
     }

@@ -12,6 +12,7 @@ import type { PublishWriter } from "../protocol/publish_writer.ts";
 import { refusalOfFault } from "../protocol/reason_code.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
 import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
+import type { Reader, ReadRounds } from "../transport/read_rounds.ts";
 import type { BufferPool } from "../wire/buffer_pool.ts";
 import { WireFault } from "../wire/fault.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
@@ -40,6 +41,7 @@ export interface ConnectionParts {
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;
   readonly metering: Metering;
+  readonly rounds: ReadRounds;
   readonly connectTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly onError: (error: unknown, context: string) => void;
@@ -66,9 +68,12 @@ export interface ConnectionOwner {
 /** Written at a time, so that a peer that reads slowly is seen to read. */
 const WRITE_BYTES_MAX = 256 * 1024;
 
+/** Answers to what a client has sent that wait for it to read. */
+const ANSWER_BYTES_MAX = 256 * 1024;
+
 /** One client's connection from accept to close: feeds the frame reader, hands packets on, writes what the outbox holds.
  * It dies with the socket; the session does not. */
-export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitter {
+export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, Transmitter {
   readonly endpoint: Endpoint;
   readonly remoteAddress: string;
   readonly listener: string;
@@ -85,7 +90,11 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
   /** What is being written, and how much of it is on its way or gone. */
   #written: Uint8Array | null = null;
   #writtenBytes = 0;
+  /** What the backlog has of it. */
+  #counted = 0;
   #farewell: Farewell | null = null;
+  /** While the client is not read because it does not read. */
+  #reading: PromiseWithResolvers<void> | null = null;
   #isClosed = false;
   #owner: ConnectionOwner | undefined;
   /** What the client was let in by, where that may end or be taken back. */
@@ -134,12 +143,21 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     } catch (error) {
       this.#onDefect(error);
     }
-    return this.#parts.loop.isOverloaded ? this.#onRoom() : undefined;
+    return this.#rest();
   }
 
-  async #readAfter(authentication: Promise<void>): Promise<void> {
-    await authentication.catch((error) => this.#onDefect(error));
-    if (this.#parts.loop.isOverloaded) await this.#onRoom();
+  async #readAfter(pending: Promise<void>): Promise<void> {
+    await pending.catch((error) => this.#onDefect(error));
+    await this.#rest();
+  }
+
+  /** What the next read has to wait for. A client that does not take the answers to what it sends is not read on: they would gather
+   * without end, and messages alone are held back for who reads slowly. */
+  #rest(): Promise<void> | undefined {
+    if (this.#parts.loop.isOverloaded) return this.#onRoom();
+    if (this.endpoint.answerBytes <= ANSWER_BYTES_MAX || this.#isClosed) return undefined;
+    this.#reading ??= Promise.withResolvers<void>();
+    return this.#reading.promise;
   }
 
   /** So much waits for the disk that nothing more is read until some of it has been written. */
@@ -268,8 +286,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
         this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && frames.first >> 4 !== PacketType.auth) {
           this.#parts.packets.handle(endpoint, frames);
-          const ms = endpoint.meter === null ? 0 : this.#parts.metering.pauseOf(endpoint);
-          if (ms > 0) return this.#processAfter(this.#pause(ms));
+          const breath = this.#breath();
+          if (breath !== undefined) return this.#processAfter(breath);
           continue;
         }
         const pending = this.#handleOpening(frames);
@@ -284,6 +302,17 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     // A client that has said DISCONNECT sees its connection closed when the end of its session, or of its will, is on disk.
     if (endpoint.isClosing) this.#parts.loop.settled().then(() => this.transmit(), () => this.#close());
     return undefined;
+  }
+
+  /** What the next packet has to wait for: the rate limits, the disk, or others who want their turn. */
+  #breath(): Promise<void> | undefined {
+    const { endpoint } = this;
+    const { loop, metering, rounds } = this.#parts;
+    const ms = endpoint.meter === null ? 0 : metering.pauseOf(endpoint);
+    if (ms > 0) return this.#pause(ms);
+    if (!loop.isLaden) return undefined;
+    loop.settle();
+    return loop.isOverloaded ? this.#onRoom() : rounds.pass();
   }
 
   /** The client has done more than it may: it is not read for so long, and its keep-alive counts from then on. */
@@ -376,7 +405,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
   /** Writes what the outbox holds, one write at a time; what comes meanwhile goes out together after it. */
   transmit(): void {
     const { outbox } = this.endpoint;
-    if (this.#written !== null || this.#isClosed) return;
+    if (this.#isClosed) return;
+    if (this.#written !== null) return this.#noteBacklog();
     if (outbox.length === 0) {
       if (this.endpoint.isClosing) this.#shutdown();
       return;
@@ -384,7 +414,27 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     this.#written = outbox.take();
     this.#writtenBytes = 0;
     this.endpoint.unwrittenBytes = this.#written.length;
+    this.endpoint.answerBytes = 0;
+    this.#readOn();
     this.#writeOn();
+  }
+
+  /** The peer is behind: what waits for it counts until it has taken what is being written. */
+  #noteBacklog(): void {
+    const { endpoint } = this;
+    const waiting = endpoint.outbox.length + endpoint.unwrittenBytes;
+    if (this.#parts.traffic.backlog.isTooMuch(waiting, this.#counted)) endpoint.congested = true;
+    this.#counted = waiting;
+  }
+
+  #forgetBacklog(): void {
+    if (this.#counted > 0) this.#parts.traffic.backlog.isTooMuch(0, this.#counted);
+    this.#counted = 0;
+  }
+
+  #readOn(): void {
+    this.#reading?.resolve();
+    this.#reading = null;
   }
 
   #writeOn(): void {
@@ -398,17 +448,27 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
 
   onWritten(): void {
     const { endpoint } = this;
-    const { turn, loop, traffic, clock } = this.#parts;
+    const { traffic, rounds } = this.#parts;
     if (this.#writtenBytes < this.#written!.length) return this.#writeOn();
-    traffic.bytesSent += endpoint.unwrittenBytes;
+    const bytes = endpoint.unwrittenBytes;
+    traffic.bytesSent += bytes;
     endpoint.outbox.recycle(this.#written!);
     this.#written = null;
     endpoint.unwrittenBytes = 0;
+    this.#forgetBacklog();
     if (endpoint.outbox.length > 0 || endpoint.isClosing) this.transmit();
     if (endpoint.outbox.length > endpoint.settings.outboxBytesMax / 2) return;
     endpoint.congested = false;
-    const session = endpoint.session;
+    // By turns, as reading: a socket that takes all at once would have its whole queue before others were looked at.
+    if (endpoint.session?.isWaiting) rounds.again(this, bytes);
+  }
+
+  /** Its turn has come to send on what waits. */
+  read(): void {
+    const { endpoint } = this;
+    const { session } = endpoint;
     if (session === null || session.peer !== endpoint || !session.isWaiting) return;
+    const { turn, loop, clock } = this.#parts;
     turn.now = clock.timeOfDay();
     session.pump(turn);
     loop.settle();
@@ -426,6 +486,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#readOn();
+    this.#forgetBacklog();
     this.endpoint.isClosing = true;
     this.#parts.metering.end(this.endpoint);
     this.#farewell?.end(this.#parts.clock);

@@ -2,7 +2,6 @@ import type { Gateway } from "../bridge/gateway.ts";
 import type { HttpListener } from "../transport/http.ts";
 import { behindProxy } from "../transport/proxy/behind_proxy.ts";
 import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
-import { ReadRounds } from "../transport/read_rounds.ts";
 import { listenTcp } from "../transport/tcp.ts";
 import { listenTls, type TlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { TransportListener } from "../transport/transport.ts";
@@ -65,7 +64,6 @@ export interface ListenersParts {
 /** The open listeners of a broker, and the connections that come in by them. */
 export class Listeners {
   readonly #parts: ListenersParts;
-  readonly #rounds = new ReadRounds();
   readonly #open: TransportListener[] = [];
   readonly #coap: CoapListener[] = [];
   readonly #http: HttpListener[] = [];
@@ -85,7 +83,7 @@ export class Listeners {
     const rules = webSocket && upgradeRules(webSocket);
     const proxies = proxyProtocol && new TrustedProxies(proxyProtocol);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
-    const listener = listenTcp({ hostname, port, noDelay, rounds: this.#rounds, onAcceptError });
+    const listener = listenTcp({ hostname, port, noDelay, rounds: this.#parts.connectionParts.rounds, onAcceptError });
     const front = { proxies: proxies!, headerTimeoutMs: this.#connectTimeoutMs, onRefusedPeer: this.#onRefusedPeer };
     return this.#add(proxies === undefined ? listener : behindProxy(listener, front), { ...options, name, rules });
   }
@@ -96,7 +94,7 @@ export class Listeners {
     const { port = webSocket ? 8084 : 8883, noDelay = true, tls, proxyProtocol } = options;
     const webSocketRules = webSocket && upgradeRules(webSocket);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
-    const rounds = this.#rounds;
+    const { rounds } = this.#parts.connectionParts;
     const listener = await listenTls({
       hostname,
       port,
@@ -157,11 +155,6 @@ export class Listeners {
   async close(): Promise<void> {
     for (const listener of this.#open) listener.close();
     await Promise.all([...this.#serving, ...this.#coap.map((listener) => listener.close())]);
-  }
-
-  /** To be called when no connection is left. */
-  endRounds(): void {
-    this.#rounds.close();
   }
 
   get #connectTimeoutMs(): number {

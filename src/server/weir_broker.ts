@@ -13,6 +13,7 @@ import { RateLimiter } from "../protocol/rate_limiter.ts";
 import { PublishWriter } from "../protocol/publish_writer.ts";
 import { TopicTable } from "../protocol/topic_table.ts";
 import { channelOf } from "../transport/byte_channel.ts";
+import { ReadRounds } from "../transport/read_rounds.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
@@ -63,6 +64,7 @@ export class WeirBroker {
   readonly #pages: SessionPages;
   readonly #clock = new Clock();
   readonly #traffic = new Traffic();
+  readonly #rounds = new ReadRounds();
   readonly #happenings: Happenings;
   readonly #topics: TopicTable;
   readonly #metering: Metering;
@@ -109,6 +111,7 @@ export class WeirBroker {
       },
       onQueueLoad: (load) => this.#queues?.answer(load),
       onLoad: (session) => this.#pages.refill(session),
+      pass: () => this.#rounds.pass(),
       onHandOn: (session, after) => this.#pages.handOn(session, after),
     });
     this.#pages = new SessionPages({
@@ -146,6 +149,7 @@ export class WeirBroker {
       authenticator: guard.authenticator(authenticator),
       methods: new Map([...methods].map(([name, method]) => [name, guard.method(method)])),
       metering: this.#metering,
+      rounds: this.#rounds,
       connectTimeoutMs: connection.connectTimeoutMs,
       writeTimeoutMs: connection.writeTimeoutMs,
       onError: (error, context) => this.#onError(error, context),
@@ -317,7 +321,7 @@ export class WeirBroker {
     await this.#listeners.close(); // the ports are free when this has settled
     await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
     await this.#listeners.closeHttp(HTTP_CLOSE_MS);
-    this.#listeners.endRounds();
+    this.#rounds.close();
     this.#endStreams();
     await this.#loop.settled().catch(() => {}); // told by what #fail left
     if (this.#failure !== undefined) return await this.#abort(this.#failure);
@@ -390,7 +394,7 @@ export class WeirBroker {
     await closed;
     await this.#listeners.closeHttp(0);
     await this.#connections.cutAll();
-    this.#listeners.endRounds();
+    this.#rounds.close();
     await this.#options.store.close().catch((error) => this.#onError(error, "store"));
     this.#finished.reject(error);
   }

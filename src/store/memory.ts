@@ -7,19 +7,19 @@ import type {
   StoredPage,
   StoredSession,
   StoredState,
+  StoredSubscription,
   StoredWill,
 } from "../core/mutation.ts";
 import type { PageRequest, Store } from "../core/ports.ts";
 import type { QueueStore } from "../core/queue/ports.ts";
 import { isQueueMutation } from "../core/queue/mutation.ts";
-import type { SubscriptionOptions } from "../core/subscription.ts";
 import { bodyBytes } from "./body_bytes.ts";
 import { MemoryQueues } from "./memory_queues.ts";
 
 /** What belongs to one session. */
 interface SessionRows {
   session: StoredSession;
-  readonly subscriptions: Map<string, SubscriptionOptions>;
+  readonly subscriptions: Map<string, StoredSubscription>;
   /** By sequence, in the order of sequence. */
   readonly deliveries: Map<number, StoredDelivery>;
   readonly received: Set<number>;
@@ -50,9 +50,7 @@ export class MemoryStore implements Store {
     const bodyIds = new Set([...deliveries.map(({ bodyId }) => bodyId), ...this.#retained.values()]);
     return Promise.resolve({
       sessions: rows.map((row) => row.session),
-      subscriptions: rows.flatMap(({ session: { clientId }, subscriptions }) => {
-        return [...subscriptions.values()].map((options) => ({ clientId, ...options }));
-      }),
+      subscriptions: rows.flatMap(({ subscriptions }) => [...subscriptions.values()]),
       bodies: this.#bodiesOf(bodyIds),
       deliveries,
       backlogs: pages.flatMap(({ rest }, i) => {
@@ -142,8 +140,8 @@ export class MemoryStore implements Store {
     if (row === undefined) return;
     switch (mutation.kind) {
       case "subscribed": {
-        const { kind: _kind, clientId: _clientId, ...options } = mutation;
-        row.subscriptions.set(options.filter, options);
+        const { kind: _, ...subscription } = mutation;
+        row.subscriptions.set(subscription.filter, subscription);
         return;
       }
       case "unsubscribed":

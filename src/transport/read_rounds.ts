@@ -21,6 +21,7 @@ export class ReadRounds {
   #next = 0;
   #isDue = false;
   #bytes = 0;
+  #isClosed = false;
   #trip: Promise<Trip> | undefined;
 
   /** Asks for the next read of `reader`, which has just read `bytes`. */
@@ -33,8 +34,14 @@ export class ReadRounds {
     else queueMicrotask(this.#turn); // behind whoever else was served with this one
   }
 
+  /** Resolves when everybody else has had their turn, after a look at the sockets: for who has much to do. */
+  pass(): Promise<void> {
+    return new Promise((resolve) => this.again({ read: resolve }, TURN_BYTES_MAX));
+  }
+
   /** Gives the sockets back; to be called when nobody reads any more. */
   close(): void {
+    this.#isClosed = true;
     this.#trip?.then((trip) => trip.close(), () => {}); // it never opened
     this.#trip = undefined;
   }
@@ -53,6 +60,7 @@ export class ReadRounds {
       this.#next = 0;
     }
     this.#bytes = 0;
+    if (this.#isClosed) return queueMicrotask(this.#turn);
     this.#trip ??= Trip.open();
     this.#trip.then((trip) => trip.take()).then(this.#turn, this.#turn); // without a trip: unfair, and served all the same
   }

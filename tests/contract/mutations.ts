@@ -5,9 +5,9 @@ import type {
   StoredDelivery,
   StoredSession,
   StoredState,
+  StoredSubscription,
   StoredWill,
 } from "../../src/core/mutation.ts";
-import type { SubscriptionOptions } from "../../src/core/subscription.ts";
 
 type Of<Kind extends Mutation["kind"]> = Extract<Mutation, { kind: Kind }>;
 
@@ -18,7 +18,7 @@ export function session(clientId: string, rest: Partial<StoredSession> = {}): Of
 export function subscription(
   clientId: string,
   filter: string,
-  rest: Partial<SubscriptionOptions> = {},
+  rest: Partial<StoredSubscription> = {},
 ): Of<"subscribed"> {
   const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionId: 0 } as const;
   return { kind: "subscribed", clientId, filter, ...options, ...rest };

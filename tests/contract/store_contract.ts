@@ -127,6 +127,8 @@ function sessionContract(contract: Contract): void {
       const loaded = await after(
         bench,
         [session("alice"), session("bob"), shared, subscription("alice", "a"), subscription("bob", "a")],
+        [subscription("bob", "replaying", { isReplaying: true }), subscription("bob", "a", { isReplaying: true })],
+        [subscription("bob", "a")],
         [subscription("alice", "a", { qos: 1 }), subscription("alice", "b")],
         [{ kind: "unsubscribed", clientId: "alice", filter: "b" }, {
           kind: "unsubscribed",
@@ -138,7 +140,12 @@ function sessionContract(contract: Contract): void {
         contentsOf(loaded),
         contents({
           sessions: [session("alice"), session("bob")],
-          subscriptions: [shared, subscription("alice", "a", { qos: 1 }), subscription("bob", "a")],
+          subscriptions: [
+            shared,
+            subscription("alice", "a", { qos: 1 }),
+            subscription("bob", "replaying", { isReplaying: true }),
+            subscription("bob", "a"),
+          ],
         }),
       );
     },

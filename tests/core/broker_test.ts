@@ -291,3 +291,55 @@ Deno.test("publish answers whether anybody was reached", () => {
   bench.subscriber("alice", "a");
   assert.equal(bench.broker.publish(messageOf("a"), null, bench.turn), "success");
 });
+
+Deno.test("of what falls due together, some hundreds end in one go, and the others are due at once again", () => {
+  const bench = new Bench();
+  const count = 2_000;
+  for (let i = 0; i < count; i++) {
+    bench.drop(bench.attach(`s${i}`, { expirySeconds: 1 }));
+    bench.publish(`r/${i}`, { payload: "x", retain: true, expiresAt: 1_000 });
+  }
+  bench.turn.now = 1_000;
+  let goes = 0;
+  for (; bench.broker.nextDeadline <= bench.turn.now; goes++) {
+    drain(bench.turn);
+    bench.broker.tick(bench.turn);
+    assert.ok(bench.turn.effects.writes.length <= 2 * 512);
+  }
+  assert.equal(goes, Math.ceil(count / 512));
+  assert.deepEqual([bench.broker.sessions.size, bench.broker.retained.count], [0, 0]);
+});
+
+Deno.test("a session that ends with a long queue tells the first thousand of its messages and counts them all", () => {
+  const bench = new Bench({ inflightMax: 1 });
+  const session = bench.attach("alice", { expirySeconds: 0 });
+  subscribe(bench, session, optionsOf("a", { qos: 1 }));
+  for (let i = 0; i < 3_000; i++) bench.publish("a", { payload: "x", qos: 1 });
+  drain(bench.turn);
+  bench.drop(session);
+  assert.equal(happenings(bench.turn).filter((each) => each === "message-dropped session-ended").length, 1_000);
+  assert.equal(bench.turn.statistics.droppedByCause["session-ended"], 3_000);
+});
+
+Deno.test("queues that cannot be spilled hold so much together: then who has more than a little loses the oldest for the newest", () => {
+  const bench = new Bench({ inflightMax: 1, queuedBytesMax: Infinity });
+  const stuck = (clientId: string) => {
+    const session = bench.attach(clientId, { expirySeconds: 0 });
+    subscribe(bench, session, optionsOf(clientId, { qos: 1 }));
+    return session;
+  };
+  const hoarder = stuck("hoarder");
+  const modest = stuck("modest");
+  const payload = "x".repeat(1024 * 1024);
+  for (let i = 0; i < 300; i++) bench.publish("hoarder", { payload, qos: 1 });
+  const most = 256;
+  assert.ok(hoarder.queue!.length <= most);
+  assert.equal(bench.turn.statistics.droppedByCause["queue-full"], 300 - 1 - hoarder.queue!.length);
+  for (let i = 0; i < 10; i++) bench.publish("modest", { payload: "x", qos: 1 });
+  assert.equal(modest.queue!.length, 9, "one of them is under way");
+  bench.drop(hoarder);
+  bench.drop(modest);
+  const next = stuck("hoarder");
+  for (let i = 0; i < 100; i++) bench.publish("hoarder", { payload, qos: 1 });
+  assert.equal(next.queue!.length, 99, "what has ended counts no more");
+});

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { Broker } from "../../src/core/broker.ts";
+import { Delivery } from "../../src/core/delivery.ts";
 import type { Limits } from "../../src/core/limits.ts";
 import type { QoS } from "../../src/core/message.ts";
+import { ResendList } from "../../src/core/resend_list.ts";
 import type { Session } from "../../src/core/session.ts";
 import type { Turn } from "../../src/core/turn.ts";
 import {
@@ -246,4 +248,21 @@ Deno.test("acknowledgements for ids that are not in use are told apart", () => {
   assert.ok(!alice.settle(1, turn));
   assert.ok(!alice.release(1, turn));
   assert.ok(drain(turn).writes.length === 0);
+});
+
+Deno.test("what is settled before it could be sent again is passed over, and the others keep their order", () => {
+  const deliveries = [1, 2, 3, 4, 5].map((id) => {
+    const delivery = new Delivery(messageOf(`${id}`), { qos: 1, retain: false, subscriptionIds: null, group: null });
+    delivery.packetId = id;
+    return delivery;
+  });
+  const list = new ResendList(deliveries);
+  const [first, second, , fourth] = deliveries;
+  list.delete(second);
+  assert.equal(list.length, 4);
+  assert.equal(list.shift(), first);
+  list.delete(fourth);
+  list.delete(first); // it was sent: nothing changes
+  assert.deepEqual([list.shift()?.packetId, list.shift()?.packetId, list.shift()], [3, 5, undefined]);
+  assert.equal(list.length, 0);
 });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { QoS } from "../../src/core/message.ts";
-import { Route, routeEntry } from "../../src/core/route.ts";
+import { type Route, routeEntry } from "../../src/core/route.ts";
+import { RouteCache } from "../../src/core/route_cache.ts";
+import { Subscribers } from "../../src/core/subscribers.ts";
 import { parseFilter, Subscription, type SubscriptionOptions } from "../../src/core/subscription.ts";
 import type { Session } from "../../src/core/session.ts";
 import { filterMatches, type Topic } from "../../src/core/topic.ts";
@@ -180,6 +182,53 @@ Deno.test("more topics than routes are kept are still answered rightly", () => {
   trie.delete(parseFilter("t/+")!, trie.match(first).entries[0].session);
   assert.equal(trie.match(first).entries.length, 0);
   assert.equal(trie.match(topicOf("t/99999")).entries.length, 0);
+});
+
+Deno.test("however many topics the same filters match, who is reached is gathered once", () => {
+  const trie = new TopicTrie();
+  for (let i = 0; i < 1_000; i++) {
+    const filter = i % 2 === 0 ? "#" : "t/+";
+    trie.add(parseFilter(filter)!, new Subscription(sessionOf(`${i}`), optionsOf(filter)));
+  }
+  const routes = new Set(Array.from({ length: 5_000 }, (_, i) => trie.match(topicOf(`t/${i}`))));
+  assert.equal(routes.size, 1);
+  assert.equal([...routes][0].entries.length, 1_000);
+});
+
+Deno.test("a filter that comes and goes elsewhere makes nobody be gathered again", () => {
+  const trie = new TopicTrie();
+  const session = sessionOf("p");
+  const put = (filter: string) => trie.add(parseFilter(filter)!, new Subscription(session, optionsOf(filter)));
+  put("hot/#");
+  put("hot/topic");
+  const topic = topicOf("hot/topic");
+  const { entries } = trie.match(topic);
+  put("cold/+");
+  trie.delete(parseFilter("cold/+")!, session);
+  assert.equal(trie.match(topic).entries, entries);
+  put("hot/+");
+  trie.delete(parseFilter("hot/+")!, session);
+  assert.equal(trie.match(topic).entries, entries, "the same filters match again");
+  put("hot/#");
+  assert.notEqual(trie.match(topic).entries, entries);
+});
+
+Deno.test("routes have a bound that counts everyone in them, and none is answered empty for it", () => {
+  const cache = new RouteCache();
+  const crowd = new Subscribers(0);
+  for (let i = 0; i < 1_000; i++) crowd.set(new Subscription(sessionOf(`${i}`), optionsOf("#")));
+  const routes: Route[] = [];
+  for (let id = 1; !cache.isFull; id++) {
+    const own = new Subscribers(id);
+    own.set(new Subscription(sessionOf("own"), optionsOf("own")));
+    routes.push(cache.of([crowd, own], id));
+  }
+  assert.equal(routes.length, 500, "of 1,002 each: half a million and no more");
+  assert.equal(cache.of([crowd, new Subscribers(9_999)], 9_999).entries.length, 1_000);
+  cache.clear();
+  assert.equal(cache.size, 0);
+  assert.equal(routes[0].entries.length, 0, "a topic that keeps it keeps nobody");
+  assert.equal(cache.of([crowd], 9_999).entries.length, 1_000);
 });
 
 Deno.test("a topic of the greatest depth and a filter of the same are found without recursion", () => {

@@ -1,6 +1,6 @@
 /** Queues much longer than what the broker keeps of them in memory. */
 import assert from "node:assert/strict";
-import { committed, type DurableBroker, everyEnding, publishNumbers, texts } from "./durable_broker.ts";
+import { committed, type DurableBroker, everyEnding, publishNumbers, textOf, texts } from "./durable_broker.ts";
 
 async function offline(broker: DurableBroker, clientId: string, qos: 1 | 2 = 1): Promise<void> {
   const client = await broker.connect(clientId);
@@ -115,8 +115,16 @@ everyEnding(
     const carol = await broker.visitor();
     await publishNumbers(carol, "a", { from: 0, to: 10 });
     const back = await broker.connect("alice");
-    const all = await texts(back, 2_510);
-    assert.deepEqual(all.slice(-10), numbers(0, 10));
+    const retained = new Set<string>();
+    const live: string[] = [];
+    for (let count = 0; retained.size < 2_500 || live.length < 10; count++) {
+      assert.ok(count < 2_510 + 400, "those that were under way when the broker went may come twice, and no others");
+      const packet = await back.expect("publish");
+      if (packet.retain) retained.add(packet.topic);
+      else live.push(textOf(packet));
+      await back.send({ cmd: "puback", messageId: packet.messageId });
+    }
+    assert.deepEqual(live, numbers(0, 10));
   },
   { WEIR_SESSION_MAX_OFFLINE_QUEUE_SIZE: "100" },
 );

@@ -207,6 +207,7 @@ export class Stage {
       onLoad: () => {
         throw new Error("Cannot play this scenario: a queue is longer than memory holds of one");
       },
+      pass: () => Promise.resolve(),
       onQueueLoad: () => {}, // this stage has no queues
       onRoundEnd: () => {},
     });

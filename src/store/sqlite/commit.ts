@@ -101,8 +101,9 @@ export class Commit {
     if (session === undefined) return;
     switch (mutation.kind) {
       case "subscribed": {
-        const { filter, qos, noLocal, retainAsPublished, retainHandling, subscriptionId } = mutation;
-        const options = qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (retainHandling << 4);
+        const { filter, qos, noLocal, retainAsPublished, retainHandling, subscriptionId, isReplaying } = mutation;
+        const options = qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (retainHandling << 4) |
+          (isReplaying ? 64 : 0);
         statements.saveSubscription.run(session, filter, options, subscriptionId);
         return;
       }

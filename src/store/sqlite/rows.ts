@@ -1,6 +1,5 @@
 import type { QoS } from "../../core/message.ts";
-import type { StoredBody, StoredDelivery, StoredWill } from "../../core/mutation.ts";
-import type { SubscriptionOptions } from "../../core/subscription.ts";
+import type { StoredBody, StoredDelivery, StoredSubscription, StoredWill } from "../../core/mutation.ts";
 
 /** A row of `deliveries`, with the client id joined in. */
 export interface DeliveryRow {
@@ -28,6 +27,7 @@ export interface BodyRow {
 
 /** A row of `subscriptions`. */
 export interface SubscriptionRow {
+  readonly client_id: string;
   readonly filter: string;
   readonly options: number;
   readonly subscription_id: number;
@@ -83,14 +83,17 @@ export function bodyOf(row: BodyRow, bodyId: number): StoredBody {
 }
 
 /** The subscription that a row holds. */
-export function subscriptionOf({ filter, options, subscription_id }: SubscriptionRow): SubscriptionOptions {
+export function subscriptionOf(row: SubscriptionRow): StoredSubscription {
+  const { client_id, filter, options, subscription_id } = row;
   return {
+    clientId: client_id,
     filter,
     qos: (options & 3) as QoS,
     noLocal: (options & 4) !== 0,
     retainAsPublished: (options & 8) !== 0,
     retainHandling: ((options >> 4) & 3) as 0 | 1 | 2,
     subscriptionId: subscription_id,
+    ...((options & 64) !== 0 && { isReplaying: true }),
   };
 }
 

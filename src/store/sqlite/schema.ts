@@ -19,7 +19,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Sessions that have ended and whose deliveries are still to be swept out.
   CREATE TABLE ended_sessions (id INTEGER PRIMARY KEY) STRICT;
 
-  -- options: QoS in bits 0 and 1, no local 4, retain as published 8, retain handling in bits 4 and 5.
+  -- options: QoS in bits 0 and 1, no local 4, retain as published 8, retain handling in bits 4 and 5,
+  -- retained messages that it calls for still to be queued 64.
   CREATE TABLE subscriptions (
     session INTEGER NOT NULL,
     filter TEXT NOT NULL,

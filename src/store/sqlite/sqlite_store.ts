@@ -115,10 +115,7 @@ export class SqliteStore implements Store {
       })),
       subscriptions: database.prepare(
         "SELECT client_id, filter, options, subscription_id FROM subscriptions s JOIN sessions ON sessions.id = s.session",
-      ).all().map((row) => ({
-        clientId: row.client_id as string,
-        ...subscriptionOf(row as unknown as SubscriptionRow),
-      })),
+      ).all().map((row) => subscriptionOf(row as unknown as SubscriptionRow)),
       bodies: [...bodies.values()],
       deliveries,
       backlogs: first.backlogs,

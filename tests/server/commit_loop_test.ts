@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import type { Send } from "../../src/core/effects.ts";
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { Turn } from "../../src/core/turn.ts";
+import { CommitLoop, type Speaker } from "../../src/server/commit_loop.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+
+/** Counts what it is told and how often it is let go. */
+class Listener implements Speaker {
+  readonly isOpen = true;
+  readonly congested = false;
+  isDirty = false;
+  heldSubacks = 0;
+  told = 0;
+  transmitted = 0;
+
+  speak(_: Send): void {
+    this.told++;
+  }
+
+  transmit(): void {
+    this.transmitted++;
+  }
+}
+
+/** A loop whose store and whose passes wait for the test. */
+class Bench {
+  readonly turn = new Turn(DEFAULT_LIMITS);
+  readonly passes: (() => void)[] = [];
+  readonly commits: (() => void)[] = [];
+  readonly loop: CommitLoop;
+
+  constructor() {
+    const store = new MemoryStore();
+    const ignore = () => {};
+    this.loop = new CommitLoop({
+      turn: this.turn,
+      store: {
+        load: () => store.load(),
+        page: (request) => store.page(request),
+        close: () => store.close(),
+        commit: () => new Promise((resolve) => this.commits.push(resolve)),
+      },
+      pass: () => new Promise((resolve) => this.passes.push(resolve)),
+      ...{ onHappening: ignore, onLoad: ignore, onHandOn: ignore, onQueueLoad: ignore, onRoundEnd: ignore },
+      onFailure: ignore,
+    });
+  }
+}
+
+async function microtasks(): Promise<void> {
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+}
+
+Deno.test("a message for a hundred thousand who are away is as much as may wait for the disk, though nothing is said of it", async () => {
+  const { turn, loop, commits } = new Bench();
+  const write = (count: number) => {
+    for (let i = 0; i < count; i++) turn.effects.writes.push({ kind: "will-cleared", clientId: `${i}` });
+  };
+  write(4_095);
+  assert.equal(loop.isLaden, false);
+  write(1);
+  assert.equal(loop.isLaden, true, "the next packet waits until this has been settled");
+  write(60_000);
+  loop.settle();
+  await microtasks();
+  assert.equal(loop.isOverloaded, false);
+  write(60_000);
+  loop.settle();
+  assert.equal(loop.isOverloaded, true);
+  commits.shift()!();
+  await microtasks();
+  assert.equal(loop.isOverloaded, false);
+  commits.shift()!();
+  await loop.settled();
+});
+
+Deno.test("thousands of peers are written to some hundreds at a time, each once for all that it was told", async () => {
+  const { turn, loop, passes } = new Bench();
+  const listeners = Array.from({ length: 2_000 }, () => new Listener());
+  const tellAll = () => {
+    for (const listener of listeners) turn.effects.pingresp(listener);
+    loop.settle();
+  };
+  const written = () => listeners.filter(({ transmitted }) => transmitted > 0).length;
+  tellAll();
+  await Promise.resolve();
+  assert.equal(written(), 512);
+  tellAll(); // those that were written to already are told again, and wait behind the others
+  for (let goes = 0; passes.length > 0; goes++) {
+    assert.equal(written(), Math.min(2_000, 512 * (goes + 1)));
+    passes.shift()!();
+    await microtasks();
+  }
+  assert.deepEqual(new Set(listeners.map(({ told }) => told)), new Set([2]));
+  assert.deepEqual(listeners.map(({ transmitted }) => transmitted).slice(510, 514), [2, 2, 1, 1]);
+});
