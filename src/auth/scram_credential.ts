@@ -25,7 +25,7 @@ export interface ScramCredentialOptions {
 export const PASSWORD_BYTES_MAX = 1024;
 
 /** What RFC 7677 section 4 asks for at least. */
-export const ITERATIONS_MIN = 4096;
+const ITERATIONS_MIN = 4096;
 
 /** What OWASP asks for PBKDF2 with SHA-256; every login costs its client this many rounds. */
 export const DEFAULT_ITERATIONS = 600_000;

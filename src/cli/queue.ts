@@ -113,7 +113,7 @@ async function replay({ call, say, complain, path, operands: [ids], options }: J
 
 /** `partitions=4,retry.max_retries=3` as a document.
  * @throws {UsageError} */
-export function parseDefinition(text: string): Record<string, unknown> {
+function parseDefinition(text: string): Record<string, unknown> {
   const document: Record<string, unknown> = Object.create(null);
   for (const part of text.split(",").filter((part) => part !== "")) {
     const [, group, name, value] = /^([a-z_]+)(?:\.([a-z_]+))?=(.*)$/s.exec(part) ?? [];

@@ -144,7 +144,7 @@ export function choice<const T extends string | number>(
 }
 
 /** The longest unit that divides it exactly, as in `90s`, `2m`; several units are never mixed. */
-export function formatDuration(ms: number): string {
+function formatDuration(ms: number): string {
   if (ms === 0) return "0s";
   for (const [unit, length] of Object.entries(MILLISECONDS)) if (ms % length === 0) return `${ms / length}${unit}`;
   return `${ms}ms`;

@@ -114,7 +114,7 @@ export function consumeOptions(userProperties: readonly (readonly [string, strin
 }
 
 /** Where a new group begins; as the queue's type says for text that is nothing else. */
-export function parseStart(text: string): GroupStart {
+function parseStart(text: string): GroupStart {
   if (text === "first" || text === "last") return { kind: text };
   const [, offset] = /^offset=(\d{1,15})$/.exec(text) ?? [];
   if (offset !== undefined) return { kind: "offset", offset: Number(offset) };

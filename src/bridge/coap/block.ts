@@ -17,13 +17,6 @@ export function blockBytes(sizeExponent: number): number {
   return 16 << sizeExponent;
 }
 
-/** The largest exponent whose block takes `bytes` at most; the smallest one when none does. */
-export function exponentWithin(bytes: number): number {
-  let exponent = SIZE_EXPONENT_MAX;
-  while (exponent > 0 && blockBytes(exponent) > bytes) exponent--;
-  return exponent;
-}
-
 /** Reads a Block1 or Block2 option.
  * @throws {CoapRefusal} 4.00 for the reserved size (RFC 7959 section 2.2) */
 export function readBlock(value: Uint8Array): Block {

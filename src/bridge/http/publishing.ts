@@ -8,7 +8,7 @@ import { HttpProblem, problemOf } from "./problem.ts";
 import type { Query } from "./query.ts";
 
 /** Messages of one batch. */
-export const BATCH_MAX = 1_000;
+const BATCH_MAX = 1_000;
 
 /** Says whether anybody was reached, since the body of the answer is the one that clients of old expect. */
 const OUTCOME = "x-outcome";

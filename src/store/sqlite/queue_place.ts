@@ -64,7 +64,7 @@ export class QueuePlace {
 }
 
 /** Each bound as its distance from the one before, in as few bytes as it needs. */
-export function packRanges(bounds: readonly number[]): Uint8Array<ArrayBuffer> {
+function packRanges(bounds: readonly number[]): Uint8Array<ArrayBuffer> {
   bounds.forEach((bound, i) => writer.varint(i === 0 ? bound : bound - bounds[i - 1]));
   return writer.take();
 }

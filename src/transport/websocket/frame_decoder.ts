@@ -2,10 +2,10 @@
 export type CloseCode = number;
 
 export const CLOSE_NORMAL = 1000;
-export const CLOSE_PROTOCOL_ERROR = 1002;
+const CLOSE_PROTOCOL_ERROR = 1002;
 /** A text frame, where only bytes are spoken. */
-export const CLOSE_UNSUPPORTED = 1003;
-export const CLOSE_INVALID_TEXT = 1007;
+const CLOSE_UNSUPPORTED = 1003;
+const CLOSE_INVALID_TEXT = 1007;
 
 /** What ends the frames of a peer: it said close, or broke the rules. */
 export interface FrameEnd {
