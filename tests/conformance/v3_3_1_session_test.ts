@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
+import { secondsPassed } from "../support/departure.ts";
 import { join, publishBytes, receiveMessages, receivePayloads, retainedOf, will } from "./v3_packets.ts";
 
 /** How a client leaves while its session stays. */
@@ -202,7 +203,7 @@ Deno.test("v3.1.1 [MQTT-4.1.0-2] a session lasts as long as its connection, howe
   const client = await subscribed(broker);
   const clean = await join(broker);
   await clean.subscribe("a", { qos: 1 });
-  await new Promise((resolve) => setTimeout(resolve, 2_500)); // the time is what is tested
+  await secondsPassed(broker, 2);
   await publisher.publish("a", "late", { qos: 1 });
   assert.deepEqual(await receivePayloads(client, 1), ["late"]);
   assert.deepEqual(await receivePayloads(clean, 1), ["late"]);

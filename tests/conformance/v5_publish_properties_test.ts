@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
+import { secondsPassed } from "../support/departure.ts";
 import { connectRefusal, ending } from "../support/endings.ts";
 import {
   hex,
@@ -201,7 +202,7 @@ Deno.test("[MQTT-3.3.2-5] [MQTT-3.3.2-6] what waits loses its waiting time, or a
   await publisher.publish("a", "long", { qos: 2, properties: { messageExpiryInterval: 100 } });
   await publisher.publish("kept/short", "x", { retain: true, properties: { messageExpiryInterval: 1 } });
   await publisher.publish("kept/long", "x", { retain: true, properties: { messageExpiryInterval: 100 } });
-  await new Promise((resolve) => setTimeout(resolve, 2_100)); // a second is the unit of expiry, so time itself is the condition
+  await secondsPassed(broker, 2);
   await busy.send({ cmd: "puback", messageId });
   const back = await broker.connect({ clientId: "offline", clean: false });
   const late = await broker.connect();
@@ -217,7 +218,7 @@ Deno.test("[MQTT-3.3.2-5] a message that was sent once is sent again though it h
   await publisher.publish("a", "x", { qos: 1, properties: { messageExpiryInterval: 1 } });
   const { messageId } = await before.receive({ acknowledge: false });
   await before.disconnect();
-  await new Promise((resolve) => setTimeout(resolve, 1_100)); // expiry is in seconds: time itself is the condition
+  await secondsPassed(broker);
   const after = await broker.connect({ clientId: "one", clean: false });
   const again = await after.receive();
   assert.deepEqual([again.messageId, again.dup], [messageId, true]); // [MQTT-4.4.0-1]

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { IConnectPacket } from "mqtt-packet";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
-import { drop, durable, pause, sessionEnded } from "../support/departure.ts";
+import { drop, durable, secondsPassed, sessionEnded } from "../support/departure.ts";
 
 type Will = NonNullable<IConnectPacket["will"]>;
 
@@ -63,7 +63,7 @@ Deno.test("[MQTT-3.1.2-8] the delay counts from the end of the connection, not f
   await using broker = await TestBroker.start();
   const watcher = await watching(broker);
   const client = await broker.connect(lasting("one", 300, delayed(1)));
-  await pause(1_200); // the delay does not run while the client is there
+  await secondsPassed(broker); // the delay does not run while the client is there
   await drop(broker, client);
   await watcher.expectNothing();
   assert.ok(await arrival(watcher) > 800);
@@ -120,7 +120,7 @@ Deno.test("[MQTT-3.1.3-9] a takeover with clean start 0 cancels a delayed will",
   const first = await broker.connect(lasting("one", 300, delayed(1)));
   const second = await broker.connect(durable("one"));
   assert.equal(await first.expectClosed(), 0x8e);
-  await pause(1_300); // the delay of the first connection
+  await secondsPassed(broker); // the delay of the first connection
   await watcher.expectNothing();
   await drop(broker, second);
   await watcher.expectNothing();
@@ -206,7 +206,7 @@ Deno.test("[MQTT-3.1.2-7] a will waits for sessions that are away, and expires t
     2,
     1,
   ]);
-  await pause(1_100); // the expiry of the message
+  await secondsPassed(broker); // the expiry of the message
   await (await broker.connect(durable("late"))).expectNothing();
 });
 

@@ -5,6 +5,7 @@ import { DEFAULT_QUEUE, type QueueDefinition } from "../../src/core/queue/defini
 import type { StoredQueueConsumer, StoredQueueFailure, StoredQueueGroup } from "../../src/core/queue/mutation.ts";
 import type { QueueStore } from "../../src/core/queue/ports.ts";
 import type { QueueEntry, QueueRecord } from "../../src/core/queue/record.ts";
+import { line } from "./mutations.ts";
 
 type Of<Kind extends Mutation["kind"]> = Extract<Mutation, { kind: Kind }>;
 
@@ -94,7 +95,7 @@ export async function queueContents(store: Store): Promise<Record<string, unknow
       count: 0,
       bytes: 0,
     });
-    logs.push({ ...each, ...sum, records: await recordsOf(store, each.logId) });
+    logs.push({ ...each, ...sum, records: (await recordsOf(store, each.logId)).map(line) });
   }
   const { delays, nextAt } = await queuesOf(store).queueDelays(Infinity, 1_000);
   return {

@@ -40,7 +40,7 @@ export class Program implements AsyncDisposable {
 
   /** Waits until the program has ended, for a while, and ends it otherwise: the rest of its words is in `said`. */
   async end(): Promise<{ code: number; errors: string }> {
-    const patience = setTimeout(() => this.signal("SIGKILL"), PATIENCE_MS);
+    const patience = setTimeout(() => this.#cut(), PATIENCE_MS);
     for (let next = await this.#lines.next(); !next.done; next = await this.#lines.next()) this.said.push(next.value);
     const { code } = await this.#child.status;
     clearTimeout(patience);
@@ -55,12 +55,16 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#cut();
+    await this.end();
+  }
+
+  #cut(): void {
     try {
       this.signal("SIGKILL");
     } catch {
       // ended before
     }
-    await this.end();
   }
 }
 

@@ -50,6 +50,15 @@ export function sessionEnded(broker: TestBroker, clientId: string): Promise<void
   return happened(broker, (happening) => happening.kind === "session-ended" && happening.clientId === clientId);
 }
 
+/** Resolves when whatever is due in `seconds` by the broker's own clock has come to pass: a message that was retained for as long is
+ * gone, which is looked at after wills and sessions. */
+export function secondsPassed(broker: TestBroker, seconds = 1): Promise<void> {
+  const topic = `$clock/${crypto.randomUUID()}`; // no wildcard finds it
+  const isGone = (happening: Happening) => happening.kind === "retained-cleared" && happening.topic === topic;
+  const message = { topic, payload: "x", retain: true, expirySeconds: seconds };
+  return happened(broker, isGone, () => void broker.broker.publish(message));
+}
+
 /** The time that a test gives to something that must not happen. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));

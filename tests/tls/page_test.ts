@@ -37,7 +37,7 @@ Deno.test(requires(["openssl", "mosquitto_pub", "mosquitto_sub"], {
     assert.deepEqual(commands("deno task start"), ["deno task start --config config/tls.yaml"]);
     const main = new URL("../../main.ts", import.meta.url).pathname;
     const env = { WEIR_STORAGE_TYPE: "memory" };
-    const read = `--allow-read=${certificates.path}`; // besides what deno.json grants, ./config among it
+    const read = `--allow-read=${certificates.path}`; // in place of the folders of deno.json
     const args = ["run", "-P", read, "--quiet", "--no-prompt", main, "--config", config];
     await using broker = new Program(Deno.execPath(), args, env);
     await broker.line(/Ctrl-C stops it/);
