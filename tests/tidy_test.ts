@@ -21,16 +21,19 @@ import {
 /** Folder -> what it may import beside itself. What is not listed is forbidden. */
 const IMPORT_RULES: Readonly<Record<string, ImportRule>> = {
   core: { folders: [], packages: [] },
+  address: { folders: [], packages: ["node:net"] },
   wire: { folders: [], packages: ["mqtt-packet", "node:buffer"] },
-  transport: { folders: [] },
+  transport: { folders: ["address"] },
   protocol: { folders: ["core", "wire"], packages: [] },
-  bridge: { folders: ["config", "core"] },
+  bridge: { folders: ["address", "config", "core"] },
   store: { folders: ["core"] },
   cluster: { folders: ["core"] },
-  auth: { folders: ["core"] },
-  config: { folders: ["core"] },
+  auth: { folders: ["address", "core"] },
+  config: { folders: ["address", "core"] },
   client: { folders: ["transport", "wire"] },
-  server: { folders: ["auth", "bridge", "cluster", "config", "core", "protocol", "store", "transport", "wire"] },
+  server: {
+    folders: ["address", "auth", "bridge", "cluster", "config", "core", "protocol", "store", "transport", "wire"],
+  },
   cli: { folders: ["auth", "client", "config", "core", "server", "store"] },
   "main.ts": { folders: ["cli", "config", "server"] },
   "mod.ts": {

@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { AddressRanges } from "../address/address_ranges.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import type { QoS } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -45,7 +45,7 @@ export interface ClientRule {
 export class PreparedRule {
   readonly #index: number;
   readonly #rule: AccessRule;
-  readonly #range: BlockList | undefined;
+  readonly #range: AddressRanges | undefined;
 
   /** @throws {RangeError} for a filter or an address that is none, or a combination without sense */
   constructor(rule: AccessRule, index: number) {
@@ -58,7 +58,7 @@ export class PreparedRule {
     }
     this.#index = index;
     this.#rule = rule;
-    this.#range = rule.address === undefined ? undefined : addressRange(rule.address);
+    this.#range = rule.address === undefined ? undefined : new AddressRanges([rule.address]);
   }
 
   /** What the rule is for `client`; undefined when it does not count. */
@@ -75,7 +75,7 @@ export class PreparedRule {
     if (clientId !== undefined && !globMatches(clientId, client.clientId)) return false;
     if (listener !== undefined && listener !== client.listener) return false;
     if (anonymous !== undefined && anonymous !== (client.username === undefined)) return false;
-    return this.#range === undefined || isIn(this.#range, client.remoteAddress);
+    return this.#range === undefined || this.#range.has(client.remoteAddress);
   }
 }
 
@@ -87,30 +87,6 @@ function assertFilter(filter: string): void {
     if (!(cause instanceof Refusal)) throw cause;
     throw new RangeError(`Cannot use an access rule: ${cause.message}`, { cause });
   }
-}
-
-/** The addresses that `text` names.
- * @throws {RangeError} when it is neither an address nor a range */
-export function addressRange(text: string): BlockList {
-  const [, address, prefix] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const version = address === undefined ? 0 : isIP(address);
-  const bitsMax = version === 4 ? 32 : 128;
-  const bits = prefix === undefined ? bitsMax : Number(prefix);
-  if (version === 0 || bits > bitsMax) {
-    throw new RangeError(
-      `Cannot use "${text}" as addresses: expected one such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32`,
-    );
-  }
-  const range = new BlockList();
-  range.addSubnet(address, bits, version === 4 ? "ipv4" : "ipv6");
-  return range;
-}
-
-/** An IPv4 address may come as an IPv6 one (RFC 4291 section 2.5.5.2), which is the same machine. */
-function isIn(range: BlockList, remoteAddress: string): boolean {
-  const address = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remoteAddress)?.[1] ?? remoteAddress;
-  const version = isIP(address);
-  return version !== 0 && range.check(address, version === 4 ? "ipv4" : "ipv6");
 }
 
 /** The levels of the rule's filter with the client's names in it. A name that could pass for more than one level, for a wildcard or,

@@ -1,4 +1,4 @@
-import { type BlockList, isIP, isIPv6 } from "node:net";
+import { addressKey } from "../address/ip_address.ts";
 
 /** What a table of failed logins goes by. */
 export interface FailedLoginsOptions {
@@ -68,24 +68,4 @@ export class FailedLogins {
   sweep(now: number): void {
     for (const [key, { forgottenAt }] of this.#byAddress) if (forgottenAt <= now) this.#byAddress.delete(key);
   }
-}
-
-/** What counts as one address: an IPv4 one however it is written, and the 64 bits of an IPv6 one that a single customer is given. */
-export function addressKey(address: string): string {
-  const ipv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (ipv4 !== undefined) return ipv4;
-  if (!isIPv6(address)) return address;
-  const [head, tail] = address.split("%")[0].split("::");
-  const first = head === "" ? [] : head.split(":");
-  const last = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
-  const groups = [...first, ...Array<string>(zeros).fill("0"), ...last].slice(0, 4);
-  return `${groups.map((group) => parseInt(group, 16).toString(16)).join(":")}::/64`;
-}
-
-/** Whether an address is in a range, an IPv4 one however it is written. */
-export function isInRange(range: BlockList, address: string): boolean {
-  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  const version = isIP(plain);
-  return version !== 0 && range.check(plain, version === 4 ? "ipv4" : "ipv6");
 }

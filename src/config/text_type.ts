@@ -1,5 +1,5 @@
 /** Values that are text: names, addresses, base64. Numbers and words are in `value_type.ts`. */
-import { isIP } from "node:net";
+import { isAddressRange } from "../address/address_ranges.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { Refusal } from "../core/refusal.ts";
 import { assertTopicFilter } from "../core/topic.ts";
@@ -79,21 +79,6 @@ export function urlOrNone(): ValueType<string | null> {
   };
 }
 
-/** IP addresses and ranges of them, with commas between. */
-export function addressRanges(): ValueType<readonly string[]> {
-  return {
-    expected: 'addresses and ranges such as "192.0.2.7, 10.0.0.0/8"; "" for none',
-    textual: true,
-    parse: (found) => {
-      if (typeof found !== "string") return undefined;
-      const ranges = found.split(",").map((range) => range.trim());
-      if (ranges.length === 1 && ranges[0] === "") return [];
-      return ranges.every(isAddressRange) ? ranges : undefined;
-    },
-    format: (value) => JSON.stringify(value.join(", ")),
-  };
-}
-
 /** An IP address or a range. */
 export function addressRange(): ValueType<string> {
   return {
@@ -115,7 +100,8 @@ export function topicFilter(): ValueType<string> {
   };
 }
 
-function whyNoFilter(filter: string): string | undefined {
+/** Why a rule or a queue cannot have this filter; undefined when it can. */
+export function whyNoFilter(filter: string): string | undefined {
   if (filter === "$share" || filter.startsWith("$share/")) {
     return "a rule counts for shared subscriptions without saying so";
   }
@@ -128,10 +114,24 @@ function whyNoFilter(filter: string): string | undefined {
   }
 }
 
-function isAddressRange(range: string): boolean {
-  const [, address, prefix] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(range) ?? [];
-  const version = address === undefined ? 0 : isIP(address);
-  return version !== 0 && Number(prefix ?? 0) <= (version === 4 ? 32 : 128);
+/** The path of a URL. */
+export function urlPath(): ValueType<string> {
+  return {
+    expected: "a path such as /mqtt, without ? and #",
+    textual: true,
+    parse: (found) => typeof found === "string" && /^\/[!"$->@-~]*$/.test(found) ? found : undefined,
+    format: (value) => value,
+  };
+}
+
+/** The name of a queue, one level of a topic. */
+export function queueName(): ValueType<string> {
+  return {
+    expected: "a name of 1 to 128 letters, digits, -, _ and .",
+    textual: true,
+    parse: (found) => typeof found === "string" && /^[A-Za-z0-9_.-]{1,128}$/.test(found) ? found : undefined,
+    format: (value) => value,
+  };
 }
 
 /** A name for logs and labels. */
@@ -199,7 +199,7 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /** Undefined when it is none. The host comes back in its shortest form: `[0:0::1]` is `::1`. */
-export function parseAddress(found: string): Address | undefined {
+function parseAddress(found: string): Address | undefined {
   const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]*):(\d{1,5})$/.exec(found);
   if (match === null || Number(match[2]) > 65_535) return undefined;
   if (match[1] === "") return { hostname: "::", port: Number(match[2]) };

@@ -1,4 +1,4 @@
-import { addressKey } from "../auth/failed_logins.ts";
+import { addressKey } from "../address/ip_address.ts";
 import type { RefusalCause } from "../core/refusal.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 

@@ -6,7 +6,8 @@ import type {
   ExchangeStep,
   Verdict,
 } from "../auth/authenticator.ts";
-import { addressKey, type Ban, FailedLogins } from "../auth/failed_logins.ts";
+import { addressKey } from "../address/ip_address.ts";
+import { type Ban, FailedLogins } from "../auth/failed_logins.ts";
 import type { Happening } from "../core/happening.ts";
 import type { Clock } from "./clock.ts";
 

@@ -1,4 +1,4 @@
-import { addressKey } from "../auth/failed_logins.ts";
+import { addressKey } from "../address/ip_address.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Endpoint } from "../protocol/endpoint.ts";

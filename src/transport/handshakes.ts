@@ -1,9 +1,9 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { plainAddress } from "../address/ip_address.ts";
 import { readSocketHeader } from "./proxy/proxied_socket.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
-import { plainAddress } from "./tcp.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
 /** Handshakes under way at a time; above it the oldest of the address that has most makes room. */

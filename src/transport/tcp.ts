@@ -1,3 +1,4 @@
+import { plainAddress } from "../address/ip_address.ts";
 import type { ByteChannel, ByteSink } from "./byte_channel.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
 import { ReadBuffers } from "./read_buffers.ts";
@@ -59,15 +60,10 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
 }
 
 /** A TCP connection, read and written without streams in between. */
-export function overTcp(connection: Deno.TcpConn, rounds: ReadRounds): TransportConnection {
+function overTcp(connection: Deno.TcpConn, rounds: ReadRounds): TransportConnection {
   const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
   const remoteAddress = plainAddress(hostname);
   return { remoteAddress, remotePort: port, channel: new TcpChannel(connection, rounds) };
-}
-
-/** IPv4 that came through a socket for both is told as IPv4. */
-export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
 class TcpChannel implements ByteChannel {

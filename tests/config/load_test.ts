@@ -321,7 +321,8 @@ Deno.test("the HTTP door is held to the rules of every listener", () => {
   const origins = (text: string) => problemsOf(`server: { http_enabled: true, http_cors_origins: ${text} }`);
   assert.deepEqual(origins('["https://a.example", "http://localhost:3000"]'), []);
   assert.match(origins("https://a.example/app")[0], /an origin has no path/);
-  assert.match(origins("a.example")[0], /expected origins/);
+  assert.deepEqual(origins('"*.example, localhost:3000"'), []);
+  assert.match(origins("a example")[0], /expected origins/);
 });
 
 Deno.test("the CoAP door is held to the rules of every listener, on ports of its own", () => {

@@ -1,3 +1,5 @@
+import { addressKey } from "../../address/ip_address.ts";
+
 /** How many addresses are told apart; the one that was silent longest is forgotten, and has a full allowance when it comes back. */
 const ADDRESSES_MAX = 10_000;
 
@@ -24,7 +26,7 @@ export class RateLimit {
   take(hostname: string, now: number): Allowance {
     if (this.#perSecond === Infinity) return "granted";
     const burst = this.#perSecond * 2;
-    const key = networkOf(hostname);
+    const key = addressKey(hostname);
     const bucket = this.#buckets.get(key) ?? { tokens: burst, filledAt: now };
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
@@ -38,26 +40,13 @@ export class RateLimit {
 
   /** Takes a tenth of what `hostname` has for a second, for what costs more than a request. */
   charge(hostname: string): void {
-    const bucket = this.#buckets.get(networkOf(hostname));
+    const bucket = this.#buckets.get(addressKey(hostname));
     if (bucket !== undefined) bucket.tokens -= this.#perSecond / 10;
   }
 
   /** Seconds until a request of `hostname` is granted again. */
   secondsUntilRoom(hostname: string): number {
-    const tokens = this.#buckets.get(networkOf(hostname))?.tokens ?? 0;
+    const tokens = this.#buckets.get(addressKey(hostname))?.tokens ?? 0;
     return Math.max(1, Math.ceil((1 - tokens) / this.#perSecond));
   }
-}
-
-/** An IPv4 address is somebody; of IPv6 the first 64 bits are, who has them has all addresses behind. */
-function networkOf(hostname: string): string {
-  if (!hostname.includes(":") || hostname.startsWith("::ffff:")) return hostname;
-  const [head, tail] = hostname.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  if (tail !== undefined) {
-    const behind = tail === "" ? 0 : tail.split(":").length;
-    while (groups.length + behind < 8) groups.push("0");
-    if (tail !== "") groups.push(...tail.split(":"));
-  }
-  return groups.slice(0, 4).join(":");
 }

@@ -1,3 +1,4 @@
+import { Origins } from "../../address/origins.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** What pages of other origins may send and see. */
@@ -7,25 +8,25 @@ const PREFLIGHT_SECONDS = "600";
 
 /** Which pages in browsers may use the bridge: those that it serves itself, which are none, and those of the origins that are named. */
 export class Cors {
-  readonly #origins: ReadonlySet<string>;
+  readonly #origins: Origins;
 
-  /** `*` is every origin. Credentials that the browser adds by itself are never allowed; an Authorization header that the page sets is. */
+  /** Credentials that the browser adds by itself are never allowed; an Authorization header that the page sets is. */
   constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins);
+    this.#origins = new Origins(origins);
   }
 
   /** The headers of every answer to this request. */
   headers(request: Headers): Record<string, string> {
-    if (this.#origins.size === 0) return {};
+    if (this.#origins.isEmpty) return {};
     const origin = request.get("origin");
-    if (this.#origins.has("*")) return allowing("*");
+    if (this.#origins.isAny) return allowing("*");
     if (origin === null || !this.#origins.has(origin)) return { vary: "origin" };
     return { ...allowing(origin), vary: "origin" };
   }
 
   /** What a preflight is answered besides. */
   preflight(request: Headers, methods: readonly string[]): Record<string, string> {
-    if (this.#origins.size === 0 || !request.has("access-control-request-method")) return {};
+    if (this.#origins.isEmpty || !request.has("access-control-request-method")) return {};
     return {
       "access-control-allow-methods": methods.join(", "),
       "access-control-allow-headers": ALLOWED_HEADERS,
@@ -39,7 +40,7 @@ export class Cors {
     const origin = request.get("origin");
     const isOwn = origin !== null && URL.parse(origin)?.host === request.get("host");
     if (origin === null ? request.get("sec-fetch-site") !== "cross-site" : isOwn) return;
-    if (this.#origins.has("*") || (origin !== null && this.#origins.has(origin))) return;
+    if (this.#origins.isAny || (origin !== null && this.#origins.has(origin))) return;
     throw new HttpProblem(403, "origin-not-allowed", { detail: "Cannot serve a page of this origin: it is not named" });
   }
 }

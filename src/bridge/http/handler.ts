@@ -8,7 +8,7 @@ import { findRoute, type FoundRoute, methodsOf } from "./routes.ts";
 
 /** How a bridge serves. */
 export interface HttpBridgeOptions {
-  /** Pages of these origins may use it (`https://app.example.com`); `*` is every one. None when absent. */
+  /** Pages of these origins may use it: `https://app.example.com`, `*.example.com` or `*`, which is every one. None when absent. */
   readonly corsOrigins?: readonly string[];
   /** Largest body of a request; 4 MiB. */
   readonly bodyBytesMax?: number;

@@ -1,5 +1,4 @@
-import { networks } from "../door_type.ts";
-import { origins } from "../origin_type.ts";
+import { addressRanges, origins } from "../list_type.ts";
 import { setting } from "../setting.ts";
 import { address, pathOrNone } from "../text_type.ts";
 import { choice, count, duration, flag, size, type ValueType } from "../value_type.ts";
@@ -61,7 +60,7 @@ export const HTTP_SETTINGS = {
     about: "The oldest version of TLS that is spoken.",
   }),
   "server.http_trusted_proxies": setting<readonly string[]>({
-    type: networks(),
+    type: addressRanges(),
     initial: [],
     about:
       "Expects a PROXY header (version 1 or 2) at the start of each HTTP connection, from these addresses alone, as `trusted_proxies` " +
@@ -102,8 +101,8 @@ export const HTTP_SETTINGS = {
     type: origins(),
     initial: [],
     about:
-      "Pages of these origins may use the HTTP bridge from a browser; `*` is every one. Without any, pages of no other origin " +
-      "get in, nor can they send anything unseen.",
+      "Pages of these origins may use the HTTP bridge from a browser, written as in `server.ws_allowed_origins`. Without any, pages " +
+      "of no other origin get in, nor can they send anything unseen.",
     atLimit: "403.",
   }),
 };

@@ -1,6 +1,7 @@
 import { setting } from "../setting.ts";
 import type { JwtAlgorithm } from "../config.ts";
-import { addressRanges, pathOrNone, text, urlOrNone, words } from "../text_type.ts";
+import { addressRanges } from "../list_type.ts";
+import { pathOrNone, text, urlOrNone, words } from "../text_type.ts";
 import { choice, count, duration, flag } from "../value_type.ts";
 
 /** `auth`: the users file. */
@@ -54,7 +55,7 @@ export const FAILED_LOGIN_SETTINGS = {
   }),
 };
 
-export const JWT_ALGORITHMS: readonly JwtAlgorithm[] = [
+const JWT_ALGORITHMS: readonly JwtAlgorithm[] = [
   ...["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const,
   ...["ES256", "ES384", "ES512", "EdDSA"] as const,
 ];

@@ -1,6 +1,7 @@
 import { DEFAULT_QUEUE, type QueueOrdering, type QueueType } from "../../core/queue/definition.ts";
 import { type Field, optional, required, type Setting, setting } from "../setting.ts";
-import { filters, queueName } from "../queue_type.ts";
+import { filters } from "../list_type.ts";
+import { queueName } from "../text_type.ts";
 import { choice, count, duration, flag, fraction, NEVER, size, UNLIMITED } from "../value_type.ts";
 
 const { retention, limits, backoff } = DEFAULT_QUEUE;

@@ -1,5 +1,5 @@
 import { setting } from "../setting.ts";
-import { addressRanges } from "../text_type.ts";
+import { addressRanges } from "../list_type.ts";
 import { choice, count, flag, fraction, size } from "../value_type.ts";
 
 const SECOND_MAX = 1_000_000_000;

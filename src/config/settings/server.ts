@@ -1,7 +1,7 @@
 import type { ListenerProtocol } from "../config.ts";
-import { networks, pageOrigins, urlPath } from "../door_type.ts";
+import { addressRanges, origins } from "../list_type.ts";
 import { optional, required, setting } from "../setting.ts";
-import { address, addressOrNone, label, text } from "../text_type.ts";
+import { address, addressOrNone, label, text, urlPath } from "../text_type.ts";
 import { choice, count, duration, flag, size } from "../value_type.ts";
 
 const CONNECTIONS_MAX = 1_000_000;
@@ -100,7 +100,7 @@ export const WEBSOCKET_SETTINGS = {
     atLimit: "Another path is answered with 404.",
   }),
   "server.ws_allowed_origins": setting<readonly string[]>({
-    type: pageOrigins(),
+    type: origins(),
     initial: [],
     about:
       "The pages that may connect: a scheme, host and port, a host, `*.example.com` for a host and all below it, or `*`. Without one " +
@@ -122,9 +122,9 @@ export const LISTENER_FIELDS = {
       "(3.1.1: 0x01, MQTT 5: 0x84).",
   ),
   path: optional(urlPath(), "Speaks MQTT over WebSocket, and only that, at this path of the URL, such as `/mqtt`."),
-  allowed_origins: optional(pageOrigins(), "As `server.ws_allowed_origins`; needs `path`."),
+  allowed_origins: optional(origins(), "As `server.ws_allowed_origins`; needs `path`."),
   trusted_proxies: optional(
-    networks(),
+    addressRanges(),
     "Expects a PROXY header (version 1 or 2) at the start of each connection, from these addresses alone: the client is where that " +
       "says. On a TLS listener it stands before the handshake.",
   ),

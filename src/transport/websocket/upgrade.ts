@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Origins } from "./origins.ts";
+import { Origins, originUrl } from "../../address/origins.ts";
 
 /** What a WebSocket listener asks of its clients. */
 export interface WebSocketOptions {
@@ -124,7 +124,7 @@ function judge({ method, path, headers }: RequestHead, rules: UpgradeRules): Upg
   if (key === undefined || !/^[A-Za-z0-9+/]{21}[AQgw]==$/.test(key)) {
     return refuseUpgrade(400, "Expected one Sec-WebSocket-Key of 16 bytes in base64");
   }
-  if (origin !== undefined && !rules.origins.allows(origin, host)) {
+  if (origin !== undefined && !mayConnect(origin, host, rules)) {
     return refuseUpgrade(403, "Pages of this origin may not connect");
   }
   if (protocol === undefined) {
@@ -133,6 +133,14 @@ function judge({ method, path, headers }: RequestHead, rules: UpgradeRules): Upg
   const response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${acceptKey(key)}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`;
   return { status: 101, reason: "", response: new TextEncoder().encode(response) };
+}
+
+/** Browsers name the origin of the page (RFC 6455 section 10.2), and send along what its user is logged in with; other clients send none,
+ * and could send any. Where no origin is named, pages of the host that the broker is asked under may connect. */
+function mayConnect(origin: string, host: string, { origins }: UpgradeRules): boolean {
+  if (!origins.isEmpty) return origins.has(origin);
+  const page = originUrl(origin);
+  return page !== undefined && page.hostname === URL.parse(`http://${host}`)?.hostname;
 }
 
 /** `mqtt` when it is offered ([MQTT-6.0.0-4]), else the name that MQTT 3.1 clients knew. */
