@@ -87,7 +87,7 @@ export class Effects {
     return send;
   }
 
-  /** In its place among the others, so that a client may take it for the end of what came before. */
+  /** It may overtake what waits for the disk: it says that the broker is there, and nothing of what came before. */
   pingresp(peer: Peer): void {
     this.#next(SendKind.pingresp, peer);
   }

@@ -28,7 +28,7 @@ export interface ProtocolOptions {
 
 /** What holds for every connection. */
 export interface ConnectionOptions {
-  /** Largest CONNECT; 64 KiB. */
+  /** Largest CONNECT; 128 KiB. */
   readonly connectBytesMax?: number;
   /** From accept until CONNECT has been accepted; 10,000 ms. */
   readonly connectTimeoutMs?: number;
@@ -124,7 +124,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
       ...options.protocol,
     },
     connection: {
-      connectBytesMax: 64 * 1024,
+      connectBytesMax: 128 * 1024,
       connectTimeoutMs: 10_000,
       writeTimeoutMs: 60_000,
       outboxBytesMax: 1024 * 1024,

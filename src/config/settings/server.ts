@@ -38,8 +38,9 @@ export const SERVER_SETTINGS = {
   }),
   "server.connect_max_bytes": setting({
     type: size({ from: 128, to: PACKET_BYTES_MAX }),
-    initial: 64 * 1024,
-    about: "Largest CONNECT packet, will and password included. Never more than `broker.max_message_size`.",
+    initial: 128 * 1024,
+    about:
+      "Largest CONNECT packet, will and password included, each of which may have 65,535 bytes. Never more than `broker.max_message_size`.",
     atLimit: "The connection is closed without a packet: nobody has said who is there.",
   }),
   "server.tcp_write_timeout": setting({
