@@ -32,9 +32,14 @@ export function openLog({ level, format }: LogConfig, write: (line: string) => v
   });
 }
 
-/** Text from clients comes escaped: nobody forges a line, or turns it around. */
+/** What needs no quotes: an address, a cause, most client ids and topics. */
+const PLAIN = /^[\w.:@$#+/-]+$/;
+
+/** Text from clients comes in quotes and escaped unless it is a plain word: nobody forges a line, or turns it around. */
 function onOneLine(value: unknown): string {
-  if (typeof value === "string") return quoted(value, CHARACTERS_MAX);
+  if (typeof value === "string") {
+    return value.length <= CHARACTERS_MAX && PLAIN.test(value) ? value : quoted(value, CHARACTERS_MAX);
+  }
   return visible(Deno.inspect(value, { breakLength: Infinity, depth: 3, strAbbreviateSize: CHARACTERS_MAX }), 4096);
 }
 

@@ -13,6 +13,7 @@ import { refusalOfFault } from "../protocol/reason_code.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
 import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
 import type { Reader, ReadRounds } from "../transport/read_rounds.ts";
+import { mayBeMqtt, strangerWords } from "../transport/other_protocol.ts";
 import type { BufferPool } from "../wire/buffer_pool.ts";
 import { WireFault } from "../wire/fault.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
@@ -132,7 +133,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
       if (!(this.#farewell ??= new Farewell()).takes(chunk.length)) this.onEnd();
       return undefined;
     }
-    if (this.#frames === null && !this.#hasConnect && chunk[0] >> 4 !== PacketType.connect) {
+    if (this.#frames === null && !this.#hasConnect && !mayBeMqtt(chunk)) {
+      this.#refuse(new Refusal("protocol-error", strangerWords(chunk, "MQTT")));
       this.onEnd(); // whatever length it promises, it will never be a CONNECT ([MQTT-3.1.0-1])
       return undefined;
     }

@@ -11,17 +11,23 @@ const SUMMARY_MS = 10_000;
  * Where the log goes is the program's to configure; one that configures nothing hears nothing. Call the answer to end it. */
 export function logHappenings(broker: WeirBroker): () => void {
   const logger = getLogger(["weir"]);
-  const drops = new Summary((count, facts) => logger.warn(droppedWords(facts.cause as DropCause), { count, ...facts }));
-  const refusals = new Summary((count, facts) => logger.info(REFUSED, { count, ...facts }));
-  const bans = new Summary((count, facts) => logger.warn(BANNED, { count, ...facts }));
-  const queues = new Summary((count, { words, ...facts }) => logger.warn(`${words}`, { count, ...facts }));
+  const drops = new Summary((count, facts) =>
+    logger.warn(droppedWords(count, facts.cause as DropCause), { count, ...facts })
+  );
+  const refusals = new Summary((count, facts) => logger.info(refusedWords(count, facts), { count, ...facts }));
+  const bans = new Summary((count, facts) =>
+    logger.warn(`${several(count, "address")} ${BANNED}`, { count, ...facts })
+  );
+  const queues = new Summary((count, { noun, words, ...facts }) => {
+    logger.warn(`${several(count, `${noun}`)} ${words}`, { count, ...facts });
+  });
   const timer = setInterval(() => [drops, refusals, bans, queues].forEach((summary) => summary.tell()), SUMMARY_MS);
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
     const { kind, ...facts } = happening;
     switch (happening.kind) {
       case "client-connected":
-        return logger.info(CONNECTED, { kind, ...facts });
+        return logger.info(connectedWords(happening.protocolVersion), { kind, ...facts });
       case "client-disconnected":
         return logger.info("client {clientId} disconnected: {cause}", { kind, ...facts });
       case "session-taken-over":
@@ -41,15 +47,19 @@ export function logHappenings(broker: WeirBroker): () => void {
       case "queue-deleted":
         return logger.info("the queue {queue} was deleted", { kind, ...facts });
       case "queue-purged":
-        return logger.info("the queue {queue} was purged of {count} message(s)", { kind, ...facts });
+        return logger.info(`the queue {queue} was purged of ${several(happening.count, "message")}`, {
+          kind,
+          ...facts,
+        });
       case "queue-message-dropped": {
         const words = happening.group === "" ? NOT_CAPTURED : QUEUE_DROPPED;
-        return queues.add(`drop ${happening.queue} ${happening.group} ${happening.cause}`, { kind, words, ...facts });
+        const key = `drop ${happening.queue} ${happening.group} ${happening.cause}`;
+        return queues.add(key, { kind, noun: "message", words, ...facts });
       }
       case "message-dead-lettered":
-        return queues.add(`letter ${happening.queue} ${happening.group}`, { kind, words: DEAD_LETTERED, ...facts });
+        return queues.add(`letter ${happening.queue} ${happening.group}`, { kind, ...DEAD_LETTERED, ...facts });
       case "dead-letters-full":
-        return queues.add(`full ${happening.queue} ${happening.group}`, { kind, words: DEAD_LETTERS_FULL, ...facts });
+        return queues.add(`full ${happening.queue} ${happening.group}`, { kind, ...DEAD_LETTERS_FULL, ...facts });
       case "address-banned":
         return bans.add("", { kind, ...facts });
       default:
@@ -62,36 +72,51 @@ export function logHappenings(broker: WeirBroker): () => void {
   };
 }
 
-const CONNECTED = "client {clientId} connected from {remoteAddress} by {listener}, protocol level {protocolVersion}";
-const REFUSED =
-  "{count} connection(s) from {remoteAddress} refused: {cause}; the last one of client {clientId}: {reason}";
+const NOT_CAPTURED = "not copied into the queue {queue}: {cause}; the last one on {messageId}";
+const QUEUE_DROPPED = "of the queue {queue} dropped for group {group}: {cause}; the last one {messageId}";
+const DEAD_LETTERED = {
+  noun: "message",
+  words: "of the queue {queue} became dead letters of group {group}; the last one, {messageId}, was {cause}",
+};
+const DEAD_LETTERS_FULL = {
+  noun: "time",
+  words: "the dead letters of the queue {queue} had no room; the last message, {messageId}, is delivered again later",
+};
+const BANNED = "banned; the last one, {remoteAddress}, for {seconds} s after {failures} logins that failed";
 
-const NOT_CAPTURED = "{count} message(s) not copied into the queue {queue}: {cause}; the last one on {messageId}";
-const QUEUE_DROPPED =
-  "{count} message(s) of the queue {queue} dropped for group {group}: {cause}; the last one {messageId}";
-const DEAD_LETTERED =
-  "{count} message(s) of the queue {queue} became dead letters of group {group}; the last one, {messageId}, was {cause}";
-const DEAD_LETTERS_FULL =
-  "{count} time(s) the dead letters of the queue {queue} had no room; the last message, {messageId}, is delivered again later";
+/** "{count} message", or "{count} messages". */
+function several(count: number, noun: string): string {
+  if (count === 1) return `{count} ${noun}`;
+  return `{count} ${noun}${noun.endsWith("s") ? "es" : "s"}`;
+}
 
-const BANNED =
-  "{count} address(es) banned; the last one, {remoteAddress}, for {seconds} s after {failures} logins that failed";
+/** The protocol level as people call it; that of a guest, who speaks no MQTT, is 0. */
+function connectedWords(protocolVersion: number): string {
+  const name = { 3: "3.1", 4: "3.1.1", 5: "5.0" }[protocolVersion];
+  return `client {clientId} connected from {remoteAddress} by {listener}${name === undefined ? "" : `, MQTT ${name}`}`;
+}
+
+function refusedWords(count: number, { clientId }: Record<string, unknown>): string {
+  const last = clientId === "" ? "" : count === 1 ? ", client {clientId}" : ", the last one client {clientId}";
+  return `${several(count, "connection")} from {remoteAddress} refused: {cause}, {reason}${last}`;
+}
 
 /** Some causes are the publisher's, the others the subscriber's. */
-function droppedWords(cause: DropCause): string {
+function droppedWords(count: number, cause: DropCause): string {
+  const messages = several(count, "message");
   switch (cause) {
     case "not-authorized":
     case "refused":
     case "rate-exceeded":
-      return "{count} message(s) from client {clientId} not taken: {cause}; the last one on {topic}";
+      return `${messages} from client {clientId} not taken: {cause}; the last one on {topic}`;
     case "retained-limit":
-      return "{count} message(s) not retained: {cause}; the last one on {topic}";
+      return `${messages} not retained: {cause}; the last one on {topic}`;
     case "queue-full":
     case "expired":
     case "client-congested":
     case "packet-too-large":
     case "session-ended":
-      return "{count} message(s) to client {clientId} dropped: {cause}; the last one on {topic}";
+      return `${messages} to client {clientId} dropped: {cause}; the last one on {topic}`;
   }
 }
 

@@ -49,7 +49,7 @@ function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits, rat
   rules.replace(auth.acl.rules, { otherwise: auth.acl.otherwise });
   broker.adjustLimits(adjustable(limits));
   broker.adjustRateLimits(withExempt(rateLimits));
-  getLogger(["weir"]).info("the configuration has been read again: {count} access rule(s)", {
+  getLogger(["weir"]).info("the configuration has been read again; access rules: {count}", {
     count: auth.acl.rules.length,
   });
 }

@@ -141,6 +141,19 @@ export function putOff(server: Server, onConnection: (socket: Socket) => void): 
   };
 }
 
+/** What the runtime says of handshakes that fail, and what that means. */
+const FAILURES: readonly (readonly [RegExp, string])[] = [
+  [/InvalidContentType/, "the client does not speak TLS, and this listener does"],
+  [/sent no certificates/, "the client has no certificate"],
+  [/fatal alert: (\w*(?:Certificate\w*|CA))/, "the client does not accept the certificate of this listener ($1)"],
+];
+
+/** Why a handshake failed, for the log. */
+export function handshakeFailure({ message }: Error): string {
+  const known = FAILURES.find(([said]) => said.test(message));
+  return known === undefined ? message : message.replace(new RegExp(`^.*${known[0].source}.*$`, "s"), known[1]);
+}
+
 /** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */
 export function beneath(socket: TLSSocket): Socket {
   return (socket as { _parent?: Socket })._parent ?? socket;

@@ -3,7 +3,8 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ClientCertificate } from "./certificate.ts";
-import { beneath, Handshakes, peerOf, putOff, sourceOf } from "./handshakes.ts";
+import { beneath, handshakeFailure, Handshakes, peerOf, putOff, sourceOf } from "./handshakes.ts";
+import { strangerWords } from "./other_protocol.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import { certificateOf, contextOf, renewed, type TlsOptions, usable, type UsableTls } from "./tls.ts";
@@ -81,9 +82,12 @@ export class HttpListener {
     this.#begin = putOff(this.#server, (socket) => this.#onConnection(socket));
     this.#server.on("secureConnection", (socket: TLSSocket) => this.#onSecure(socket));
     this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-      this.#handshakes.refuse(beneath(socket), error.message);
+      this.#handshakes.refuse(beneath(socket), handshakeFailure(error));
     });
-    this.#server.on("clientError", (error: Error & { code?: string }, socket: Socket) => refuse(error, socket));
+    this.#server.on("clientError", (error: ClientError, socket: Socket) => {
+      if (error.code === "HPE_ERROR") this.#tellStranger(error, socket);
+      refuse(error, socket);
+    });
     const onRequest = (request: IncomingMessage, response: ServerResponse) => void this.#onRequest(request, response);
     this.#server.on("request", onRequest).on("checkContinue", onRequest);
   }
@@ -160,6 +164,12 @@ export class HttpListener {
     this.#certificates.set(socket, certificate);
   }
 
+  /** Who has taken the wrong port, perhaps. */
+  #tellStranger({ rawPacket = new Uint8Array() }: ClientError, socket: Socket): void {
+    const { address } = this.#served.get(peerOf(socket))?.source ?? sourceOf(socket);
+    this.#options.onRefusedPeer?.(address, strangerWords(rawPacket, "HTTP"));
+  }
+
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     const peer = peerOf(socket);
@@ -196,6 +206,9 @@ interface Served {
   readonly socket: Socket;
   readonly source: ProxySource;
 }
+
+/** What `node:http` says of a client that it has not understood. */
+type ClientError = Error & { readonly code?: string; readonly rawPacket?: Uint8Array };
 
 /** What `node:https` has and `node:http` has not. */
 interface SecureServer {
@@ -296,7 +309,7 @@ async function write(body: ReadableStream<Uint8Array>, taking: Taking): Promise<
 }
 
 /** What never became a request. */
-function refuse(error: Error & { code?: string }, socket: Socket): void {
+function refuse(error: ClientError, socket: Socket): void {
   const status = error.code === "HPE_HEADER_OVERFLOW"
     ? "431 Request Header Fields Too Large"
     : error.code === "ERR_HTTP_REQUEST_TIMEOUT"

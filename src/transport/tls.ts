@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type ClientCertificate, readCertificate, RevocationLists } from "./certificate.ts";
-import { beneath, Handshakes, putOff } from "./handshakes.ts";
+import { beneath, handshakeFailure, Handshakes, putOff } from "./handshakes.ts";
 import { NodeChannel } from "./node_channel.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import type { TcpListenOptions } from "./tcp.ts";
@@ -102,7 +102,7 @@ class NodeTlsListener implements TlsListener {
     this.#begin = putOff(this.#server, (socket) => this.#onConnection(socket));
     this.#server.on(
       "tlsClientError",
-      (error: Error, socket: TLSSocket) => this.#handshakes.refuse(beneath(socket), error.message),
+      (error: Error, socket: TLSSocket) => this.#handshakes.refuse(beneath(socket), handshakeFailure(error)),
     );
     this.#server.on("secureConnection", (socket: TLSSocket) => void this.#onSecure(socket));
   }

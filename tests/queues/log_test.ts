@@ -28,9 +28,9 @@ Deno.test("the log tells which queues are made, and sums up dead letters and wha
   }
   assert.deepEqual(lines.filter((line) => /queue|end$/.test(line)), [
     "info the queue tasks was made",
-    "warning 1 message(s) not copied into the queue tasks: queue-full; the last one on $queue/tasks/a",
+    "warning 1 message not copied into the queue tasks: queue-full; the last one on $queue/tasks/a",
     "info the queue tasks/$dlq was made",
-    "warning 1 message(s) of the queue tasks became dead letters of group g; the last one, tasks:0:0, was rejected",
+    "warning 1 message of the queue tasks became dead letters of group g; the last one, tasks:0:0, was rejected",
     "info the queue tasks/$dlq was deleted",
     "info the queue tasks was deleted",
     "info end",

@@ -1,5 +1,6 @@
 import type { ByteChannel, ByteSink } from "../byte_channel.ts";
 import { binaryFrame, CLOSE_NORMAL, closeFrame, FrameDecoder, type FrameEnd, pongFrame } from "./frame_decoder.ts";
+import { strangerWords } from "../other_protocol.ts";
 import { answerUpgrade, HEAD_BYTES_MAX, refuseUpgrade, type UpgradeAnswer, type UpgradeRules } from "./upgrade.ts";
 
 /** How long a peer may take to read our last frame before the connection is cut. */
@@ -111,7 +112,7 @@ export class WebSocketChannel implements ByteChannel, ByteSink {
     if (end === undefined) {
       this.#head = head;
       if (head.length > HEAD_BYTES_MAX) this.#refuse(refuseUpgrade(431, `Expected at most ${HEAD_BYTES_MAX} bytes`));
-      else if (head[0] < 0x41 || head[0] > 0x5a) this.#refuse(refuseUpgrade(400, "This is no HTTP request")); // MQTT, or TLS
+      else if (head[0] < 0x41 || head[0] > 0x5a) this.#refuse(refuseUpgrade(400, strangerWords(head, "WebSocket")));
       return chunk.subarray(chunk.length);
     }
     const answer = answerUpgrade(head.subarray(0, end), this.#options.rules);
