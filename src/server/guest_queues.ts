@@ -170,6 +170,15 @@ export class LocalGuestQueues implements GuestQueues {
     return { settled, notHeld };
   }
 
+  async leave(
+    place: { readonly queue: string; readonly group: string },
+    how: { readonly isLost: boolean },
+  ): Promise<void> {
+    const { identity, pulls, settled } = this.#parts;
+    pulls.leave({ ...identityOf(identity), ...place }, how);
+    await settled();
+  }
+
   async commit(
     place: { readonly queue: string; readonly group: string; readonly partition: number; readonly offset: number },
   ): Promise<number | undefined> {

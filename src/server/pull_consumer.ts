@@ -32,9 +32,14 @@ export class PullConsumer implements QueueConsumer {
     return this.#arrived.length < this.#wanted;
   }
 
+  /** Whether a call waits. */
+  get isAsked(): boolean {
+    return this.#wanted > 0;
+  }
+
   /** Whether no call waits and no message is held. */
   get isIdle(): boolean {
-    return this.#wanted === 0 && this.#handed.size === 0;
+    return !this.isAsked && this.#handed.size === 0;
   }
 
   /** Whether it is in its group no more. */

@@ -103,6 +103,17 @@ export class PullConsumers {
     return count;
   }
 
+  /** A guest leaves its group, and what it has is given to others. Where it was `isLost` that counts as failed, and it stays while
+   * another call of its waits. */
+  leave(
+    puller: Pick<Puller, "clientId" | "username" | "queue" | "group">,
+    { isLost }: { readonly isLost: boolean },
+  ): void {
+    const entry = this.#entries.get(keyOf(puller));
+    if (entry === undefined || (isLost && entry.consumer.isAsked)) return;
+    this.#leave(entry, { isCrash: isLost });
+  }
+
   /** Those leave that `mayStay` does not let stay. */
   prune(mayStay: (puller: Puller) => boolean): void {
     for (const entry of [...this.#entries.values()]) if (!mayStay(entry.puller)) this.#leave(entry, { isCrash: true });

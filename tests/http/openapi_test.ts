@@ -218,6 +218,7 @@ function queueCalls(json: (body: Json) => RequestInit): [string, string, Request
     ["/queues/{queue}/ack", "/queues/q/ack", json({ group: "g", messages: ["q/$dlq:0:0"] }), 200],
     ["/queues/{queue}/replay", "/queues/q/replay", json({ all: true }), 200],
     ["/queues/{queue}/commit", "/queues/q/commit", json({ group: "g", partition: 0, offset: 9 }), 200],
+    ["/queues/{queue}/leave", "/queues/q/leave", json({ group: "other" }), 204],
     ["/queues/{queue}/commit", "/queues/q/commit", json({ group: "other", partition: 0, offset: 9 }), 409],
     [letters, "/queues/q/dead-letters?all=true", { method: "DELETE" }, 200],
     ["/queues/{queue}/seek", "/queues/q/seek", json({ group: "g", to: "last" }), 204],

@@ -293,6 +293,35 @@ Deno.test("an event stream gives messages as they come, up to prefetch; they are
   await events.cancel();
 });
 
+Deno.test("a worker that leaves, or whose stream is lost, hands on what it held at once", async () => {
+  await using door = await filled(["a"]);
+  await pulled(door);
+  const leave = { json: { group: "g" }, headers: { "x-client-id": "c" }, status: 204 };
+  await door.call("/queues/tasks/leave", leave);
+  await door.call("/queues/tasks/leave", leave);
+  await settled(door, "ack", ["tasks:0:0"], { status: 409 });
+  const events = await streamed(door);
+  const { data } = (await events.next())!;
+  assert.deepEqual([data.payload, data.delivery_count], ["a", 1], "leaving is no failure");
+  await events.cancel();
+  const [again] = await pulled(door, "wait=5", "d");
+  assert.deepEqual([again.payload, again.delivery_count], ["a", 2], "a stream that is lost is one");
+});
+
+Deno.test("a stream that is lost takes nothing from another one of the same client", async () => {
+  await using door = await filled(["a"]);
+  const first = await streamed(door);
+  const { data } = (await first.next())!;
+  const second = await streamed(door);
+  await put(door, "b");
+  const payloads = [await Promise.race([first.next(), second.next()])].map((event) => event!.data.payload);
+  assert.deepEqual(payloads, ["b"]);
+  await first.cancel();
+  await put(door, "c");
+  assert.deepEqual(await settled(door, "ack", [data.message_id]), { settled: 1, not_held: [] });
+  await second.cancel();
+});
+
 Deno.test("a stream that nobody reads any more takes nothing; one whose queue is deleted ends", async () => {
   await using door = await HttpDoor.open({ http: { heartbeatMs: 50 }, queues: { autoCreate: false } });
   const json = { partitions: 1 };

@@ -125,6 +125,7 @@ export const QUEUE_SCHEMAS = {
   Reject: object({ ...SETTLEMENT, reason: TEXT }, ["group", "messages"]),
   Extend: object({ ...SETTLEMENT, delay: DELAY }, ["group", "messages"]),
   Settled: object({ settled: COUNT, not_held: list(TEXT) }),
+  Leave: object({ group: TEXT }),
   Commit: object({ group: TEXT, partition: COUNT, offset: COUNT }),
   Committed: object({ settled: COUNT }),
   Purged: object({ purged: COUNT }),

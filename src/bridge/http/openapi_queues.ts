@@ -12,12 +12,13 @@ const PLACE = [QUEUE, ...WHO];
 const DONE = { description: "Done." };
 const START = "Where a new group begins: `first`, `last`, `offset=<number>`, or a time such as 2026-11-28T10:00:00Z.";
 
+const DEAD_LETTERS = query("dead_letters", { type: "boolean", default: false }, "Of the queue's dead letters.");
 const CONSUMING = [
   query("group", { type: "string" }, "The consumer group; needed."),
   query("filter", { type: "string", default: "#" }, "For the routing key; a `+` is a `+`."),
   query("prefetch", { type: "integer", minimum: 1, maximum: 65_535 }, "Messages held at a time, over all calls."),
   query("start_at", { type: "string" }, START),
-  query("dead_letters", { type: "boolean", default: false }, "Of the queue's dead letters."),
+  DEAD_LETTERS,
   ENCODING,
 ];
 
@@ -165,6 +166,15 @@ export const QUEUES: Json = {
         },
         ...problems(404),
       },
+    },
+  },
+  "/queues/{queue}/leave": {
+    post: {
+      operationId: "leaveGroup",
+      summary: "Leaves a consumer group: what the caller holds goes to others at once",
+      parameters: [...PLACE, DEAD_LETTERS],
+      requestBody: body(ref("Leave")),
+      responses: { 204: DONE, ...problems(404, 408, 413, 415) },
     },
   },
   "/queues/{queue}/commit": {

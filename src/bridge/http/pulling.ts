@@ -43,7 +43,12 @@ export async function subscribeQueue(call: Call): Promise<Response> {
   const leave = streams.enter();
   const gone = new AbortController();
   const signal = AbortSignal.any([request.signal, gone.signal]);
-  const next = (waitMs: number) => queues.pull(queue, { ...wish, max: STREAM_CHUNK, waitMs, signal });
+  let last: Promise<unknown> = Promise.resolve();
+  const next = (waitMs: number) => {
+    const messages = queues.pull(queue, { ...wish, max: STREAM_CHUNK, waitMs, signal });
+    last = messages.catch(() => {}); // it is told to who waits for it
+    return messages;
+  };
   try {
     const first = await next(0); // what is refused has a status
     const body = queueEvents({
@@ -53,6 +58,7 @@ export async function subscribeQueue(call: Call): Promise<Response> {
       onEnd: () => {
         gone.abort();
         leave();
+        last.then(() => queues.leave({ queue, group: wish.group }, { isLost: true })).catch(() => {}); // the store failed
       },
     });
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
@@ -97,6 +103,20 @@ export function settle(kind: GuestSettlement["kind"]): Handler {
     const detail = `Cannot ${kind} ${quoted(notHeld[0])}: this client does not hold it for this group, or not any more`;
     throw new HttpProblem(409, "not-held", { detail, more: { not_held: notHeld } });
   };
+}
+
+/** `POST /queues/{queue}/leave` */
+export async function leaveGroup(call: Call): Promise<Response> {
+  const queues = await admitted(call);
+  const isOfDeadLetters = call.query.read("dead_letters", flagOf) ?? false;
+  call.query.end();
+  const fields = new Fields(await call.json());
+  const group = fields.take("group", "string");
+  fields.end();
+  if (group === undefined) throw new TypeError("Cannot leave: group is needed");
+  const name = queueOf(call);
+  await queues.leave({ queue: isOfDeadLetters ? deadLetterName(name) : name, group }, { isLost: false });
+  return new Response(null, { status: 204 });
 }
 
 /** `POST /queues/{queue}/commit` */

@@ -2,7 +2,7 @@ import { type Handler, jsonAnswer } from "./call.ts";
 import { openApi } from "./openapi.ts";
 import { publish, publishBatch, publishBody } from "./publishing.ts";
 import { acknowledge, endSession, poll, subscribe } from "./receiving.ts";
-import { commit, pull, settle, subscribeQueue } from "./pulling.ts";
+import { commit, leaveGroup, pull, settle, subscribeQueue } from "./pulling.ts";
 import {
   changeQueue,
   createQueue,
@@ -59,6 +59,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/queues/{queue}/replay", methods: { POST: replayDeadLetters } },
   { path: "/queues/{queue}/pull", methods: { POST: pull } },
   { path: "/queues/{queue}/subscribe", methods: { GET: subscribeQueue } },
+  { path: "/queues/{queue}/leave", methods: { POST: leaveGroup } },
   { path: "/queues/{queue}/commit", methods: { POST: commit } },
   { path: "/queues/{queue}/ack", methods: { POST: settle("ack") } },
   { path: "/queues/{queue}/nack", methods: { POST: settle("nack") } },
