@@ -1,8 +1,9 @@
 import type { QueueDelivery } from "../core/queue/delivery.ts";
 import type { QueueConsumer, QueueMember } from "../core/queue/member.ts";
 
-/** How long a call waits at least for what the group has already asked the store for. */
+/** How long a call waits at least for what the group has already asked the store for; and for more of it once there is something. */
 const LOAD_MS = 500;
+const MORE_MS = 50;
 
 /** One call that wants messages. */
 export interface PullRequest {
@@ -68,7 +69,7 @@ export class PullConsumer implements QueueConsumer {
     this.#handed.delete(delivery);
   }
 
-  /** Waits for the first message and takes what has come with it. What comes while nobody waits for the answer any more is for the next
+  /** Waits for the first message and takes what has come with it, and what the store has for the group already. What comes while nobody waits for the answer any more is for the next
    * call. `pump` lets the group give. */
   async take({ max, waitMs, signal }: PullRequest, pump: () => void): Promise<QueueDelivery[]> {
     this.#wanted += max;
@@ -76,6 +77,11 @@ export class PullConsumer implements QueueConsumer {
       pump();
       const patience = Math.max(waitMs, this.#isLoading ? LOAD_MS : 0);
       if (this.#arrived.length === 0 && patience > 0 && !this.#isEnded) await this.#arrival(patience, signal);
+      while (this.#arrived.length > 0 && this.#arrived.length < max && this.#isLoading && !signal.aborted) {
+        const before = this.#arrived.length;
+        await this.#arrival(MORE_MS, signal);
+        if (this.#arrived.length <= before) break;
+      }
       const taken = signal.aborted ? [] : this.#arrived.splice(0, max);
       for (const delivery of taken) this.#handed.add(delivery);
       return taken;

@@ -120,6 +120,15 @@ Deno.test("a pull waits for what comes, and no longer than it was told to", asyn
   assert.deepEqual(await pulled(door, "wait=0"), []);
 });
 
+Deno.test("a pull answers with what there is, however many partitions it lies in", async () => {
+  await using door = await filled([], { partitions: 8 });
+  for (const key of "abcdefgh") {
+    const json = { topic: `$queue/tasks/${key}`, payload: key, encoding: "text", qos: 1 };
+    await door.call("/publish", { json });
+  }
+  assert.equal(payloadsOf(await pulled(door, "wait=5&max=20")).length, 8);
+});
+
 Deno.test("several calls of one client share what comes; each message is in one answer", async () => {
   await using door = await filled([]);
   const calls = [1, 2, 3].map(() => pulled(door, "wait=20&max=1"));

@@ -401,6 +401,23 @@ Deno.test("a session that is resumed consumes on", async () => {
   assert.equal(facts(await after.receive()).payload, "one");
 });
 
+Deno.test("a client that subscribes again, as many do when they come back, keeps what it holds", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const expiry = { clientId: "worker", clean: false, properties: { sessionExpiryInterval: 60 } };
+  const first = await broker.connect(expiry);
+  await first.subscribe("$queue/tasks", IN_GROUP);
+  await first.disconnect();
+  await put(await broker.connect(), "$queue/tasks", "one");
+  const second = await broker.connect(expiry);
+  const publish = await second.receive({ acknowledge: false });
+  assert.equal(await second.subscribe("$queue/tasks", IN_GROUP), 1);
+  await second.expectNothing();
+  await second.send({ cmd: "puback", messageId: publish.messageId!, reasonCode: 0 });
+  await second.expectNothing();
+  assert.equal(broker.broker.queues.get("tasks")!.waiting.count, 0);
+  assert.equal(await second.subscribe("$queue/tasks", { ...IN_GROUP, qos: 2 }), 2, "with something else it joins anew");
+});
+
 Deno.test("too many deliveries make a dead letter", async () => {
   await using broker = await queueBroker({ name: "tasks", partitions: 1, deliveryLimit: 3, backoff: AT_ONCE });
   const publisher = await broker.connect();

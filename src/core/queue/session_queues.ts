@@ -116,8 +116,9 @@ export class SessionQueues {
         subscriptionId: options.subscriptionId,
       };
       if (stored.qos < 1) return "implementation-specific-error";
-      const isNew = !session.consumers.has(options.filter);
-      if (isNew && !turn.holdings.hasRoomForFilter(session, turn.limits)) return "quota-exceeded";
+      const former = session.consumers.get(options.filter);
+      if (former?.member?.isGone === false && isSame(former.stored, stored)) return stored.qos; // it keeps what it holds
+      if (former === undefined && !turn.holdings.hasRoomForFilter(session, turn.limits)) return "quota-exceeded";
       this.#leave(session, options.filter, turn); // replaces the former one
       const consumer = this.#consumer(session, stored);
       this.#enter(consumer, consume.start, turn);
@@ -281,6 +282,10 @@ export class SessionQueues {
     if (offset === undefined) throw refused("Cannot seek: the property offset or time is missing");
     this.queues.seek({ ...placeOf(consumer), to: { kind: "offset", offset }, partition }, turn);
   }
+}
+
+function isSame(former: StoredQueueConsumer, asked: StoredQueueConsumer): boolean {
+  return (Object.keys(asked) as (keyof StoredQueueConsumer)[]).every((name) => former[name] === asked[name]);
 }
 
 function placeOf({ filter, stored }: SessionConsumer): { queue: string; group: string } {
