@@ -9,6 +9,8 @@ export interface Credentials extends Origin {
   readonly username: string | undefined;
   /** Undefined when the client gave none; binary data. */
   readonly password: Uint8Array | undefined;
+  /** Whether `remoteAddress` may be anybody's, as that of a datagram; absent where it is proven. */
+  readonly isUnproven?: boolean;
   /** What the listener has verified; undefined where it asks for none or the client had none. */
   readonly certificate?: PeerCertificate;
 }

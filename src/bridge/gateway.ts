@@ -15,6 +15,9 @@ export interface Gateway {
    * {@link Guest.expiresAt}.
    * @throws {Refusal} why not; server-shutting-down while the broker is stopping */
   admit(credentials: GuestCredentials): Promise<Guest>;
+  /** Counts somebody who comes by a door without connections as a connection from there.
+   * @throws {Refusal} connection-rate-exceeded when there are too many in a short time */
+  assertMayVisit(remoteAddress: string): void;
 }
 
 /** What a guest brings to be known by. */
@@ -27,6 +30,8 @@ export interface GuestCredentials {
   readonly password?: Uint8Array;
   /** The IP address of the peer. */
   readonly remoteAddress: string;
+  /** Whether the address may be anybody's, as that of a datagram; false when absent. */
+  readonly isUnproven?: boolean;
   /** The name of the listener. */
   readonly listener: string;
   /** What the listener has verified, where it asks for that. */

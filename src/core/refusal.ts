@@ -46,10 +46,13 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
   /** What the peer is told, by the names of MQTT 5. */
   readonly refusal: RefusalCause;
+  /** When it is worth another try; absent where nobody knows. */
+  readonly retrySeconds?: number;
 
   /** `message` states the action, the value and the rule. */
-  constructor(refusal: RefusalCause, message: string, options?: { cause: unknown }) {
-    super(message, options);
+  constructor(refusal: RefusalCause, message: string, options: { cause?: unknown; retrySeconds?: number } = {}) {
+    super(message, options.cause === undefined ? undefined : options);
     this.refusal = refusal;
+    this.retrySeconds = options.retrySeconds;
   }
 }

@@ -100,14 +100,18 @@ export class RateLimiter {
     this.generation++;
   }
 
-  /** Whether one more may connect from there, or as that user. */
-  mayConnect(scope: "address" | "user", key: string | undefined, now: number): boolean {
+  /** One more connects from there, or as that user.
+   * @throws {Refusal} connection-rate-exceeded */
+  assertMayConnect(scope: "address" | "user", key: string | undefined, now: number): void {
     const table = this.#tables.connection[scope];
-    if (key === undefined || !table.isOn) return true;
-    const mayConnect = table.hold(key, now).take(1, now);
+    if (key === undefined || !table.isOn) return;
+    const bucket = table.hold(key, now);
+    const wait = bucket.take(1, now) ? 0 : bucket.waitFor(1, now);
     table.release(key, now);
-    if (!mayConnect) this.counts.refused++;
-    return mayConnect;
+    if (wait === 0) return;
+    this.counts.refused++;
+    const reason = scope === "address" ? "too many connections come from this address" : "this user connects too often";
+    throw new Refusal("connection-rate-exceeded", `Cannot connect: ${reason}`, { retrySeconds: secondsOf(wait) });
   }
 
   /** All of `deeds` or nothing.
@@ -116,14 +120,18 @@ export class RateLimiter {
     const held = (["message", "bytes", "subscribe"] as const).map((kind) => {
       return { ...this.holdFor(kind, client, now), count: deeds[kind] ?? 0 };
     });
-    const may = held.every(({ buckets, count }) => count === 0 || hasAll(buckets, count, now));
+    const waits = held.flatMap(({ buckets, count }) => {
+      return count === 0 ? [] : buckets.map((bucket) => bucket.waitFor(count, now));
+    });
+    const wait = Math.max(0, ...waits);
     for (const { buckets, count, release } of held) {
-      if (may && count > 0) { for (const bucket of buckets) bucket.take(count, now); }
+      if (wait === 0 && count > 0) { for (const bucket of buckets) bucket.take(count, now); }
       release(now);
     }
-    if (may) return;
+    if (wait === 0) return;
     this.counts.refused++;
-    throw new RateRefusal("quota-exceeded", "Cannot do that much in so short a time");
+    const reason = "Cannot do that much in so short a time";
+    throw new RateRefusal("quota-exceeded", reason, { retrySeconds: secondsOf(wait) });
   }
 
   /** The buckets of a client for what it does while it is connected; to be closed. */
@@ -224,6 +232,10 @@ export class Meter {
     this.#filters = filters.buckets;
     this.#release = (now) => [messages, bytes, filters].forEach(({ release }) => release(now));
   }
+}
+
+function secondsOf(ms: number): number {
+  return Math.ceil(ms / 1000);
 }
 
 function hasAll(buckets: readonly TokenBucket[], count: number, now: number): boolean {

@@ -33,6 +33,13 @@ export class TokenBucket {
     return this.#tokens >= Math.min(count, this.rate.burst);
   }
 
+  /** In how many milliseconds {@link take} would take `count`. */
+  waitFor(count: number, now: number): number {
+    this.#refill(now);
+    const missing = Math.min(count, this.rate.burst) - this.#tokens;
+    return missing <= 0 ? 0 : missing * 1000 / this.rate.perSecond;
+  }
+
   /** Takes `count` in any case; answers in how many milliseconds what was owed has come back. */
   spend(count: number, now: number): number {
     this.#refill(now);

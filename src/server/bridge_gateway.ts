@@ -68,13 +68,14 @@ export class BridgeGateway implements Gateway {
     try {
       this.#assertAdmitting();
       assertClientId(clientId);
-      const { username, password, certificate } = brought;
+      const { username, password, certificate, isUnproven } = brought;
       const credentials: Credentials = {
         clientId: clientId === "" ? this.#nameOf(brought) : clientId,
         username,
         password,
         certificate,
         remoteAddress,
+        isUnproven,
         listener,
         protocolVersion: 0,
       };
@@ -86,6 +87,10 @@ export class BridgeGateway implements Gateway {
       if (error instanceof Refusal) this.#tell(error, brought);
       throw error;
     }
+  }
+
+  assertMayVisit(remoteAddress: string): void {
+    this.#parts.metering.assertMayVisit(remoteAddress);
   }
 
   /** Nobody is admitted from now on, and the subscriptions end. */

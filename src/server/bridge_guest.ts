@@ -18,7 +18,7 @@ import { Refusal } from "../core/refusal.ts";
 import { Session } from "../core/session.ts";
 import { type ParsedFilter, parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
-import { assertTopicFilter, type Topic } from "../core/topic.ts";
+import { assertTopicFilter, hasWildcard, type Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { assertCapabilities, assertMayPublish, assertUtf8Payload } from "../protocol/admission.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
@@ -136,7 +136,8 @@ export class BridgeGuest implements Guest {
   retained(filter: string, { limit = 1_000, after }: RetainedRange = {}): GuestMessage[] {
     this.#assertCurrent();
     this.#subscription({ filter });
-    const { broker } = this.#parts;
+    const { broker, metering } = this.#parts;
+    if (hasWildcard(filter)) metering.assertGuestMay({ subscribe: 1 }, this.#metered); // it costs what subscribing does
     const now = this.#now();
     const found: Message[] = [];
     const cut = () => void found.sort((a, b) => a.topic.name < b.topic.name ? -1 : 1).splice(limit);

@@ -67,6 +67,7 @@ export class LocalGuestQueues implements GuestQueues {
   async create(options: QueueOptions): Promise<void> {
     const { name } = options;
     this.#assertAdmin(name);
+    this.#assertMayCapture(options);
     if (this.#parts.queues.get(name) !== undefined) {
       throw new QueueFault("taken", `Cannot create the queue ${quoted(name)}: it is there already`);
     }
@@ -75,6 +76,7 @@ export class LocalGuestQueues implements GuestQueues {
 
   async change(options: QueueOptions): Promise<void> {
     this.get(options.name);
+    this.#assertMayCapture(options);
     await this.#parts.queues.change(options);
   }
 
@@ -211,6 +213,12 @@ export class LocalGuestQueues implements GuestQueues {
     this.#parts.assertCurrent();
     if (this.#mayAdminister(name)) return;
     throw new Refusal("not-authorized", `Not allowed to administer the queue ${quoted(name)}`);
+  }
+
+  /** What a queue takes from elsewhere can be read from it: who could not subscribe there has it copied by nobody.
+   * @throws {Refusal} not-authorized */
+  #assertMayCapture({ topics = [] }: QueueOptions): void {
+    for (const filter of topics) this.#parts.assertReadable(filter);
   }
 
   /** Dead letters go with their queue. */

@@ -1,5 +1,6 @@
 import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
+import { Refusal } from "../core/refusal.ts";
 import { HttpListener } from "../transport/http.ts";
 import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
 import type { TlsOptions } from "../transport/tls.ts";
@@ -27,6 +28,8 @@ export interface HttpListenerParts {
   readonly gateway: Gateway;
   readonly connections: ConnectionTable;
   readonly traffic: Traffic;
+  /** @throws {Refusal} when one connection too many comes from there in a short time */
+  readonly assertMayConnect: (remoteAddress: string) => void;
   /** The headers of a request must have arrived in this time. */
   readonly connectTimeoutMs: number;
   /** Where the options say nothing else. */
@@ -68,6 +71,7 @@ export async function openHttp(options: ListenHttpOptions, parts: HttpListenerPa
       else traffic.connectionsAccepted++;
       return leave;
     },
+    refusalOf: (address) => refusalOf(() => parts.assertMayConnect(address)),
     onRequest: (request) => bridge.handle(request),
     onError: (error) => onError(error, `listener ${name}`),
   });
@@ -96,6 +100,15 @@ export function fetchHandler(bridge: HttpBridge): FetchHandler {
 
 /** As `Deno.serve` calls it. */
 export type FetchHandler = (request: Request, info?: { readonly remoteAddr: Deno.Addr }) => Promise<Response>;
+
+function refusalOf(assert: () => void): Refusal | undefined {
+  try {
+    assert();
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || /^127\./.test(hostname);

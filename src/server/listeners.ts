@@ -135,6 +135,7 @@ export class Listeners {
       gateway,
       connections,
       traffic,
+      assertMayConnect: (address) => connectionParts.metering.assertMayConnect(address),
       connectTimeoutMs: connection.connectTimeoutMs,
       writeTimeoutMs: connection.writeTimeoutMs,
       onError,

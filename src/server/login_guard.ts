@@ -79,17 +79,24 @@ export class LoginGuard {
   }
 
   #authenticate(inner: Authenticator, credentials: Credentials): Verdict | Promise<Verdict> {
-    const { remoteAddress } = credentials;
-    const key = addressKey(remoteAddress);
-    const isBanned = this.#isBanned(remoteAddress);
+    const attempt = this.#attemptOf(credentials);
+    const { key } = attempt;
+    const isBanned = this.#isBanned(key);
     if (!isBanned && (this.#underWay.get(key)?.count ?? 0) >= AT_ONCE_MAX) return this.#waitFor(inner, credentials);
-    const attempt = { remoteAddress, startedAt: this.#parts.clock.now() };
     const verdict = isBanned ? BANNED : inner.authenticate(credentials);
     if (verdict instanceof Promise) {
-      return this.#isWatched(remoteAddress) ? this.#judgeLater(verdict, attempt) : this.#judge(verdict, attempt);
+      return this.#isWatched(attempt.remoteAddress)
+        ? this.#judgeLater(verdict, attempt)
+        : this.#judge(verdict, attempt);
     }
     this.#wakeNext(key); // no place was taken
     return isWrong(verdict) ? this.#punish(verdict, attempt) : verdict;
+  }
+
+  /** What is counted of an address that may be anybody's is counted apart, or whoever sends datagrams in its name could have it banned. */
+  #attemptOf({ remoteAddress, isUnproven }: Credentials): Attempt {
+    const key = addressKey(remoteAddress);
+    return { remoteAddress, key: isUnproven ? `datagrams of ${key}` : key, startedAt: this.#parts.clock.now() };
   }
 
   /** Whether failures are counted: many clients may be behind an address that is exempt. */
@@ -105,14 +112,14 @@ export class LoginGuard {
   async #waitFor(inner: Authenticator, credentials: Credentials): Promise<Verdict> {
     if (this.#waiting >= WAITING_MAX) return BUSY;
     this.#waiting++;
-    const { waiting } = this.#underWay.get(addressKey(credentials.remoteAddress))!;
+    const { waiting } = this.#underWay.get(this.#attemptOf(credentials).key)!;
     await new Promise<void>((resolve) => waiting.push(resolve));
     this.#waiting--;
     return await this.#authenticate(inner, credentials);
   }
 
   async #judgeLater(verdict: Promise<Verdict>, attempt: Attempt): Promise<Verdict> {
-    const key = addressKey(attempt.remoteAddress);
+    const { key } = attempt;
     const underWay = this.#underWay.get(key) ?? { count: 0, waiting: [] };
     this.#underWay.set(key, underWay);
     underWay.count++;
@@ -136,39 +143,38 @@ export class LoginGuard {
   }
 
   #begin(inner: AuthenticationMethod, credentials: Credentials): Exchange {
-    const { remoteAddress } = credentials;
-    if (this.#isBanned(remoteAddress)) return { step: () => ({ kind: "refused", ...BANNED }) };
+    if (this.#isBanned(this.#attemptOf(credentials).key)) return { step: () => ({ kind: "refused", ...BANNED }) };
     const exchange = inner.begin(credentials);
     return {
       step: async (data): Promise<ExchangeStep> => {
-        const startedAt = this.#parts.clock.now();
+        const attempt = this.#attemptOf(credentials);
         const step = await exchange.step(data);
-        return isWrong(step) ? await this.#punish(step, { remoteAddress, startedAt }) : step;
+        return isWrong(step) ? await this.#punish(step, attempt) : step;
       },
     };
   }
 
-  #isBanned(remoteAddress: string): boolean {
-    return this.#failed.isBanned(remoteAddress, this.#parts.clock.recent);
+  #isBanned(key: string): boolean {
+    return this.#failed.isBanned(key, this.#parts.clock.recent);
   }
 
   /** Counts the failure at once; the answer comes when the delay is over. */
-  #punish<T>(answer: T, { remoteAddress, startedAt }: Attempt): Promise<T> {
+  #punish<T>(answer: T, attempt: Attempt): Promise<T> {
     const { clock } = this.#parts;
-    if (this.#isWatched(remoteAddress)) this.#note(remoteAddress);
+    if (this.#isWatched(attempt.remoteAddress)) this.#note(attempt);
     return new Promise((resolve) => {
       const ring = () => {
         resolve(answer);
         return Infinity;
       };
       if (this.#options.delayMs === 0) resolve(answer);
-      else clock.set(startedAt + this.#options.delayMs, { ring });
+      else clock.set(attempt.startedAt + this.#options.delayMs, { ring });
     });
   }
 
-  #note(remoteAddress: string): void {
+  #note({ remoteAddress, key }: Attempt): void {
     const { clock, tell } = this.#parts;
-    const ban: Ban | undefined = this.#failed.add(remoteAddress, clock.now());
+    const ban: Ban | undefined = this.#failed.add(key, clock.now());
     if (ban !== undefined) {
       tell({ kind: "address-banned", remoteAddress, failures: ban.failures, seconds: Math.ceil(ban.forMs / 1000) });
     }
@@ -185,6 +191,8 @@ export class LoginGuard {
 
 interface Attempt {
   readonly remoteAddress: string;
+  /** What counts as that address. */
+  readonly key: string;
   readonly startedAt: number;
 }
 

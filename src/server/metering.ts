@@ -1,5 +1,4 @@
 import { addressKey } from "../address/ip_address.ts";
-import { Refusal } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Endpoint } from "../protocol/endpoint.ts";
 import { type GuestDeeds, type RateLimiter, type RateLimits } from "../protocol/rate_limiter.ts";
@@ -46,16 +45,20 @@ export class Metering {
 
   /** @throws {Refusal} connection-rate-exceeded when one connection too many comes from there in a short time */
   assertMayConnect(remoteAddress: string): void {
-    if (this.#mayConnect("address", this.keyOf(remoteAddress))) return;
-    throw new Refusal("connection-rate-exceeded", "Cannot connect: too many connections come from this address");
+    this.#assertMayConnect("address", this.keyOf(remoteAddress));
+  }
+
+  /** As {@link assertMayConnect} for who comes with a datagram, which may be anybody: it takes nothing from who connects.
+   * @throws {Refusal} connection-rate-exceeded */
+  assertMayVisit(remoteAddress: string): void {
+    const key = this.keyOf(remoteAddress);
+    this.#assertMayConnect("address", key && `datagrams of ${key}`);
   }
 
   /** The client is connected: what it does counts from now on.
    * @throws {Refusal} connection-rate-exceeded when its user connects too often */
   begin(endpoint: Endpoint, from: { remoteAddress: string; clientId: string; username: string | undefined }): void {
-    if (!this.#mayConnect("user", from.username)) {
-      throw new Refusal("connection-rate-exceeded", "Cannot connect: this user connects too often");
-    }
+    this.#assertMayConnect("user", from.username);
     this.renew(endpoint, from);
   }
 
@@ -109,9 +112,9 @@ export class Metering {
     this.limiter.assertGuestMay(deeds, client, this.#turn.now);
   }
 
-  #mayConnect(scope: "address" | "user", key: string | undefined): boolean {
+  #assertMayConnect(scope: "address" | "user", key: string | undefined): void {
     this.#sweepLater();
-    return this.limiter.mayConnect(scope, key, this.#turn.now);
+    this.limiter.assertMayConnect(scope, key, this.#clock.timeOfDay());
   }
 
   /** What an address counts as; undefined where it does not. */

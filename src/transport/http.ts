@@ -20,6 +20,8 @@ export interface HttpRequestIn {
   readonly remoteAddress: string;
   /** What was verified of the peer, where it is asked for a certificate. */
   readonly certificate?: ClientCertificate;
+  /** Why nothing is done for the connection that it came by. */
+  readonly refusal?: Error;
 }
 
 /** Where and how to listen for HTTP. */
@@ -42,6 +44,8 @@ export interface HttpListenOptions {
   readonly writeTimeoutMs: number;
   /** Counts a connection from this address; undefined when it is one too many. The answer is called when it has gone. */
   readonly enter: (remoteAddress: string) => (() => void) | undefined;
+  /** Why a connection from this address is to be told no, and then closed; asked once for each. */
+  readonly refusalOf?: (remoteAddress: string) => Error | undefined;
   readonly onRequest: (request: HttpRequestIn) => Promise<Response>;
   readonly onError: (error: unknown) => void;
 }
@@ -140,7 +144,7 @@ export class HttpListener {
     const leave = this.#served.size < connectionsMax ? enter(source.address) : undefined;
     if (leave === undefined) return void socket.destroy();
     const peer = peerOf(socket);
-    this.#served.set(peer, { socket, source });
+    this.#served.set(peer, { socket, source, refusal: this.#options.refusalOf?.(source.address) });
     socket.on("error", () => {}); // "close" follows
     socket.once("close", () => {
       this.#served.delete(peer);
@@ -180,16 +184,18 @@ export class HttpListener {
     try {
       const certificate = await this.#certificates.get(socket)?.catch(() => null);
       if (certificate === null) return void response.destroy(); // it is told, and its socket is on its way out
+      const served = this.#served.get(peer);
       const answer = await this.#options.onRequest({
         method: request.method ?? "",
         target: request.url ?? "",
         headers: headersOf(request),
         body: bodyOf(request, response),
         signal: gone.signal,
-        remoteAddress: this.#served.get(peer)?.source.address ?? "",
+        remoteAddress: served?.source.address ?? "",
         certificate,
+        refusal: served?.refusal,
       });
-      if (this.#isClosing) response.setHeader("connection", "close");
+      if (this.#isClosing || served?.refusal !== undefined) response.setHeader("connection", "close");
       await send(answer, request, new Taking(response, this.#options.writeTimeoutMs));
     } catch (error) {
       if (!(error instanceof Deno.errors.TimedOut)) this.#options.onError(error); // else it is the peer's fault
@@ -205,6 +211,7 @@ export class HttpListener {
 interface Served {
   readonly socket: Socket;
   readonly source: ProxySource;
+  readonly refusal: Error | undefined;
 }
 
 /** What `node:http` says of a client that it has not understood. */

@@ -163,6 +163,18 @@ Deno.test("guesses by SCRAM count as well, and a ban holds for both ways", async
   assert.equal(await code(broker, "right"), 0x8a);
 });
 
+Deno.test("guesses by datagrams, whose address may be anybody's, ban nobody who connects from there", async () => {
+  const counting = new Counting();
+  await using broker = await TestBroker.start({ authenticator: counting, failedLogins: { banAfter: 2 } });
+  const { gateway } = broker.broker;
+  const who = { remoteAddress: "127.0.0.1", listener: "coap", username: "ann", password: new Uint8Array(1) };
+  for (const refusal of ["bad-user-name-or-password", "bad-user-name-or-password", "banned"]) {
+    await assert.rejects(gateway.admit({ ...who, isUnproven: true }), { refusal });
+  }
+  await assert.rejects(gateway.admit(who), { refusal: "bad-user-name-or-password" });
+  assert.equal(await code(broker, "right"), 0);
+});
+
 Deno.test("as the program runs it: loopback is exempt unless that is taken away, and the log tells of bans and no password", async () => {
   const users = await usersText({ ann: "pencil" });
   const yaml = `auth: { users_file: "FOLDER/users", ban_after: 2`;

@@ -225,6 +225,19 @@ test("who logs in does so in the query, where that is allowed, and is held to it
   assert.ok(happenings.some(({ kind }) => kind === "connection-refused"));
 }, { uriCredentials: true, broker: { authenticator } });
 
+test(
+  "endpoints of one address that come in a short time are so many, and then told when to come back",
+  async (scene) => {
+    for (const port of [1, 2, 1, 2]) {
+      assert.equal(formatCode((await scene.ask(scene.client(port), get("/ps/a"))).code), "4.04");
+    }
+    const refused = await scene.ask(scene.client(3), get("/ps/a"));
+    assert.equal(formatCode(refused.code), "4.29");
+    assert.equal(uintOf(valueOf(refused, OptionNumber.maxAge)!), 100);
+  },
+  { broker: { rateLimits: { connection: { address: { perSecond: 0.01, burst: 2 } } } } },
+);
+
 test("a broker that stops answers 5.03, and says so to those who observe", async (scene) => {
   const client = scene.client(1);
   const observed = scene.send(client, get("/ps/a", [uintOption(OptionNumber.observe, 0)]));

@@ -393,6 +393,29 @@ Deno.test("administering needs the right to publish to $admin/queues/<name>, con
   await door.call("/queues/other/pull?group=g&wait=0", { ...as("worker"), method: "POST", status: 403 });
 });
 
+Deno.test("a queue cannot be made to read for somebody who may not: captures need the right to subscribe", async () => {
+  const authenticator: Authenticator = {
+    authenticate: ({ username }) => ({
+      username,
+      policy: {
+        mayPublish: (_, topic) => topic === "$admin/queues/own",
+        maySubscribe: (_, filter) => filter.startsWith("$queue/own") || filter.startsWith("open/"),
+      },
+    }),
+  };
+  await using door = await HttpDoor.open({ authenticator });
+  const secret = { json: { topics: ["open/a", "secret/#"] } };
+  await door.call("/queues/own", { ...secret, method: "PUT", status: 403 });
+  await door.call("/queues/own", { json: { topics: ["open/#"] }, method: "PUT", status: 201 });
+  await door.call("/queues/own", { ...secret, method: "PATCH", status: 403 });
+  await door.broker.publish({ topic: "secret/x", payload: "no", qos: 1 });
+  await door.broker.publish({ topic: "open/x", payload: "yes", qos: 1 });
+  assert.equal(
+    payloadsOf(await door.call("/queues/own/pull?group=g&wait=0", { method: "POST" }).then(({ messages }) => messages)),
+    btoa("yes"),
+  );
+});
+
 Deno.test("rights that go take the member along: what it held is given to another", async () => {
   let mayConsume = true;
   const policy = { mayPublish: () => true, maySubscribe: () => mayConsume };

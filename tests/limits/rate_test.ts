@@ -1,5 +1,6 @@
 /** Rate limits over real sockets: slowed, refused or disconnected, and nobody else is. */
 import assert from "node:assert/strict";
+import { RawHttp, statusOf } from "../http/raw.ts";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
 
@@ -153,4 +154,57 @@ Deno.test("a guest of another door is refused, and shares its address and user w
   await assert.rejects(another.publish({ topic: "a", payload: new Uint8Array(1) }), { refusal: "quota-exceeded" });
   const elsewhere = await broker.broker.gateway.admit({ ...from, remoteAddress: "192.0.2.1" });
   await elsewhere.publish({ topic: "a", payload: new Uint8Array(1) });
+});
+
+const GET = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+Deno.test("connections by HTTP count with those by MQTT: 429 with when to come back, for the connection and not its requests", async () => {
+  await using broker = await TestBroker.start({
+    rateLimits: { connection: { address: { perSecond: 0.1, burst: 5 } } },
+  });
+  const { port } = await broker.broker.listenHttp({ port: 0 });
+  for (let n = 0; n < 2; n++) await broker.connect();
+  using lasting = await RawHttp.open(port);
+  for (let n = 0; n < 20; n++) {
+    await lasting.write(GET);
+    assert.equal(statusOf(await lasting.read((answer) => answer.includes("healthy"))), 200);
+  }
+  const close = GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+  for (let n = 0; n < 2; n++) assert.equal(statusOf(await RawHttp.exchange(port, close)), 200);
+  const refused = await RawHttp.exchange(port, GET + GET); // and it is closed
+  assert.equal(statusOf(refused), 429);
+  const seconds = Number(/retry-after: (\d+)/i.exec(refused)![1]);
+  assert.ok(seconds >= 9 && seconds <= 10, `one comes in ten seconds, not ${seconds}`);
+  assert.match(refused, /connection-rate-exceeded.*too many connections come from this address/s);
+  assert.equal(refused.match(/HTTP\/1\.1/g)!.length, 1, "the second request is not answered");
+  const late = await broker.open();
+  await late.send(late.connectPacket());
+  assert.equal((await late.expect("connack")).reasonCode, 0x9f);
+});
+
+Deno.test("who comes with datagrams is counted by its address, and takes nothing from who connects from there", async () => {
+  await using broker = await TestBroker.start({ rateLimits: { connection: { address: FIVE } } });
+  const { gateway } = broker.broker;
+  for (let n = 0; n < 5; n++) gateway.assertMayVisit("127.0.0.1");
+  assert.throws(() => gateway.assertMayVisit("127.0.0.1"), { refusal: "connection-rate-exceeded", retrySeconds: 100 });
+  gateway.assertMayVisit("192.0.2.1");
+  for (let n = 0; n < 5; n++) await broker.connect();
+});
+
+Deno.test("a guest that is refused is told when to come back", async () => {
+  const rate = { perSecond: 0.5, burst: 4 };
+  await using broker = await TestBroker.start({ rateLimits: { message: { client: rate }, bytes: { user: rate } } });
+  const guest = await broker.broker.gateway.admit({ remoteAddress: "192.0.2.1", listener: "http", username: "ann" });
+  const publish = (length: number) => guest.publish({ topic: "a", payload: new Uint8Array(length) });
+  for (let n = 0; n < 2; n++) await publish(1); // two bytes each
+  await assert.rejects(publish(0), { refusal: "quota-exceeded", retrySeconds: 2 });
+  await assert.rejects(publish(1), { refusal: "quota-exceeded", retrySeconds: 4 });
+});
+
+Deno.test("a guest that reads what is retained by a filter has its filters counted, one that reads a topic has not", async () => {
+  await using broker = await TestBroker.start({ rateLimits: { subscribe: { client: FIVE } } });
+  const guest = await broker.broker.gateway.admit({ remoteAddress: "192.0.2.1", listener: "http" });
+  for (let n = 0; n < 5; n++) guest.retained("a/#");
+  assert.throws(() => guest.retained("a/#"), { refusal: "quota-exceeded" });
+  guest.retained("a/b");
 });

@@ -221,7 +221,8 @@ export class CoapDoor {
     if (error instanceof Refusal) {
       const code = codeOf(error.refusal);
       const isTemporary = code === Code.serviceUnavailable || code === Code.tooManyRequests;
-      const options = isTemporary ? [uintOption(OptionNumber.maxAge, RETRY_SECONDS)] : [];
+      const seconds = error.retrySeconds ?? RETRY_SECONDS;
+      const options = isTemporary ? [uintOption(OptionNumber.maxAge, seconds)] : [];
       return refusalResponse(new CoapRefusal(code, error.message, options));
     }
     if (error instanceof TypeError || error instanceof RangeError) {

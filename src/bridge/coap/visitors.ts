@@ -40,7 +40,7 @@ export class Visitors {
 
   /** Finds out who `peer` is, at most once a minute for the same credentials.
    * @throws {CoapRefusal} 4.01 for credentials in a URI where they are not taken, 4.29 after too many that were wrong
-   * @throws {Refusal} why it is not let in */
+   * @throws {Refusal} why it is not let in; connection-rate-exceeded */
   admit(peer: Peer, credentials: QueryCredentials | undefined): Promise<Guest> {
     if (credentials !== undefined && !this.#parts.uriCredentials) {
       const rule = "server.coap_uri_credentials is off";
@@ -51,6 +51,7 @@ export class Visitors {
     if (known !== undefined && known.credentials === key && this.#lasts(known)) return known.guest;
     const now = this.#parts.now();
     this.#assertPatience(peer, now);
+    this.#parts.gateway.assertMayVisit(addressOf(peer));
     const guest = this.#ask(peer, credentials);
     const stay: Stay = { credentials: key, guest, lastsUntil: now + STAY_MS };
     this.#stays.set(peer, stay);
@@ -68,8 +69,8 @@ export class Visitors {
     const { gateway, listener } = this.#parts;
     const { clientId, username, password } = credentials ?? {};
     const secret = password === undefined ? undefined : new TextEncoder().encode(password);
-    const remoteAddress = peer.address.hostname.replace(/^::ffff:(?=\d+\.)/, "");
-    return gateway.admit({ clientId, username, password: secret, remoteAddress, listener });
+    const remoteAddress = addressOf(peer);
+    return gateway.admit({ clientId, username, password: secret, remoteAddress, listener, isUnproven: true });
   }
 
   #lasts({ lastsUntil }: Stay): boolean {
@@ -95,4 +96,8 @@ export class Visitors {
     this.#failures.set(peer, failures);
     this.#parts.onFailure(peer.address.hostname);
   }
+}
+
+function addressOf({ address }: Peer): string {
+  return address.hostname.replace(/^::ffff:(?=\d+\.)/, "");
 }

@@ -18,6 +18,8 @@ export interface HttpRequest {
   readonly remoteAddress: string;
   /** What the listener has verified of the peer. */
   readonly certificate?: GuestCertificate;
+  /** Why nothing is done for the connection that it came by. */
+  readonly refusal?: Error;
 }
 
 /** What the calls of one bridge share. */

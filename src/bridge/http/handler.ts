@@ -80,7 +80,8 @@ export class HttpBridge {
   }
 
   async #route(request: HttpRequest): Promise<Response> {
-    const { method, headers } = request;
+    const { method, headers, refusal } = request;
+    if (refusal !== undefined) throw refusal;
     assertReadable(request);
     const { host = headers.get("host") ?? "", path, query } = partsOf(request.target);
     if (this.#parts.isLoopback === true) assertHost(host);

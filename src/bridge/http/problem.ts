@@ -126,7 +126,8 @@ function refused(refusal: Refusal): HttpProblem {
   const headers: Record<string, string> = {};
   if (status === 401) headers["www-authenticate"] = CHALLENGE;
   if (status === 429 || status === 503) {
-    headers["retry-after"] = `${cause === "server-shutting-down" ? DRAINING_RETRY_SECONDS : RETRY_SECONDS}`;
+    const seconds = cause === "server-shutting-down" ? DRAINING_RETRY_SECONDS : RETRY_SECONDS;
+    headers["retry-after"] = `${refusal.retrySeconds ?? seconds}`;
   }
   return new HttpProblem(status, cause, { detail, headers, cause: refusal });
 }

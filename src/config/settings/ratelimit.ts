@@ -29,7 +29,9 @@ function byteBurst(about: string) {
   });
 }
 
-const REFUSED = "CONNACK 0x9F (Connection rate exceeded), in 3.1.1 0x03, before any password is looked at.";
+const REFUSED =
+  "CONNACK 0x9F (Connection rate exceeded), in 3.1.1 0x03, before any password is looked at. HTTP: 429 with Retry-After for the first " +
+  "request, and the end of the connection. CoAP: 4.29 with Max-Age.";
 
 /** `ratelimit`: how much in which time. */
 export const RATELIMIT_SETTINGS = {
@@ -47,7 +49,7 @@ export const RATELIMIT_SETTINGS = {
     atLimit:
       "`slow`: nothing but the wait. `refuse`: PUBACK, PUBREC and SUBACK 0x97 (Quota exceeded), QoS 0 is dropped and counted; a " +
       "3.1.1 publisher of QoS 1 or 2 is disconnected, since it could not be told. `disconnect`: DISCONNECT 0x96 (Message rate too " +
-      "high). HTTP: 429.",
+      "high). HTTP: 429 with Retry-After.",
   }),
   "ratelimit.exempt": setting<readonly string[]>({
     type: addressRanges(),
@@ -55,7 +57,12 @@ export const RATELIMIT_SETTINGS = {
     about:
       "Addresses that are not counted, such as those of proxies with many clients behind them. Their clients and users still are.",
   }),
-  "ratelimit.connection.rate": rate(1.6667, "Connections from one address", REFUSED),
+  "ratelimit.connection.rate": rate(
+    1.6667,
+    "Connections from one address, by MQTT and HTTP together; by CoAP, whose addresses may be anybody's, new endpoints and logins, " +
+      "counted apart",
+    REFUSED,
+  ),
   "ratelimit.connection.burst": burst(20, "Connections from one address"),
   "ratelimit.connection.user_rate": rate(0, "Connections of one user", "CONNACK 0x9F, in 3.1.1 0x03."),
   "ratelimit.connection.user_burst": burst(20, "Connections of one user"),
@@ -71,7 +78,10 @@ export const RATELIMIT_SETTINGS = {
   "ratelimit.bytes.address_burst": byteBurst("Bytes of messages published from one address"),
   "ratelimit.bytes.user_rate": byteRate("Bytes of messages published by one user, under all client ids"),
   "ratelimit.bytes.user_burst": byteBurst("Bytes of messages published by one user, under all client ids"),
-  "ratelimit.subscribe.rate": rate(100, "Filters subscribed to by one client"),
+  "ratelimit.subscribe.rate": rate(
+    100,
+    "Filters subscribed to by one client, and those with wildcards that retained messages are read by over HTTP",
+  ),
   "ratelimit.subscribe.burst": burst(10, "Filters subscribed to by one client"),
   "ratelimit.subscribe.address_rate": rate(0, "Filters subscribed to from one address"),
   "ratelimit.subscribe.address_burst": burst(100, "Filters subscribed to from one address"),
