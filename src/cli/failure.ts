@@ -16,6 +16,7 @@ const EXPLAINED: ReadonlySet<string> = new Set([
   "DataFolderError",
   "IdentityFileError",
   "ListenError",
+  "TlsFileError",
   "UsersFileError",
 ]);
 

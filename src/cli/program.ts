@@ -73,11 +73,14 @@ function run(invocation: Invocation, args: readonly string[], host: Host): numbe
   }
 }
 
-/** The files of users and keys are read as well: a start would stop at them. */
+/** The files of users, keys and certificates are read as well: a start would stop at them. */
 async function check(path: string, host: Host): Promise<number> {
   const config = loadConfig({ ...sources(host), path });
-  const { assertAuthenticationFiles } = await import("../server/authentication_chain.ts");
-  await assertAuthenticationFiles(config.auth);
+  const { assertConfiguredFiles, looseFiles } = await import("../server/configured_files.ts");
+  await assertConfiguredFiles(config);
+  for (const warning of await looseFiles(config)) {
+    host.complain(`weir: Warning: ${visible(warning, MESSAGE_CHARACTERS_MAX)}`);
+  }
   return say(host, summary(path, config));
 }
 

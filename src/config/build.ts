@@ -180,7 +180,11 @@ function buildAuth(reading: Pick<Reading, "values" | "lists">, rules: readonly A
     failedLogins: buildFailedLogins(values),
     jwt: buildJwt(values),
     external: buildExternal(values),
-    acl: { rules, otherwise: wish === "auto" ? (isOpen ? "allow" : "deny") : wish },
+    acl: {
+      rules,
+      file: values["auth.acl_file"] ?? undefined,
+      otherwise: wish === "auto" ? (isOpen ? "allow" : "deny") : wish,
+    },
     usersFile: values["auth.users_file"] ?? undefined,
     scramUsers: lists["auth.scram.users"].map((user) => {
       const { username, salt, iterations, stored_key: storedKey, server_key: serverKey } = user;

@@ -207,6 +207,8 @@ export interface JwtConfig {
 export interface AclConfig {
   /** Those of the configuration, then those of the file; the first that decides wins. */
   readonly rules: readonly AclRule[];
+  /** Where the latter are; undefined without a file. */
+  readonly file: string | undefined;
   /** What holds where none does. */
   readonly otherwise: "allow" | "deny";
 }

@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { AccessRules } from "../auth/access_rules.ts";
 import type { Config, HttpConfig, ListenerConfig } from "../config/config.ts";
 import { resolve } from "node:path";
@@ -7,6 +8,7 @@ import { openDataFolder } from "../store/sqlite/data_folder.ts";
 import { AuthenticationChain } from "./authentication_chain.ts";
 import { logHappenings } from "./happening_log.ts";
 import type { ListenerAddress } from "./listeners.ts";
+import { looseFiles } from "./configured_files.ts";
 import { decoySecret } from "./decoy_secret.ts";
 import type { BrokerOptions } from "./options.ts";
 import { withExempt } from "./exempt.ts";
@@ -69,6 +71,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   });
   broker.finished.finally(() => chain[Symbol.dispose]()).catch(() => {}); // told by who looks at it
   logHappenings(broker);
+  for (const warning of await looseFiles(config)) getLogger(["weir"]).warn("{warning}", { warning });
   try {
     const listeners: ListenerAddress[] = [];
     for (const listener of config.listeners) {

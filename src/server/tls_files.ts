@@ -1,9 +1,23 @@
+import { getLogger } from "@logtape/logtape";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
-import type { TlsOptions } from "../transport/tls.ts";
+import { type TlsOptions, usable } from "../transport/tls.ts";
 
-/** Reads the files of a TLS listener.
- * @throws {Error} naming the key and the file, with what the system said as its cause */
+/** A file of a TLS listener cannot be used; the message is for people. */
+export class TlsFileError extends Error {
+  override readonly name = "TlsFileError";
+}
+
+/** Reads the files of a TLS listener, and tells in the log when they are not good today.
+ * @throws {TlsFileError} naming the key and the file, with what the system said as its cause */
 export async function readTls(files: TlsFiles): Promise<TlsOptions> {
+  const options = await readFiles(files);
+  const why = whyNotValid(options, files);
+  if (why !== undefined) getLogger(["weir"]).warn("{why}", { why });
+  return options;
+}
+
+async function readFiles(files: TlsFiles): Promise<TlsOptions> {
   const { certFile, keyFile, caFile, crlFile, clientAuth, minVersion } = files;
   return {
     certificate: await read("cert_file", certFile),
@@ -15,11 +29,67 @@ export async function readTls(files: TlsFiles): Promise<TlsOptions> {
   };
 }
 
+/** Reads the files as a start would, for those who only want to know whether it could, and whether clients would go along.
+ * @throws {TlsFileError} naming the key and the file */
+export async function assertTlsFiles(files: TlsFiles): Promise<void> {
+  const { certFile, keyFile, caFile, crlFile } = files;
+  const options = await readFiles(files);
+  const { certificate, privateKey, clientAuthorities } = options;
+  parsed(`cert_file ${certFile}`, () => new X509Certificate(certificate));
+  parsed(`key_file ${keyFile}`, () => createPrivateKey(privateKey));
+  if (clientAuthorities !== undefined) parsed(`ca_file ${caFile}`, () => new X509Certificate(clientAuthorities));
+  try {
+    await usable(options);
+  } catch (cause) {
+    const which = crlFile === undefined ? "" : ` and crl_file ${crlFile}`;
+    throw unusable(`cert_file ${certFile}, key_file ${keyFile}${which}`, cause);
+  }
+  const why = whyNotValid(options, files);
+  if (why !== undefined) throw new TlsFileError(why);
+}
+
+/** Why what a listener shows or asks for is not good today; undefined when it is, or is no certificate, which others tell. It still can
+ * be used: clients decide. */
+function whyNotValid({ certificate, clientAuthorities = "" }: TlsOptions, files: TlsFiles): string | undefined {
+  return whyNotGood(`cert_file ${files.certFile}`, certificate) ??
+    whyNotGood(`ca_file ${files.caFile}`, clientAuthorities);
+}
+
+function whyNotGood(what: string, pem: string): string | undefined {
+  const now = Date.now();
+  for (const [block] of pem.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)) {
+    const { subject, validFrom, validTo } = certificateIn(block) ?? {};
+    const name = subject?.replaceAll("\n", ", ");
+    if (Date.parse(validTo ?? "") <= now) return `Cannot rely on ${what}: ${name} has expired, on ${validTo}`;
+    if (Date.parse(validFrom ?? "") > now) return `Cannot rely on ${what}: ${name} is not valid before ${validFrom}`;
+  }
+}
+
+function certificateIn(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function parsed(what: string, parse: () => unknown): void {
+  try {
+    parse();
+  } catch (cause) {
+    throw unusable(what, cause);
+  }
+}
+
+function unusable(what: string, cause: unknown): TlsFileError {
+  return new TlsFileError(`Cannot use ${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+}
+
 async function read(key: string, path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
-    throw new Error(`Cannot read ${key} ${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new TlsFileError(`Cannot read ${key} ${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }

@@ -4,6 +4,8 @@ import { AccessRules } from "../../src/auth/access_rules.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { FakeHost } from "../cli/support.ts";
+import { Program } from "../store/process.ts";
+import { TestClient } from "../support/client.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const PAGE = Deno.readTextFileSync(`${ROOT}docs/security.md`);
@@ -66,18 +68,42 @@ Deno.test("every rule of the security page decides something, and every operator
   }
 });
 
-Deno.test("the process may do what the table of permissions says, at the start, while it serves, and in the store's Worker", async () => {
+/** What is tried with `flags`: each deed, and whether it may be done at the start, while it serves, and in the store's Worker. */
+async function tried(...flags: string[]): Promise<string[][]> {
   Deno.mkdirSync(`${ROOT}data`, { recursive: true });
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-P", "--no-prompt", "tests/cli/permission_probe.ts"],
+    args: ["run", "--quiet", "-P", "--no-prompt", ...flags, "tests/cli/permission_probe.ts"],
     cwd: ROOT,
     env: { WEIR_LOG_LEVEL: "info" },
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   const answers: Record<string, string>[] = JSON.parse(new TextDecoder().decode(stdout));
-  const table = rows(section("What the process may do"), "To");
-  assert.deepEqual(
-    table.map(([deed, ...told]) => [deed, ...told]),
-    Object.keys(answers[0]).map((deed) => [deed, ...answers.map((each) => each[deed])]),
-  );
+  return Object.keys(answers[0]).map((deed) => [deed, ...answers.map((each) => each[deed])]);
+}
+
+const PERMISSIONS = rows(section("What the process may do"), "To");
+
+Deno.test("the process may do what the table of permissions says, at the start, while it serves, and in the store's Worker", async () => {
+  assert.deepEqual(await tried(), PERMISSIONS);
 });
+
+Deno.test("with the network closed but for its own address it serves there, and may do the same but connect and listen", async () => {
+  const [, flag] = /`deno run -P (--allow-net=)0\.0\.0\.0:1883 main\.ts`/.exec(PAGE)!;
+  const closed = PERMISSIONS.map(([deed, ...answers]) => {
+    return deed === "connect" || deed === "listen" ? [deed, "no", "no", "no"] : [deed, ...answers];
+  });
+  const address = `127.0.0.1:${freePort()}`;
+  assert.deepEqual(await tried(`${flag}${address}`), closed);
+  const line = `${Deno.execPath()} run --quiet -P --no-prompt ${flag}${address} main.ts --addr ${address}`;
+  await using program = new Program("sh", ["-c", `cd ${ROOT} && exec ${line}`], { WEIR_STORAGE_TYPE: "memory" });
+  await program.line(/Ctrl-C stops it/);
+  const client = await TestClient.open(Number(address.split(":")[1]), 5);
+  await client.connect();
+  assert.equal(await client.publish("a", "x", { qos: 1 }), 0x10);
+  await client.disconnect();
+});
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,103 @@
+/** `weir check` reads the files that a start would read, and says what is wrong with them. */
+import assert from "node:assert/strict";
+import { runProgram } from "../../src/cli/program.ts";
+import { processHost } from "../../src/cli/host.ts";
+import { requires } from "../support/skip.ts";
+import { Certificates } from "../tls/certificates.ts";
+import { FakeHost } from "./support.ts";
+
+/** Reads files from the disk. */
+class DiskHost extends FakeHost {
+  readonly #disk = processHost(() => {});
+
+  override readFile(path: string): Uint8Array {
+    return this.#disk.readFile(path);
+  }
+}
+
+async function checked(yaml: string): Promise<{ code: number; said: string }> {
+  const path = Deno.makeTempFileSync({ suffix: ".yaml" });
+  Deno.writeTextFileSync(path, yaml);
+  const host = new DiskHost();
+  const code = await runProgram(["check", path], host);
+  Deno.removeSync(path);
+  return { code, said: host.complaints.join("\n") };
+}
+
+function listener(keys: string): string {
+  return `server: { listeners: [{ name: tls, addr: "127.0.0.1:8883", ${keys} }] }\n`;
+}
+
+Deno.test(requires(["openssl"], {
+  name: "weir check: certificates and keys that are missing, no such thing, of each other or out of date",
+  fn: async () => {
+    using certificates = new Certificates();
+    const at = (name: string) => certificates.file(name);
+    certificates.sign("late", { subject: "/CN=old.example", to: "20210101000000Z" });
+    certificates.sign("early", { subject: "/CN=new.example", from: "20980101000000Z" });
+    Deno.writeTextFileSync(at("garbage"), "no certificate");
+    Deno.writeTextFileSync(at("chain.crt"), certificates.read("server.crt") + certificates.read("late.crt"));
+    const own = `cert_file: ${at("server.crt")}, key_file: ${at("server.key")}`;
+    const asks = (ca: string) => `${own}, client_auth: require, ca_file: ${ca}`;
+    const cases: [string, RegExp | undefined][] = [
+      [own, undefined],
+      [asks(at("ca.crt")), undefined],
+      [`${asks(at("ca.crt"))}, crl_file: ${at("ca.crl")}`, undefined],
+      [`cert_file: ${at("none")}, key_file: ${at("server.key")}`, /Cannot read cert_file \S+none: .*os error 2/],
+      [`cert_file: ${at("server.crt")}, key_file: ${at("none")}`, /Cannot read key_file \S+none/],
+      [`cert_file: ${at("garbage")}, key_file: ${at("server.key")}`, /Cannot use cert_file \S+garbage: /],
+      [`cert_file: ${at("server.crt")}, key_file: ${at("garbage")}`, /Cannot use key_file \S+garbage: /],
+      [
+        `cert_file: ${at("server.crt")}, key_file: ${at("client.key")}`,
+        /Cannot use cert_file \S+, key_file \S+: the private key is not that of the certificate/,
+      ],
+      [asks(at("garbage")), /Cannot use ca_file \S+garbage: /],
+      [
+        `${asks(at("ca.crt"))}, crl_file: ${at("garbage")}`,
+        /crl_file \S+garbage: expected a certificate revocation list/,
+      ],
+      [`cert_file: ${at("late.crt")}, key_file: ${at("late.key")}`, /late\.crt: .*old\.example has expired, on .*2021/],
+      [`cert_file: ${at("chain.crt")}, key_file: ${at("server.key")}`, /chain\.crt: .*old\.example has expired/],
+      [
+        `cert_file: ${at("early.crt")}, key_file: ${at("early.key")}`,
+        /early\.crt: .*new\.example is not valid before .*2098/,
+      ],
+    ];
+    for (const [keys, expected] of cases) {
+      const { code, said } = await checked(listener(keys));
+      assert.equal(code, expected === undefined ? 0 : 1, keys);
+      assert.match(said, expected ?? /^$/, keys);
+      assert.doesNotMatch(said, /\n {4}at /, "no stack");
+    }
+    const http = `server: { http_enabled: true, http_cert_file: ${at("none")}, http_key_file: ${at("server.key")} }`;
+    assert.match((await checked(http)).said, /Cannot read cert_file \S+none/);
+  },
+}));
+
+Deno.test(requires(["openssl"], {
+  name: "weir check: a key that others may read, and rules that others may write, are warned of",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using certificates = new Certificates();
+    const [key, rules] = [certificates.file("server.key"), certificates.file("rules.yaml")];
+    Deno.writeTextFileSync(rules, "[]");
+    const yaml = `${
+      listener(`cert_file: ${certificates.file("server.crt")}, key_file: ${key}`)
+    }auth: { acl_file: ${rules} }\n`;
+    Deno.chmodSync(key, 0o640);
+    Deno.chmodSync(rules, 0o644);
+    assert.deepEqual(await checked(yaml), { code: 0, said: "" });
+    Deno.chmodSync(key, 0o644);
+    Deno.chmodSync(rules, 0o664);
+    const { code, said } = await checked(yaml);
+    assert.equal(code, 0);
+    assert.match(
+      said,
+      /Warning: key_file \S+server\.key: its mode is 0644, and others could read or change it; chmod 600/,
+    );
+    assert.match(
+      said,
+      /Warning: auth\.acl_file \S+rules\.yaml: its mode is 0664, and others could change what clients may/,
+    );
+  },
+}));
