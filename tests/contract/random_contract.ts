@@ -182,7 +182,7 @@ const anyStep = fc.record({
 
 type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
-export function randomContract(name: string, open: OpenStore): void {
+export function randomContract(name: string, open: OpenStore, runs: number): void {
   Deno.test(`${name}: holds after any mutations what lists of them hold`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyStep, { maxLength: 80, size: "max" }), async (steps) => {
@@ -200,7 +200,7 @@ export function randomContract(name: string, open: OpenStore): void {
         assert.deepEqual(contentsOf(await bench.load()), model.contents());
         await bench.store.close();
       }),
-      { numRuns: 150 },
+      { numRuns: runs },
     );
   });
 }

@@ -32,6 +32,6 @@ async function openInWorker(folder: string): Promise<StoreHandle> {
 }
 
 storeContract("sqlite", () => open(`${Deno.makeTempDirSync({ dir: root })}/weir.db`));
-storeContract("sqlite in a Worker", () => openInWorker(Deno.makeTempDirSync({ dir: root })));
+storeContract("sqlite in a Worker", () => openInWorker(Deno.makeTempDirSync({ dir: root })), 20);
 queueContract("sqlite", () => open(`${Deno.makeTempDirSync({ dir: root })}/weir.db`));
 queueContract("sqlite in a Worker", () => openInWorker(Deno.makeTempDirSync({ dir: root })));
