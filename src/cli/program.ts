@@ -1,5 +1,5 @@
 /** The program: takes the command line apart, runs the command, answers the exit code: 0 done, 1 failed, 2 not understood. */
-import type { Config } from "../config/config.ts";
+import { type Config, doorsOf } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Override } from "../config/reading.ts";
 import { formatAddress } from "../config/text_type.ts";
@@ -158,10 +158,10 @@ function overrides(options: ReadonlyMap<string, string>): Override[] {
 }
 
 function summary(file: string, config: Config): string {
-  const listeners = config.listeners.map((listener) => `${listener.name} on ${formatAddress(listener)}`).join(", ");
+  const doors = doorsOf(config).map((door) => `${door.name} on ${formatAddress(door)}`).join(", ");
   const who = config.auth.allowAnonymous ? "anybody may connect" : "clients must log in";
   const users = config.auth.scramUsers.length;
-  return `${visible(file, MESSAGE_CHARACTERS_MAX)}: no problems. It would open ${listeners}; ${who}${
+  return `${visible(file, MESSAGE_CHARACTERS_MAX)}: no problems. It would open ${doors}; ${who}${
     users > 0 ? `, ${users} with a password here` : ""
   }.`;
 }

@@ -1,6 +1,6 @@
 /** `weir serve`: runs the broker until a signal, and tells a person where it is. */
 import { getLogger } from "@logtape/logtape";
-import type { Config, HttpConfig, ListenerConfig, TlsFiles } from "../config/config.ts";
+import { type Config, doorsOf, type HttpConfig, type ListenerConfig, type TlsFiles } from "../config/config.ts";
 import { ConfigError, formatProblem } from "../config/problem.ts";
 import { visible } from "../core/text.ts";
 import type { ListenerAddress } from "../server/listeners.ts";
@@ -29,7 +29,7 @@ export async function runServe(load: () => Config, host: Host): Promise<number> 
   } catch (error) {
     const words = explainListenFailure(
       error,
-      [...config.listeners, config.http, config.coap].filter((door) => door !== null).map(formatAddress),
+      doorsOf(config).map(formatAddress),
     );
     if (words === undefined) throw error;
     host.complain(words);

@@ -27,6 +27,11 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
 }
 
+/** Everything that is opened, whatever it speaks. */
+export function doorsOf({ listeners, http, coap }: Config): (ListenerConfig | HttpConfig | CoapConfig)[] {
+  return [...listeners, http, coap].filter((door) => door !== null);
+}
+
 /** One MQTT listener over TCP. */
 export interface ListenerConfig {
   /** Unique; `tcp` is the one of `server.tcp_addr`. */

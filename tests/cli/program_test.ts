@@ -68,9 +68,11 @@ for (const line of ["--version", "-V", "check --version"]) {
 }
 
 Deno.test("weir check says what a good file would do", async () => {
-  const yaml = 'server: { listeners: [{ name: b, addr: "[::1]:1884" }] }';
+  const yaml = 'server: { listeners: [{ name: b, addr: "[::1]:1884" }], http_enabled: true, coap_enabled: true }';
   const [code, { printed }] = await run("check weir.yaml", { files: { "weir.yaml": yaml } });
-  const expected = "weir.yaml: no problems. It would open tcp on 127.0.0.1:1883, b on [::1]:1884; anybody may connect.";
+  const expected =
+    "weir.yaml: no problems. It would open tcp on 127.0.0.1:1883, b on [::1]:1884, http on 127.0.0.1:8080, " +
+    "coap on 127.0.0.1:5683; anybody may connect.";
   assert.deepEqual([code, printed], [0, [expected]]);
 });
 
