@@ -5,6 +5,7 @@ import { listFiles, readSources, readText } from "./support/source_code.ts";
 import {
   type Budget,
   cycleProblems,
+  exportProblems,
   fileProblems,
   functionProblems,
   type Giant,
@@ -89,6 +90,10 @@ Deno.test("every import follows the arrows between the folders", () => {
 
 Deno.test("the imports of src have no cycle (docs/decisions/0003)", () => {
   hold("Cannot import in a circle", cycleProblems(sources, { types: false }));
+});
+
+Deno.test("what is exported is imported by somebody", () => {
+  hold("Cannot export for nobody: leave the word out", exportProblems(readSources("src"), [...sources, ...tests]));
 });
 
 Deno.test("core, wire and protocol are pure, and core never waits", () => {

@@ -1,4 +1,5 @@
 /** `weir inspect`: what a data folder holds, beside the broker or without it. */
+import { NEVER_SECONDS } from "../core/session_table.ts";
 import { visibleJson } from "../core/text.ts";
 import { Inspection, type Overview, type SessionRow } from "../store/sqlite/inspection.ts";
 import { UsageError } from "./arguments.ts";
@@ -19,7 +20,6 @@ const SECTIONS = ["sessions", "queues", "retained", "durable"] as const;
 type Section = typeof SECTIONS[number];
 
 const LIMIT = 100;
-const NEVER = 0xffff_ffff;
 
 /** Prints what was asked for. Answers the exit code.
  * @throws {UsageError} for another section or a limit that is no number */
@@ -79,7 +79,7 @@ function sessionListing(inspection: Inspection, limit: number): Listing {
       row.clientId,
       row.username ?? "-",
       stateOf(row, inspection.isInUse),
-      row.expirySeconds === NEVER ? "never" : `${row.expirySeconds} s`,
+      row.expirySeconds === NEVER_SECONDS ? "never" : `${row.expirySeconds} s`,
       ...[row.subscriptions, row.waiting, row.inflight].map(String),
     ]),
   };

@@ -11,10 +11,10 @@ export const QUEUE_WINDOWS_BYTES = 64 * 1024 * 1024;
 
 /** Bytes of all queues of a broker that could not be spilled: of sessions that end with their connection, and QoS 0. Above it who has
  * more than {@link UNSPILLED_SHARE_BYTES} loses messages as if its own queue were full. */
-export const UNSPILLED_BYTES = 256 * 1024 * 1024;
+const UNSPILLED_BYTES = 256 * 1024 * 1024;
 
 /** What one queue may always hold of it. */
-export const UNSPILLED_SHARE_BYTES = 64 * 1024;
+const UNSPILLED_SHARE_BYTES = 64 * 1024;
 
 /** What is read from the store at a time: half a window. */
 export const QUEUE_PAGE = { limit: QUEUE_WINDOW_MESSAGES / 2, bytesMax: QUEUE_WINDOW_BYTES / 2 } as const;

@@ -187,6 +187,6 @@ export class Endpoint implements Peer {
 }
 
 /** For the `default` of a switch that covers a union: a new member does not compile until it is handled. */
-export function unreachable(value: never): never {
+function unreachable(value: never): never {
   throw new Error(`Cannot handle ${JSON.stringify(value)}: nothing else exists`);
 }

@@ -113,7 +113,7 @@ async function readToken(path: string): Promise<string> {
 }
 
 /** A file that a source of identities needs cannot be used; the message is for people. */
-export class IdentityFileError extends Error {
+class IdentityFileError extends Error {
   override readonly name = "IdentityFileError";
 }
 

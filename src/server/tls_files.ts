@@ -4,7 +4,7 @@ import type { TlsFiles } from "../config/config.ts";
 import { type TlsOptions, usable } from "../transport/tls.ts";
 
 /** A file of a TLS listener cannot be used; the message is for people. */
-export class TlsFileError extends Error {
+class TlsFileError extends Error {
   override readonly name = "TlsFileError";
 }
 

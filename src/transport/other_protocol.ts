@@ -9,7 +9,7 @@ const MQTT = /MQTT|MQIsdp/;
 
 /** As what the first bytes of a client are known that speaks to the wrong door; undefined when they say nothing. It is told in the log, to
  * whoever has taken the wrong port. */
-export function otherProtocol(bytes: Uint8Array): "HTTP" | "MQTT" | "TLS" | "the PROXY protocol" | undefined {
+function otherProtocol(bytes: Uint8Array): "HTTP" | "MQTT" | "TLS" | "the PROXY protocol" | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 16));
   if (start.startsWith(TLS)) return "TLS";
   if (HTTP.test(start)) return "HTTP";

@@ -32,9 +32,6 @@ export type ProtocolVersion = 3 | 4 | 5;
 /** Quality of service: at most once, at least once, exactly once. */
 export type QoS = 0 | 1 | 2;
 
-/** Session expiry or will delay that never ends ([MQTT5 3.1.2.11.2]). */
-export const NEVER_SECONDS = 0xffff_ffff;
-
 /** The largest packet the protocol can express: a four byte remaining length and five bytes of fixed header. */
 export const PACKET_BYTES_MAX = 268_435_460;
 

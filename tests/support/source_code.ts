@@ -76,6 +76,37 @@ export function importsOf(file: SourceFile): Import[] {
   return imports;
 }
 
+/** The names that the file takes from each of our files, by path; `*` for all that is there. */
+export function namesImportedBy(file: SourceFile): { readonly target: string; readonly name: string }[] {
+  return [...walk(file.tree)].flatMap((node) => {
+    const specifier = specifierOf(node);
+    if (specifier === undefined || !specifier.startsWith(".")) return [];
+    const target = joinPath(file.path, specifier);
+    return namesIn(node).map((name) => ({ target, name }));
+  });
+}
+
+function namesIn(node: ts.Node): string[] {
+  const clause = ts.isImportDeclaration(node)
+    ? node.importClause?.namedBindings
+    : ts.isExportDeclaration(node)
+    ? node.exportClause
+    : undefined;
+  if (clause === undefined || ts.isNamespaceImport(clause) || ts.isNamespaceExport(clause)) return ["*"];
+  return clause.elements.map(({ propertyName, name }) => (propertyName ?? name).text);
+}
+
+/** Functions, classes and constants that the file exports where they are declared. */
+export function valuesExportedBy(file: SourceFile): (Place & { readonly name: string })[] {
+  return file.tree.statements.flatMap((statement) => {
+    const isValue = ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement);
+    if (!isValue && !ts.isVariableStatement(statement)) return [];
+    if (!statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
+    const names = isValue ? [statement.name] : statement.declarationList.declarations.map(({ name }) => name);
+    return names.map((name) => ({ ...placeOf(file, statement), name: name?.getText() ?? "default" }));
+  });
+}
+
 function specifierOf(node: ts.Node): string | undefined {
   let specifier: ts.Node | undefined;
   if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) specifier = node.moduleSpecifier;

@@ -8,8 +8,10 @@ import {
   type Import,
   importsOf,
   impuritiesOf,
+  namesImportedBy,
   type Place,
   type SourceFile,
+  valuesExportedBy,
 } from "./source_code.ts";
 
 /** What a folder of `src`, or a program at the root, may import. Packages are free where `packages` is absent. */
@@ -99,6 +101,17 @@ function findCycles(search: CycleSearch, path: string): void {
 function cycle(steps: readonly Import[]): string {
   const kind = steps.some((step) => step.typeOnly) ? " (types only)" : "";
   return [...steps.map(at), steps[0]?.path].join(" -> ") + kind;
+}
+
+/** Values that `files` export and nobody among `readers` imports. Types are let be: they belong to what is exported beside them. */
+export function exportProblems(files: readonly SourceFile[], readers: readonly SourceFile[]): string[] {
+  const asked = new Set(readers.flatMap(namesImportedBy).map(({ target, name }) => `${target}#${name}`));
+  return files.flatMap((file) => {
+    if (asked.has(`${file.path}#*`)) return [];
+    return valuesExportedBy(file)
+      .filter(({ name }) => !asked.has(`${file.path}#${name}`))
+      .map((found) => `${at(found)}: nobody imports ${found.name}`);
+  });
 }
 
 /** Names of the outside world in the folders that must not have them. */

@@ -5,6 +5,7 @@ import { parseSource } from "./source_code.ts";
 import {
   type Budget,
   cycleProblems,
+  exportProblems,
   fileProblems,
   functionProblems,
   giantProblems,
@@ -47,6 +48,20 @@ Deno.test("an import outside the table is refused, with every way to write one",
   assert.deepEqual(importProblems([parseSource("src/new/a.ts", `import "../core/a.ts"`)], {}), [
     "src/new/a.ts:1: new imports src/core/a.ts, it may import new",
   ]);
+});
+
+Deno.test("a value that is exported has to be imported, by any way to write it", () => {
+  const file = parseSource(
+    "src/a.ts",
+    "export const a = 1, b = 2;\nexport function c() {}\nexport class D {}\nexport type E = 1;",
+  );
+  const unused = (text: string) => exportProblems([file], [parseSource("src/b.ts", text)]);
+  assert.deepEqual(unused(`import { a, c as d, type D } from "./a.ts";`), ["src/a.ts:1: nobody imports b"]);
+  assert.deepEqual(unused(`export { a, b, c } from "./a.ts";`), ["src/a.ts:3: nobody imports D"]);
+  for (const all of [`import * as a from "./a.ts"`, `export * from "./a.ts"`, `const a = await import("./a.ts")`]) {
+    assert.deepEqual(unused(all), []);
+  }
+  assert.equal(unused(`import { a, b, c, D } from "./c.ts";`).length, 4);
 });
 
 Deno.test("a cycle is told once, with the line of each step", () => {

@@ -87,7 +87,7 @@ export interface EventStreamOptions {
 
 /** A subscription as a stream of Server-Sent Events. Nothing is taken from the subscription before the reader asks for it, so that a
  * slow one costs no more than what the subscription keeps. */
-export class EventStream {
+class EventStream {
   readonly body: ReadableStream<Uint8Array>;
   readonly #subscription: GuestSubscription;
   readonly #options: EventStreamOptions;

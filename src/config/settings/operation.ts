@@ -4,7 +4,7 @@ import { base64, text, words } from "../text_type.ts";
 import { choice, count, openFlag } from "../value_type.ts";
 
 /** What may tell who a client is, in the order in which it is asked. */
-export const SOURCES: readonly SourceName[] = ["certificate", "jwt", "users", "external"];
+const SOURCES: readonly SourceName[] = ["certificate", "jwt", "users", "external"];
 
 /** `auth`: who may connect. */
 export const AUTH_SETTINGS = {

@@ -1,11 +1,12 @@
 import { DEFAULT_LIMITS } from "../../core/limits.ts";
+import { NEVER_SECONDS } from "../../core/session_table.ts";
 import { setting } from "../setting.ts";
 import { choice, count, flag, seconds, size, UNLIMITED } from "../value_type.ts";
 
 const COUNT_MAX = 1_000_000_000;
 const BYTES_MAX = 1024 ** 4;
 const SECONDS_MAX = 49_710 * 86_400; // the whole days that fit in the 32 bits of MQTT
-const NEVER = { word: "never", value: 0xffff_ffff };
+const NEVER = { word: "never", value: NEVER_SECONDS };
 
 /** `session`: what is kept for a client, connected or not. */
 export const SESSION_SETTINGS = {

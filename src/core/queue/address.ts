@@ -38,7 +38,7 @@ export interface QueueFilter {
 }
 
 /** Whether a topic or a filter (without `$share/<group>/`) is one of a queue. */
-export function isQueueTopic(name: string): boolean {
+function isQueueTopic(name: string): boolean {
   return name.startsWith(QUEUE_PREFIX);
 }
 

@@ -8,8 +8,8 @@ import { type QueueRecord, recordBytes } from "./record.ts";
 import { SettledRanges } from "./settled_ranges.ts";
 
 /** How many messages that are not settled a group looks at, in each log. */
-export const WINDOW_RECORDS = 1_000;
-export const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_RECORDS = 1_000;
+const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** A group's place in one log. What lies below `cursor` is settled, but for the messages in the window; what lies above has not been
  * looked at, but for what a start, or members that went, left behind there: ranges that are settled, and failures. */
