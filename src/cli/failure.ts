@@ -32,8 +32,8 @@ export function explainFailure(error: unknown): string {
 
 /** The words for a listener that could not be opened, or undefined when that is not what happened. `wanted` are the addresses. */
 export function explainListenFailure(error: unknown, wanted: readonly string[]): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const known = LISTEN_FAILURES.find(([kind]) => causeOf(error, kind) !== undefined);
+  if (!(error instanceof Error) || error.name !== "ListenError") return undefined;
+  const known = LISTEN_FAILURES.find(([kind]) => error.cause instanceof kind);
   if (known === undefined) return undefined;
   const address = wanted.find((address) => error.message.includes(address)) ?? wanted.join(" or ");
   return `weir: Cannot listen on ${address}: ${known[1]}`;
@@ -64,9 +64,20 @@ function explainConfigError({ problems, message }: ConfigError): string {
 function explainDenial(error: Error): string {
   const what = error.message.replace(/, run again with the (--\S+) flag.*$/s, "");
   const flag = /with the (--\S+) flag/.exec(error.message)?.[1] ?? "--allow-net";
+  const granted = GRANTED[flag];
+  const path = /access to "(.*)"$/.exec(what)?.[1];
+  // a flag takes the place of the whole list
+  const paths = granted === undefined || path === undefined ? [] : [...new Set([...granted, path])];
+  const more = paths.length === 0 ? flag : `${flag}=${paths.join(",")}`;
   return `weir: Deno did not allow it: ${what}.\n` +
-    `weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add ${flag}`;
+    `weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add ${more}`;
 }
+
+/** What `deno.json` grants by the flags that take files. */
+const GRANTED: Readonly<Record<string, readonly string[] | undefined>> = {
+  "--allow-read": ["config", "data", "src"],
+  "--allow-write": ["data"],
+};
 
 /** The error itself or one that it was caused by, when it is of that kind. */
 function causeOf<E extends Error>(error: unknown, kind: new () => E): E | undefined {

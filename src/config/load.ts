@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { readEnvironment } from "./environment.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { type Override, readSettings } from "./reading.ts";
+import { whyUnreadable } from "./unreadable.ts";
 import { FILE_BYTES_MAX, parseYaml, type YamlTree } from "./yaml_tree.ts";
 
 export interface LoadConfigOptions {
@@ -70,12 +71,4 @@ function readOrTell(path: string, readFile: (path: string) => Uint8Array): Uint8
 
 function unreadable(file: string, error: Error): Problem {
   return { place: { file }, path: "", message: `cannot read it: ${whyUnreadable(file, error)}` };
-}
-
-function whyUnreadable(file: string, error: Error): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.IsADirectory || /os error 21/.test(error.message)) return "it is a directory";
-  if (error instanceof Deno.errors.NotCapable) return `Deno was not allowed to; add --allow-read=${file} to "deno run"`;
-  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
-  return error.message;
 }

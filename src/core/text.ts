@@ -21,6 +21,11 @@ export function visibleJson(json: string): string {
   });
 }
 
+/** What an error says, whatever was thrown. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The beginning of `text`, and how much is missing. */
 export function cut(text: string, charactersMax: number): string {
   if (text.length <= charactersMax) return text;

@@ -18,6 +18,7 @@ import type { UserEntry } from "../auth/user_list.ts";
 import { readUsersFile, UsersFileError } from "../auth/users_file.ts";
 import type { AuthConfig, ScramUser, SourceName } from "../config/config.ts";
 import type { WillAuthor } from "../core/mutation.ts";
+import { wordsOf } from "../core/text.ts";
 import { assertIdentityFiles, openCallout, type OpenSource, openTokens } from "./identity_sources.ts";
 
 /** What a chain needs from others. */
@@ -142,7 +143,10 @@ async function reloading(what: string, read: () => Promise<void>): Promise<void>
     await read();
     logger.info("{what} has been read again", { what });
   } catch (error) {
-    logger.error("{what} cannot be used and stays as it was, with whoever was removed: {error}", { what, error });
+    logger.error("{what} cannot be used and stays as it was, with whoever was removed: {error}", {
+      what,
+      error: wordsOf(error),
+    });
   }
 }
 

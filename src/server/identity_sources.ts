@@ -5,6 +5,8 @@ import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_key
 import { TokenSource } from "../auth/token_source.ts";
 import { whyNotKept } from "../auth/users_file.ts";
 import type { AuthConfig, ExternalConfig, JwtConfig } from "../config/config.ts";
+import { whyUnreadable } from "../config/unreadable.ts";
+import { wordsOf } from "../core/text.ts";
 
 /** Of a key, a certificate or a secret. */
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -126,10 +128,6 @@ async function readTextFile(key: string, path: string, options: { isSecret?: boo
     return await Deno.readTextFile(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
-    throw new IdentityFileError(`Cannot read ${key} ${path}: ${wordsOf(cause)}`, { cause });
+    throw new IdentityFileError(`Cannot read ${key} ${path}: ${whyUnreadable(path, cause)}`, { cause });
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { AccessRules } from "../auth/access_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import type { AdjustableLimits, Limits } from "../core/limits.ts";
+import { wordsOf } from "../core/text.ts";
 import type { AuthenticationChain } from "./authentication_chain.ts";
 import { withExempt } from "./exempt.ts";
 import { readTls } from "./tls_files.ts";
@@ -79,7 +80,7 @@ async function renewTls(broker: WeirBroker, listeners: readonly Pick<ListenerCon
       await broker.renewTls(name, await readTls(tls));
       logger.info("listener {name} has read its certificate files again", { name });
     } catch (error) {
-      logger.error("listener {name} keeps its certificate: {error}", { name, error });
+      logger.error("listener {name} keeps its certificate: {error}", { name, error: wordsOf(error) });
     }
   }
 }

@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { AccessRules } from "../auth/access_rules.ts";
 import type { Config, HttpConfig, ListenerConfig } from "../config/config.ts";
+import { wordsOf } from "../core/text.ts";
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "../config/text_type.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -113,8 +114,7 @@ async function opening<T>(listener: Address, open: () => T | Promise<T>): Promis
   try {
     return await open();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ListenError(`Cannot listen on ${formatAddress(listener)}: ${reason}`, { cause });
+    throw new ListenError(`Cannot listen on ${formatAddress(listener)}: ${wordsOf(cause)}`, { cause });
   }
 }
 

@@ -1,7 +1,9 @@
 import { getLogger } from "@logtape/logtape";
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
-import { type TlsOptions, usable } from "../transport/tls.ts";
+import { whyUnreadable } from "../config/unreadable.ts";
+import { wordsOf } from "../core/text.ts";
+import { readCertificatePem, readPrivateKeyPem, type TlsOptions, usable } from "../transport/tls.ts";
 
 /** A file of a TLS listener cannot be used; the message is for people. */
 class TlsFileError extends Error {
@@ -35,9 +37,9 @@ export async function assertTlsFiles(files: TlsFiles): Promise<void> {
   const { certFile, keyFile, caFile, crlFile } = files;
   const options = await readFiles(files);
   const { certificate, privateKey, clientAuthorities } = options;
-  parsed(`cert_file ${certFile}`, () => new X509Certificate(certificate));
-  parsed(`key_file ${keyFile}`, () => createPrivateKey(privateKey));
-  if (clientAuthorities !== undefined) parsed(`ca_file ${caFile}`, () => new X509Certificate(clientAuthorities));
+  parsed(`cert_file ${certFile}`, () => readCertificatePem(certificate));
+  parsed(`key_file ${keyFile}`, () => readPrivateKeyPem(privateKey));
+  if (clientAuthorities !== undefined) parsed(`ca_file ${caFile}`, () => readCertificatePem(clientAuthorities));
   try {
     await usable(options);
   } catch (cause) {
@@ -82,7 +84,7 @@ function parsed(what: string, parse: () => unknown): void {
 }
 
 function unusable(what: string, cause: unknown): TlsFileError {
-  return new TlsFileError(`Cannot use ${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  return new TlsFileError(`Cannot use ${what}: ${wordsOf(cause)}`, { cause });
 }
 
 async function read(key: string, path: string): Promise<string> {
@@ -90,6 +92,6 @@ async function read(key: string, path: string): Promise<string> {
     return await Deno.readTextFile(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
-    throw new TlsFileError(`Cannot read ${key} ${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new TlsFileError(`Cannot read ${key} ${path}: ${whyUnreadable(path, cause)}`, { cause });
   }
 }

@@ -65,17 +65,37 @@ export interface UsableTls {
  * @throws {Error} when certificate, key or lists are not usable */
 export async function usable(options: TlsOptions): Promise<UsableTls> {
   const { certificate, privateKey, clientCertificate = "none", clientAuthorities, revocationLists } = options;
-  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) {
+  if (!readCertificatePem(certificate).checkPrivateKey(readPrivateKeyPem(privateKey))) {
     throw new Error("the private key is not that of the certificate");
   }
   if (clientCertificate !== "none" && clientAuthorities === undefined) {
     throw new Error("client certificates are asked for, and nobody is named whose signature counts");
   }
-  if (clientAuthorities !== undefined) new X509Certificate(clientAuthorities); // fails with words of its own
+  if (clientAuthorities !== undefined) readCertificatePem(clientAuthorities);
   const lists = revocationLists === undefined
     ? undefined
     : await RevocationLists.read(revocationLists, clientAuthorities ?? "");
   return { options, lists };
+}
+
+/** The first certificate of a text.
+ * @throws {Error} in words for people */
+export function readCertificatePem(text: string): X509Certificate {
+  return readPem("a certificate", () => new X509Certificate(text));
+}
+
+/** @throws {Error} in words for people */
+export function readPrivateKeyPem(text: string): ReturnType<typeof createPrivateKey> {
+  return readPem("a private key that is not encrypted", () => createPrivateKey(text));
+}
+
+/** What the runtime says of text that it cannot read is about its own parts. */
+function readPem<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new Error(`expected ${what} in PEM form, found none`, { cause });
+  }
 }
 
 class NodeTlsListener implements TlsListener {

@@ -43,10 +43,19 @@ Deno.test(requires(["openssl"], {
       [own, undefined],
       [asks(at("ca.crt")), undefined],
       [`${asks(at("ca.crt"))}, crl_file: ${at("ca.crl")}`, undefined],
-      [`cert_file: ${at("none")}, key_file: ${at("server.key")}`, /Cannot read cert_file \S+none: .*os error 2/],
+      [
+        `cert_file: ${at("none")}, key_file: ${at("server.key")}`,
+        /Cannot read cert_file \S+none: there is no such file/,
+      ],
       [`cert_file: ${at("server.crt")}, key_file: ${at("none")}`, /Cannot read key_file \S+none/],
-      [`cert_file: ${at("garbage")}, key_file: ${at("server.key")}`, /Cannot use cert_file \S+garbage: /],
-      [`cert_file: ${at("server.crt")}, key_file: ${at("garbage")}`, /Cannot use key_file \S+garbage: /],
+      [
+        `cert_file: ${at("garbage")}, key_file: ${at("server.key")}`,
+        /Cannot use cert_file \S+garbage: expected a certificate in PEM form, found none/,
+      ],
+      [
+        `cert_file: ${at("server.crt")}, key_file: ${at("garbage")}`,
+        /Cannot use key_file \S+garbage: expected a private key that is not encrypted in PEM form, found none/,
+      ],
       [
         `cert_file: ${at("server.crt")}, key_file: ${at("client.key")}`,
         /Cannot use cert_file \S+, key_file \S+: the private key is not that of the certificate/,

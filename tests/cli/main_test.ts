@@ -40,7 +40,7 @@ Deno.test("a file beyond the granted folders is told with the flag that grants i
   assert.equal(code, 1);
   assert.match(
     err,
-    /^\/etc\/hosts: cannot read it: Deno was not allowed to; add --allow-read=\/etc\/hosts to "deno run"\n/,
+    /^\/etc\/hosts: cannot read it: Deno was not allowed to; grant it beside .*: --allow-read=config,data,src,\/etc\/hosts\n/,
   );
 });
 

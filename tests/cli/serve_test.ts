@@ -146,21 +146,40 @@ const LISTEN_FAILURES: readonly (readonly [Error, string])[] = [
     "the address is in use. Is another broker running? --addr HOST:PORT takes another one",
   ],
   [
-    new Error("Cannot listen on 127.0.0.1:1883", { cause: new Deno.errors.AddrInUse("x") }),
-    "the address is in use. Is another broker running? --addr HOST:PORT takes another one",
-  ],
-  [
     new Deno.errors.PermissionDenied("Permission denied (os error 13)"),
     "permission denied. Ports below 1024 are reserved: take another one, such as 1883",
   ],
   [new Deno.errors.AddrNotAvailable("x"), "this machine has no such address"],
 ];
 
-for (const [error, words] of LISTEN_FAILURES) {
-  Deno.test(`${error.name} (${error.message}) is told in one line with the address`, async () => {
+function named(name: string, message: string, cause: Error): Error {
+  return Object.assign(new Error(message, { cause }), { name });
+}
+
+for (const [cause, words] of LISTEN_FAILURES) {
+  Deno.test(`${cause.name} (${cause.message}) is told in one line with the address`, async () => {
+    const error = named("ListenError", `Cannot listen on 127.0.0.1:1883: ${cause.message}`, cause);
     const { host, code } = start([], { serve: failing(error) });
     assert.equal(await code, 1);
     assert.deepEqual(host.complaints, [`weir: Cannot listen on 127.0.0.1:1883: ${words}`]);
+  });
+}
+
+/** What was not about the address, though the system says the same. */
+const OTHER_FAILURES: readonly Error[] = [
+  named("DataFolderError", "Cannot use the data folder data: Permission denied", new Deno.errors.PermissionDenied("x")),
+  named(
+    "ListenError",
+    "Cannot listen on 127.0.0.1:8883: Cannot read cert_file a.crt: this user may not read it",
+    new Error("Cannot read cert_file a.crt", { cause: new Deno.errors.PermissionDenied("x") }),
+  ),
+];
+
+for (const error of OTHER_FAILURES) {
+  Deno.test(`not taken for a port that is reserved: ${error.message}`, async () => {
+    const { host, code } = start([], { serve: failing(error) });
+    assert.equal(await code, 1);
+    assert.deepEqual(host.complaints, [`weir: ${error.message}`]);
   });
 }
 
@@ -175,6 +194,21 @@ Deno.test("a permission that Deno did not get is told with the flag", async () =
     'weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add --allow-net',
   ]);
 });
+
+/** The flag takes the place of the list in deno.json, which therefore has to be in it. */
+const DENIED: readonly (readonly [what: string, flag: string, hint: string])[] = [
+  ['read access to "/etc/weir/ca.crt"', "--allow-read", "--allow-read=config,data,src,/etc/weir/ca.crt"],
+  ['write access to "/var/lib/weir"', "--allow-write", "--allow-write=data,/var/lib/weir"],
+];
+
+for (const [what, flag, hint] of DENIED) {
+  Deno.test(`what Deno did not allow is told with what was allowed: ${hint}`, async () => {
+    const error = new Deno.errors.NotCapable(`Requires ${what}, run again with the ${flag} flag`);
+    const { host, code } = start([], { serve: failing(error) });
+    assert.equal(await code, 1);
+    assert.ok(host.complaints[1].endsWith(`"deno run -P main.ts", or add ${hint}`), host.complaints[1]);
+  });
+}
 
 Deno.test("a broker that had to stop ends the program with code 1 and the reason", async () => {
   const { host, code, started } = start([]);

@@ -475,7 +475,7 @@ Deno.test("a file that is missing, a directory, forbidden or broken is told, nev
     "weir.yaml: cannot read it: this user may not read it",
   ]);
   assert.deepEqual(read(new Deno.errors.NotCapable("x")), [
-    'weir.yaml: cannot read it: Deno was not allowed to; add --allow-read=weir.yaml to "deno run"',
+    "weir.yaml: cannot read it: Deno was not allowed to; grant it beside what deno.json does: --allow-read=config,data,src,weir.yaml",
   ]);
   assert.deepEqual(read(new Error("Input/output error")), ["weir.yaml: cannot read it: Input/output error"]);
   const missing = `${Deno.makeTempDirSync()}/none.yaml`;

@@ -85,7 +85,10 @@ Deno.test("a path that is a file, or goes through one, is refused by name", asyn
   const file = folder.file("file");
   Deno.writeTextFileSync(file, "hello");
   for (const path of [file, `${file}/below`]) {
-    await assert.rejects(openDataFolder(path, OPTIONS), refusedAs(new RegExp(`^Cannot use the data folder ${path}: `)));
+    await assert.rejects(
+      openDataFolder(path, OPTIONS),
+      refusedAs(new RegExp(`^Cannot use the data folder ${path}: it is no folder$`)),
+    );
   }
   assert.equal(Deno.readTextFileSync(file), "hello");
 });
@@ -99,7 +102,10 @@ Deno.test({
     using folder = new Folder();
     const path = folder.file("locked");
     Deno.mkdirSync(path, { mode: 0o500 });
-    await assert.rejects(openDataFolder(path, OPTIONS), refusedAs(/^Cannot use the data folder .*Permission denied/));
+    await assert.rejects(
+      openDataFolder(path, OPTIONS),
+      refusedAs(/^Cannot use the data folder .*Permission denied.*May this user write it\?$/),
+    );
   },
 });
 

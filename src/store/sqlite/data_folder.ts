@@ -1,3 +1,4 @@
+import { wordsOf } from "../../core/text.ts";
 import { DATABASE_NAME, DataFolderError, LOCK_NAME } from "./database_file.ts";
 import type { OpenOptions } from "./sqlite_store.ts";
 import { WorkerStore } from "./worker_store.ts";
@@ -18,19 +19,27 @@ export async function openDataFolder(folder: string, options: OpenOptions): Prom
     return store;
   } catch (error) {
     lock.close();
-    throw new DataFolderError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new DataFolderError(wordsOf(error), { cause: error });
   }
+}
+
+function whyUnusable(error: unknown): string {
+  if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
+    return "it is no folder";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) return `${error.message}. May this user write it?`;
+  return wordsOf(error);
 }
 
 async function lockFolder(folder: string): Promise<Deno.FsFile> {
   let lock: Deno.FsFile;
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    Deno.statSync(folder); // what the Worker may not read, since we may not, would be told without its name
     lock = Deno.openSync(`${folder}/${LOCK_NAME}`, { create: true, write: true, mode: 0o600 });
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DataFolderError(`Cannot use the data folder ${folder}: ${reason}`, { cause });
+    throw new DataFolderError(`Cannot use the data folder ${folder}: ${whyUnusable(cause)}`, { cause });
   }
   for (const wait of LOCK_TRIES_MS) {
     await new Promise((resolve) => setTimeout(resolve, wait));
