@@ -156,8 +156,8 @@ export interface GuestQueues {
   /** Leaves a group, and gives what this guest holds for it to others at once. With `isLost` that counts as failed, as when a connection
    * is lost; nothing happens then while another call of the same client waits. */
   leave(place: { readonly queue: string; readonly group: string }, how: { readonly isLost: boolean }): Promise<void>;
-  /** Acknowledges what this guest pulled for a group from a partition, up to and with an offset; answers how many messages those were,
-   * undefined when it is no member of the group. */
+  /** Acknowledges a message that this guest pulled for a group, and what it holds below it and pulled before it; answers how many messages
+   * those were, undefined when it is no member of the group. */
   commit(
     place: { readonly queue: string; readonly group: string; readonly partition: number; readonly offset: number },
   ): Promise<number | undefined>;

@@ -72,7 +72,7 @@ const DELETE: Command = {
 const PURGE: Command = {
   name: "queue purge",
   operands: ["NAME"],
-  about: "Take all messages of a queue away but those that are delayed",
+  about: "Take all messages of a queue away, those that are delayed too",
   details: [RIGHT],
   options: RUNNING,
   examples: [["weir queue purge jobs", "says how many lay there"]],

@@ -138,25 +138,32 @@ export class Broker {
 
   /** As {@link publish}, for `$SYS` and the like: what is retained is not stored. */
   announce(message: Message, turn: Turn): void {
-    if (message.retain) this.retained.set(message.own());
+    if (message.retain && message.payloadEnd === message.payloadStart) this.retained.clear(message.topic.name, turn);
+    else if (message.retain) this.retained.set(message.own());
     this.#distribute(message, null, turn);
   }
 
   /** Subscribes, says SUBACK (unless the packet id is 0: the program waits for none), and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). */
   subscribe(session: Session, packet: SubscribeOrder, turn: Turn): void {
     const toReplay: SubscriptionOptions[] = [];
+    let reason = "";
     const answers = packet.requests.map((request) => {
       const isNew = typeof request === "string" || !session.subscriptions?.has(request.filter);
       const { queues } = this;
       if (queues !== null && typeof request !== "string" && queues.isQueueFilter(request.filter)) {
-        return queues.subscribe(session, { options: request, consume: packet.consume }, turn);
+        const granted = queues.subscribe(session, { options: request, consume: packet.consume }, turn);
+        if (typeof granted === "number") return granted;
+        reason ||= granted.message; // of several the first
+        return granted.refusal;
       }
       const answer = this.subscriptions.subscribe(session, request, turn);
       if (typeof request === "string" || typeof answer === "string") return answer;
       if (request.retainHandling === 0 || (request.retainHandling === 1 && isNew)) toReplay.push(request);
       return answer;
     });
-    if (session.peer !== null && packet.packetId !== 0) turn.effects.suback(session.peer, packet.packetId, answers);
+    if (session.peer !== null && packet.packetId !== 0) {
+      turn.effects.suback(session.peer, packet.packetId, answers).reason = reason;
+    }
     for (const options of toReplay) this.subscriptions.replay(session, options, turn);
     this.queues?.start(session, turn);
     session.pump(turn);

@@ -37,7 +37,7 @@ export interface Send {
   subscriptionIds: readonly number[] | null;
   /** Acknowledgements and disconnect: what they say. */
   outcome: Outcome;
-  /** Acknowledgements and disconnect: why, for people; empty when there is nothing to add. */
+  /** Acknowledgements, suback and disconnect: why, for people; empty when there is nothing to add. */
   reason: string;
   /** connack: whether the session was there before. */
   sessionPresent: boolean;
@@ -96,10 +96,12 @@ export class Effects {
     this.#next(SendKind.connack, peer).sessionPresent = sessionPresent;
   }
 
-  suback(peer: Peer, packetId: number, answers: readonly (QoS | Outcome)[]): void {
+  suback(peer: Peer, packetId: number, answers: readonly (QoS | Outcome)[]): Send {
     const send = this.#next(SendKind.suback, peer);
     send.packetId = packetId;
     send.answers = answers;
+    send.reason = "";
+    return send;
   }
 
   unsuback(peer: Peer, packetId: number, answers: readonly Outcome[]): void {

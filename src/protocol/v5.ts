@@ -25,9 +25,18 @@ export const v5: Dialect = {
     });
   },
 
-  suback({ outbox }, send) {
+  suback(endpoint, send) {
+    const { outbox, packetBytesMax } = endpoint;
     const reasonCodes = send.answers.map((answer) => typeof answer === "number" ? answer : v5ReasonCode[answer]);
-    return writeSuback(outbox, { version: 5, packetId: send.packetId, reasonCodes });
+    const write = (reasonString?: string) => {
+      return writeSuback(outbox, { version: 5, packetId: send.packetId, reasonCodes, properties: { reasonString } });
+    };
+    if (send.reason === "" || !endpoint.wantsProblemInformation) return write();
+    const before = outbox.length;
+    const length = write(send.reason);
+    if (length <= packetBytesMax) return length;
+    outbox.length = before; // [MQTT-3.9.2-1]
+    return write();
   },
 
   unsuback({ outbox }, send) {

@@ -59,9 +59,9 @@ export class PullConsumer implements QueueConsumer {
     if (index >= 0) this.#arrived.splice(index, 1);
   }
 
-  /** What clients were given and have not settled, as it is now. */
+  /** What clients were given and have not settled. */
   get handed(): ReadonlySet<QueueDelivery> {
-    return new Set(this.#handed);
+    return this.#handed;
   }
 
   /** It is settled. */

@@ -194,8 +194,7 @@ export class PullConsumers {
     if (entry.alarm !== undefined) clock.cancel(entry.alarm);
     const { member } = consumer;
     if (member !== null && !member.isGone) {
-      const { handed } = consumer; // before it is withdrawn
-      decide((turn) => queues.leave(member, { isCrash, had: (delivery) => handed.has(delivery) }, turn));
+      decide((turn) => queues.leave(member, { isCrash, had: (delivery) => consumer.handed.has(delivery) }, turn));
     }
     consumer.end();
   }

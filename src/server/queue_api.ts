@@ -87,8 +87,8 @@ export type DeadLetterChoice = readonly string[] | "all";
 export interface QueueReader extends AsyncIterableIterator<QueueMessage, undefined>, Disposable {
   /** The next message if it comes within `ms`; undefined otherwise. */
   poll(ms: number): Promise<QueueMessage | undefined>;
-  /** Acknowledges at once what this reader holds of a partition up to and with an offset, as one who reads a stream in batches does.
-   * Resolves when that is stored, with how many messages those were. */
+  /** Acknowledges at once the message at an offset that this reader holds, and what it holds below it and was handed before it, as one
+   * who reads a stream in batches does. Resolves when that is stored, with how many messages those were. */
   commit(at: { readonly partition: number; readonly offset: number }): Promise<number>;
   /** Leaves the group, which gives what was not settled to others. */
   close(): void;
@@ -105,7 +105,7 @@ export interface BrokerQueues {
   change(options: QueueOptions): Promise<void>;
   /** Takes a queue away with its messages, groups and dead letters. False when there is none. */
   delete(name: string): Promise<boolean>;
-  /** Takes all messages of a queue away but for those that are delayed; groups stay. Answers how many lay in it.
+  /** Takes all messages of a queue away, those that are delayed too; groups stay. Answers how many lay in it.
    * @throws {RangeError} when there is none */
   purge(name: string): Promise<number>;
   /** All queues, those of dead letters among them, by name. */

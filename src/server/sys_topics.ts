@@ -4,6 +4,7 @@ import { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import type { RateLimiter } from "../protocol/rate_limiter.ts";
+import { SysQueues } from "./sys_queues.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What the `$SYS` topics tell about. */
@@ -12,31 +13,49 @@ export interface SysSources {
   readonly turn: Turn;
   readonly traffic: Traffic;
   readonly version: string;
-  readonly uptimeSeconds: number;
   readonly limiter: RateLimiter;
 }
 
-/** Publishes the state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in
- * seconds, the names are those of mosquitto where it has them. */
-export function publishSysTopics(sources: SysSources): void {
-  const { broker, turn } = sources;
-  for (const [name, value] of Object.entries(sysValues(sources))) {
+/** The state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in seconds, the
+ * names are those of mosquitto where it has them. */
+export class SysTopics {
+  readonly #sources: SysSources;
+  readonly #queues: SysQueues | null;
+  #told: ReadonlySet<string> = new Set();
+
+  constructor(sources: SysSources) {
+    this.#sources = sources;
+    const { queues } = sources.broker;
+    this.#queues = queues === null ? null : new SysQueues(queues.queues);
+  }
+
+  /** Publishes everything; what there is no more of, like a queue that was deleted, is cleared. */
+  publish(uptimeMs: number): void {
+    const values = { ...sysValues(this.#sources, uptimeMs), ...this.#queues?.values(uptimeMs) };
+    for (const [name, value] of Object.entries(values)) this.#tell(name, String(value));
+    for (const name of this.#told) if (!(name in values)) this.#tell(name, "");
+    this.#told = new Set(Object.keys(values));
+  }
+
+  #tell(name: string, text: string): void {
+    const { broker, turn } = this.#sources;
     const path = `$SYS/broker/${name}`;
-    const source = messageSource(encodeUtf8(String(value)), { qos: 0, retain: true });
+    const source = messageSource(encodeUtf8(text), { qos: 0, retain: true });
     broker.announce(new Message(new Topic(path, encodeUtf8(path)), source, Infinity), turn);
   }
 }
 
 /** The values by name. Refusals are told by their cause, each from the first on. */
 function sysValues(
-  { broker, turn, traffic, version, uptimeSeconds, limiter }: SysSources,
+  { broker, turn, traffic, version, limiter }: SysSources,
+  uptimeMs: number,
 ): Record<string, string | number> {
   const { statistics } = turn;
   const refusals = (...causes: Parameters<Traffic["countRefusal"]>[0][]) =>
     causes.reduce((sum, cause) => sum + (traffic.refusals.get(cause) ?? 0), 0);
   return {
     "version": `weir ${version}`,
-    "uptime": uptimeSeconds,
+    "uptime": Math.floor(uptimeMs / 1000),
     "clients/connected": statistics.clientsConnected,
     "clients/maximum": statistics.clientsConnectedMax,
     "clients/total": broker.sessions.size,

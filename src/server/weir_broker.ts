@@ -45,7 +45,7 @@ import { Metering, type RateLimitOptions } from "./metering.ts";
 import type { OutgoingMessage, SubscribeOptions } from "./program_options.ts";
 import { SessionPages } from "./session_pages.ts";
 import { StoreUpkeep } from "./store_upkeep.ts";
-import { publishSysTopics } from "./sys_topics.ts";
+import { SysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
 
@@ -354,17 +354,16 @@ export class WeirBroker {
   }
 
   #startSysTopics(intervalMs: number): void {
-    const sources = {
+    const topics = new SysTopics({
       broker: this.#broker,
       turn: this.#turn,
       traffic: this.#traffic,
       version: VERSION,
       limiter: this.#metering.limiter,
-    };
+    });
     this.#clock.set(this.#clock.now(), {
       ring: (now) => {
-        const uptimeSeconds = Math.floor((now - this.#startedAt) / 1000);
-        this.#decide(() => publishSysTopics({ ...sources, uptimeSeconds }));
+        this.#decide(() => topics.publish(now - this.#startedAt));
         return now + intervalMs;
       },
     });

@@ -35,6 +35,7 @@ interface LogRows {
 interface PlaceRows {
   /** Undefined while there are only failures. */
   position: number | undefined;
+  readonly notBefore: number;
   readonly settled: SettledRanges;
   readonly failures: Map<number, StoredQueueFailure>;
 }
@@ -61,8 +62,8 @@ export class MemoryQueues implements QueueStore {
       })),
       groups: [...this.#groups.values()].map(({ group }) => group),
       positions: [...this.#groups].flatMap(([groupId, { places }]) => {
-        return [...places].flatMap(([logId, { position, settled }]) => {
-          return position === undefined ? [] : [{ groupId, logId, position, settled: settled.toArray() }];
+        return [...places].flatMap(([logId, { position, settled, notBefore }]) => {
+          return position === undefined ? [] : [{ groupId, logId, position, settled: settled.toArray(), notBefore }];
         });
       }),
       failures: [...this.#groups.values()].flatMap(({ places }) => {
@@ -94,12 +95,6 @@ export class MemoryQueues implements QueueStore {
     return page;
   }
 
-  queueOffsetAt(logId: number, at: number): number {
-    const log = this.#logs.get(logId);
-    const found = log?.records.find(({ appendedAt }) => appendedAt >= at);
-    return found?.offset ?? log?.next ?? 0;
-  }
-
   queueDelays(now: number, limit: number): QueueDelayPage {
     const sorted = [...this.#delays.values()].sort((a, b) => a.dueAt - b.dueAt || a.delayId - b.delayId);
     const delays = sorted.filter(({ dueAt }) => dueAt <= now).slice(0, limit);
@@ -112,7 +107,6 @@ export class MemoryQueues implements QueueStore {
     const old = (log?.records ?? []).filter(({ offset }) => offset >= from && offset < to);
     for (const record of old) if (record.messageKey !== "") newest.set(record.messageKey, record);
     const gone = new Set<QueueRecord>();
-    let bytes = 0;
     for (const record of old) {
       if (record.messageKey === "") continue;
       const isNewest = newest.get(record.messageKey) === record;
@@ -120,10 +114,9 @@ export class MemoryQueues implements QueueStore {
       if (isNewest && !isTombstone) continue;
       gone.add(record);
       discount(log!, record);
-      bytes += recordBytes(record);
     }
     if (gone.size > 0) log!.records = log!.records.filter((record) => !gone.has(record));
-    return { logId, to, count: gone.size, bytes };
+    return { logId, to, removed: [...gone].map((record) => ({ offset: record.offset, bytes: recordBytes(record) })) };
   }
 
   /** Takes over one mutation. */
@@ -154,6 +147,8 @@ export class MemoryQueues implements QueueStore {
       case "queue-delay-ended":
         this.#delays.delete(mutation.delayId);
         return;
+      case "queue-delays-purged":
+        return this.#purgeDelays(mutation);
       case "queue-key-noted":
         return this.#noteKey(mutation);
       case "queue-keys-forgotten": {
@@ -180,7 +175,7 @@ export class MemoryQueues implements QueueStore {
         this.#groups.delete(mutation.groupId);
         return;
       case "queue-positioned":
-        this.#groups.get(mutation.groupId)?.places.set(mutation.logId, placeAt(mutation.position));
+        this.#groups.get(mutation.groupId)?.places.set(mutation.logId, placeAt(mutation.position, mutation.notBefore));
         return;
       case "queue-settled": {
         const place = this.#placeOf(mutation);
@@ -220,7 +215,7 @@ export class MemoryQueues implements QueueStore {
   #placeOf({ groupId, logId }: { groupId: number; logId: number }): PlaceRows | undefined {
     const places = this.#groups.get(groupId)?.places;
     if (places === undefined || !this.#logs.has(logId)) return undefined;
-    const place = places.get(logId) ?? placeAt(undefined);
+    const place = places.get(logId) ?? placeAt(undefined, 0);
     places.set(logId, place);
     return place;
   }
@@ -248,6 +243,13 @@ export class MemoryQueues implements QueueStore {
     for (const record of log.records.splice(0, indexOf(log.records, before))) discount(log, record);
   }
 
+  #purgeDelays({ queueId, lastId }: { queueId: number; lastId: number }): void {
+    this.#noteId(lastId);
+    for (const delay of this.#delays.values()) {
+      if (delay.queueId === queueId && delay.delayId <= lastId) this.#delays.delete(delay.delayId);
+    }
+  }
+
   #noteKey(noted: StoredQueueKey): void {
     const { queueId, messageKey, at } = noted;
     const keys = this.#keys.get(queueId) ?? new Map<string, StoredQueueKey>();
@@ -269,8 +271,8 @@ export class MemoryQueues implements QueueStore {
   }
 }
 
-function placeAt(position: number | undefined): PlaceRows {
-  return { position, settled: new SettledRanges(), failures: new Map() };
+function placeAt(position: number | undefined, notBefore: number): PlaceRows {
+  return { position, notBefore, settled: new SettledRanges(), failures: new Map() };
 }
 
 function consumerKey({ clientId, filter }: { clientId: string; filter: string }): string {

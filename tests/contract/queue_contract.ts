@@ -149,24 +149,6 @@ function logContract(contract: Contract): void {
       assert.equal(lastAt, all[from + count - 1].record.appendedAt);
     }
   });
-
-  contract("finds the first record that is as young as a time", async (bench) => {
-    await bench.commit([queue(1), log(2, 1), log(5, 1, 1)]);
-    for (let i = 0; i < 2_500; i += 500) {
-      const some = Array.from({ length: 500 }, (_, j) => appended(2, 2 * (i + j), { appendedAt: 10 * (i + j) }));
-      await bench.commit(some);
-    }
-    const at = (logId: number, time: number) => queuesOf(bench.store).queueOffsetAt(logId, time);
-    assert.equal(await at(2, 0), 0);
-    assert.equal(await at(2, 1), 2);
-    assert.equal(await at(2, 12_340), 2_468);
-    assert.equal(await at(2, 12_341), 2_470);
-    assert.equal(await at(2, 24_991), 4_999, "behind the last one");
-    assert.equal(await at(5, 0), 0, "nothing in it");
-    await bench.commit([{ kind: "queue-trimmed", logId: 2, before: 2_469 }]);
-    assert.equal(await at(2, 5), 2_470, "what is trimmed is not found");
-    assert.equal(await at(99, 5), 0);
-  });
 }
 
 function trimContract(contract: Contract): void {
@@ -194,6 +176,10 @@ function trimContract(contract: Contract): void {
   });
 }
 
+function positioned(position: number, notBefore = 0) {
+  return { kind: "queue-positioned", ...PLACE, position, notBefore } as const;
+}
+
 function groupContract(contract: Contract): void {
   contract("a group's place: position, ranges and failures, as the last word says", async (bench) => {
     const other = { groupId: 3, logId: 5 };
@@ -209,17 +195,24 @@ function groupContract(contract: Contract): void {
     assert.deepEqual(groups.map((each) => ({ ...each })), [{
       ...{ groupId: 3, queueId: 1, name: "g3", filter: "a/#", clientId: "c", idleSince: 7 },
     }]);
-    assert.deepEqual(positions.find(({ logId }) => logId === 2), { ...PLACE, position: 4, settled: [5, 15] });
+    assert.deepEqual(positions.find(({ logId }) => logId === 2), {
+      ...PLACE,
+      ...{ position: 4, settled: [5, 15], notBefore: 0 },
+    });
     const left = failures.map(({ logId, offset }) => [logId, offset]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     assert.deepEqual(left, [[2, 4], [2, 20], [5, 4]]);
     await bench.commit([settled(PLACE, [4, 15], 15), failed(PLACE, 30)]);
     assert.deepEqual((await loaded(bench)).positions.find(({ logId }) => logId === 2), {
       ...PLACE,
-      ...{ position: 15, settled: [] },
+      ...{ position: 15, settled: [], notBefore: 0 },
     });
-    await bench.commit([settled(PLACE, [40, 50], 16), { kind: "queue-positioned", ...PLACE, position: 2 }]);
+    await bench.commit([settled(PLACE, [40, 50], 16), positioned(2, 7_000)]);
+    await bench.commit([settled(PLACE, [3, 4], 2)]);
     const sought = await loaded(bench);
-    assert.deepEqual(sought.positions.find(({ logId }) => logId === 2), { ...PLACE, position: 2, settled: [] });
+    assert.deepEqual(sought.positions.find(({ logId }) => logId === 2), {
+      ...PLACE,
+      ...{ position: 2, settled: [3, 4], notBefore: 7_000 },
+    });
     assert.deepEqual(sought.failures.map(({ logId }) => logId), [5]);
     await bench.commit([{ kind: "queue-group-deleted", groupId: 3 }, settled(PLACE, [2, 3], 3)]);
     const { groups: none, positions: nowhere, failures: nothing } = await loaded(bench);
@@ -235,7 +228,7 @@ function groupContract(contract: Contract): void {
       settled(PLACE, [5, 6], 0),
       failed(PLACE, 7),
     ]);
-    await bench.commit([{ kind: "queue-positioned", ...PLACE, position: 0 }, failed(PLACE, 5, { failures: 3 })]);
+    await bench.commit([positioned(0), failed(PLACE, 5, { failures: 3 })]);
     const { failures } = await loaded(bench);
     assert.deepEqual(failures.map(({ offset, failures }) => [offset, failures]), [[5, 3]]);
   });
@@ -286,6 +279,22 @@ function waitingContract(contract: Contract): void {
     assert.equal((await loaded(bench)).lastId, 13);
   });
 
+  contract("delays that are purged are gone, those that come later are not", async (bench) => {
+    const delay = (delayId: number, queueId: number) => {
+      return { kind: "queue-delayed", delayId, queueId, partition: 0, dueAt: 50, entry: entry() } as const;
+    };
+    await bench.commit([queue(1), queue(2), delay(10, 1), delay(11, 2), delay(12, 1)]);
+    await bench.commit([{ kind: "queue-delays-purged", queueId: 1, lastId: 13 }, delay(14, 1)]);
+    const due = async () => (await queuesOf(bench.store).queueDelays(50, 10)).delays.map(({ delayId }) => delayId);
+    assert.deepEqual(await due(), [11, 14]);
+    const { delayed, lastId } = await loaded(bench);
+    assert.deepEqual(delayed.map(({ queueId, count }) => [queueId, count]), [[1, 1], [2, 1]]);
+    assert.equal(lastId, 14);
+    await bench.commit([{ kind: "queue-delays-purged", queueId: 2, lastId: 20 }]);
+    assert.equal((await loaded(bench)).lastId, 20, "no id comes again");
+    assert.deepEqual(await due(), [14]);
+  });
+
   contract("keys are kept until they are forgotten, the newest last", async (bench) => {
     const key = (messageKey: string, at: number) => ({ kind: "queue-key-noted", queueId: 1, messageKey, at } as const);
     await bench.commit([queue(1), key("a", 1), key("b", 2), key("c", 3), key("a", 4)]);
@@ -306,12 +315,12 @@ function compactionContract(contract: Contract): void {
       return queuesOf(bench.store).compactQueue({ logId: 2, from: 0, to, tombstonesBefore: Infinity });
     };
     const done = await compact(12);
-    assert.deepEqual([done.logId, done.to, done.count, done.bytes], [2, 12, 2, 18]);
+    assert.deepEqual([done.logId, done.to, done.removed], [2, 12, [{ offset: 0, bytes: 9 }, { offset: 2, bytes: 9 }]]);
     assert.deepEqual(offsets(await recordsOf(bench.store, 2)), [4, 6, 8, 10, 12, 20, 30]);
     await bench.load();
-    assert.equal((await compact(31)).count, 4);
+    assert.equal((await compact(31)).removed.length, 4);
     assert.deepEqual(offsets(await recordsOf(bench.store, 2)), [6, 12, 30]);
-    assert.equal((await compact(31)).count, 0);
+    assert.equal((await compact(31)).removed.length, 0);
     const { logs: [{ segments }] } = await loaded(bench);
     assert.deepEqual(segments.reduce((sum, { count, bytes }) => [sum[0] + count, sum[1] + bytes], [0, 0]), [3, 27]);
     assert.deepEqual((await queueContents(bench.store)).lastId, 2);

@@ -102,8 +102,7 @@ export async function queueContents(store: Store): Promise<Record<string, unknow
     queues: loaded.queues.toSorted((a, b) => a.queueId - b.queueId),
     logs: logs.sort((a, b) => a.logId - b.logId),
     groups: loaded.groups.toSorted((a, b) => a.groupId - b.groupId).map((each) => ({ ...each })),
-    positions: loaded.positions.map(({ groupId, logId, position, settled }) => ({ groupId, logId, position, settled }))
-      .sort(byText),
+    positions: loaded.positions.map((each) => ({ ...each })).sort(byText),
     failures: loaded.failures.map(({ groupId, logId, offset, failures, failedAt, dueAt }) => {
       return { groupId, logId, offset, failures, failedAt, dueAt };
     }).sort(byText),

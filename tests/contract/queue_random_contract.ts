@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Mutation } from "../../src/core/mutation.ts";
+import type { QueueCompaction } from "../../src/core/queue/ports.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { appended, entry, failed, group, log, queue, queueContents, queuesOf, settled } from "./queue_mutations.ts";
 import { type OpenStore, StoreBench } from "./store_contract.ts";
@@ -13,7 +14,7 @@ class Author {
   #queues: number[] = [];
   #logs: { logId: number; queueId: number; next: number }[] = [];
   #groups: { groupId: number; queueId: number }[] = [];
-  #delays: number[] = [];
+  #delays: { delayId: number; queueId: number }[] = [];
 
   write({ what, pick, size }: Step): Mutation[] {
     this.#now += pick * 700;
@@ -45,10 +46,14 @@ class Author {
         return [{ kind: "queue-deleted", queueId }];
       case "delay":
         if (queueId === undefined) return [];
-        this.#delays.push(++this.#lastId);
+        this.#delays.push({ delayId: ++this.#lastId, queueId });
         return [{ kind: "queue-delayed", delayId: this.#lastId, queueId, partition: 0, dueAt: pick, entry: entry() }];
+      case "purge delays":
+        if (queueId === undefined) return [];
+        this.#delays = this.#delays.filter((delay) => delay.queueId !== queueId);
+        return [{ kind: "queue-delays-purged", queueId, lastId: ++this.#lastId }];
       case "undelay":
-        return this.#delays.length === 0 ? [] : [{ kind: "queue-delay-ended", delayId: this.#delays.shift()! }];
+        return this.#delays.length === 0 ? [] : [{ kind: "queue-delay-ended", delayId: this.#delays.shift()!.delayId }];
       case "key":
         if (queueId === undefined) return [];
         return [{ kind: "queue-key-noted", queueId, messageKey: `k${size % 5}`, at: this.#now }];
@@ -83,7 +88,7 @@ class Author {
     if (chosen === undefined || at.logId === undefined) return [];
     const place = { groupId: chosen.groupId, logId: at.logId };
     if (what === "fail") return [failed(place, pick * 3 + size, { failures: size })];
-    if (what === "seek") return [{ kind: "queue-positioned", ...place, position: pick }];
+    if (what === "seek") return [{ kind: "queue-positioned", ...place, position: pick, notBefore: size }];
     if (what === "settle") return [settled(place, [pick * 3, pick * 3 + size], Math.max(0, pick * 3 - 20))];
     if (pick > 2) return [];
     this.#groups = this.#groups.filter((each) => each !== chosen);
@@ -106,7 +111,19 @@ class Author {
 const anyStep = fc.record({
   what: fc.constantFrom(
     ...(["queue", "queue", "log", "log", "append", "append", "append", "append", "trim", "delete", "delay"] as const),
-    ...(["undelay", "key", "key", "forget", "group", "group", "ungroup", "settle", "settle", "settle"] as const),
+    ...([
+      "undelay",
+      "purge delays",
+      "key",
+      "key",
+      "forget",
+      "group",
+      "group",
+      "ungroup",
+      "settle",
+      "settle",
+      "settle",
+    ] as const),
     ...(["fail", "fail", "seek"] as const),
   ),
   pick: fc.nat(20),
@@ -146,6 +163,10 @@ export function queueRandomContract(name: string, open: OpenStore): void {
   });
 }
 
+function byOffset(removed: QueueCompaction["removed"]): QueueCompaction["removed"] {
+  return removed.toSorted((a, b) => a.offset - b.offset);
+}
+
 async function follow(
   { then }: Step,
   { bench, model, author }: { bench: StoreBench; model: MemoryStore; author: Author },
@@ -158,13 +179,13 @@ async function follow(
   if (then !== "compact") return;
   for (const { logId, next } of author.logs) {
     const request = { logId, from: 0, to: next - 2, tombstonesBefore: Infinity };
-    let removed = 0;
+    const removed: QueueCompaction["removed"][number][] = [];
     for (let to = -1; to < request.to;) {
       const done = await queuesOf(bench.store).compactQueue(request);
       assert.ok(done.to > to, "each piece goes further");
       to = done.to;
-      removed += done.count;
+      removed.push(...done.removed);
     }
-    assert.equal(removed, (await queuesOf(model).compactQueue(request)).count);
+    assert.deepEqual(byOffset(removed), byOffset((await queuesOf(model).compactQueue(request)).removed));
   }
 }

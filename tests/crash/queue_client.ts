@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { IConnackPacket, IPublishPacket, Packet } from "mqtt-packet";
-import { Line } from "./line.ts";
+import { Line, type Version } from "./line.ts";
 import type { QueueLedger } from "./queue_ledger.ts";
 
 /** Of requests that are only about their answer. */
@@ -31,6 +31,10 @@ export abstract class QueueClient {
     return 1;
   }
 
+  protected get version(): Version {
+    return 5;
+  }
+
   /** Whether its session ends with the connection. */
   protected get isClean(): boolean {
     return false;
@@ -41,7 +45,7 @@ export abstract class QueueClient {
     const opened = Promise.withResolvers<boolean>();
     let line: Line;
     try {
-      line = await Line.open(port, 5, (packet) => {
+      line = await Line.open(port, this.version, (packet) => {
         if (this.line !== line) return; // another connection has taken over
         if (packet.cmd === "connack") this.#onConnack(packet);
         else if (packet.cmd === "suback" && !this.isOpen) this.#onSuback(packet.granted as number[]);
@@ -54,10 +58,10 @@ export abstract class QueueClient {
     }
     this.line = line;
     this.isOpen = false;
-    const { clientId, isClean: clean } = this;
-    const properties = { sessionExpiryInterval: clean ? 0 : 3600 };
+    const { clientId, isClean: clean, version: protocolVersion } = this;
     line.send({
-      ...{ cmd: "connect", protocolId: "MQTT", protocolVersion: 5, clientId, clean, keepalive: 0, properties },
+      ...{ cmd: "connect", protocolId: "MQTT", protocolVersion, clientId, clean, keepalive: 0 },
+      ...this.#says({ sessionExpiryInterval: clean ? 0 : 3600 }),
     } as Packet);
     void line.ended.then(() => {
       opened.resolve(false);
@@ -96,19 +100,24 @@ export abstract class QueueClient {
 
   protected publish(to: { topic: string; messageId: number; dup?: boolean; text?: string }, says: object): void {
     const { text = "", dup = false, ...rest } = to;
-    const properties = { userProperties: says };
-    const payload = Buffer.from(text);
-    this.line?.send({ cmd: "publish", ...rest, payload, qos: 1, retain: false, dup, properties } as IPublishPacket);
+    const packet = { cmd: "publish", ...rest, payload: Buffer.from(text), qos: 1, retain: false, dup } as const;
+    this.line?.send({ ...packet, ...this.#says({ userProperties: says }) } as IPublishPacket);
   }
 
-  #onConnack({ reasonCode, sessionPresent }: IConnackPacket): void {
+  /** Properties, where the version has some. */
+  #says(properties: object): { properties?: object } {
+    return this.version === 5 ? { properties } : {};
+  }
+
+  #onConnack({ reasonCode: code, returnCode, sessionPresent }: IConnackPacket): void {
+    const reasonCode = code ?? returnCode;
     if (reasonCode !== 0) return this.ledger.accuse(`${this.clientId}: CONNACK refuses with ${reasonCode}`);
     if (this.#hasSession && !sessionPresent) this.ledger.accuse(`${this.clientId}: the session is gone`);
     const { filter, qos } = this;
     if (filter === undefined || this.#hasSession) return this.#open();
     const subscriptions = [{ topic: filter, qos }];
-    const properties = { userProperties: { "start-at": "first" } };
-    this.line?.send({ cmd: "subscribe", messageId: SUBSCRIBE_ID, subscriptions, properties } as Packet);
+    const says = this.#says({ userProperties: { "start-at": "first" } });
+    this.line?.send({ cmd: "subscribe", messageId: SUBSCRIBE_ID, subscriptions, ...says } as Packet);
   }
 
   #onSuback([granted]: readonly number[]): void {

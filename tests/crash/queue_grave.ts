@@ -5,7 +5,7 @@ import type { QueueLedger } from "./queue_ledger.ts";
 const SUBSCRIBE_ID = 1;
 
 /** How long it waits before it asks again for a queue that is not there. */
-const AGAIN_MS = 50;
+const AGAIN_MS = 200;
 
 /** Takes the dead letters of a queue. */
 export class QueueGrave extends QueueClient {

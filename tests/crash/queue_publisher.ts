@@ -1,11 +1,20 @@
 import type { Packet } from "mqtt-packet";
+import type { Version } from "./line.ts";
 import { QueueClient } from "./queue_client.ts";
 import type { KeyStream, QueueLedger } from "./queue_ledger.ts";
 
 interface Outgoing {
   readonly stream: KeyStream;
   readonly number: number;
+  readonly how: Handing;
+}
+
+/** How a message is handed over. */
+export interface Handing {
+  readonly topic: string;
   readonly says: Readonly<Record<string, string>>;
+  /** What the payload is filled up to. */
+  readonly bytes: number;
 }
 
 /** Hands messages over with QoS 1; what is not acknowledged it sends again, in its order. */
@@ -16,19 +25,25 @@ export class QueuePublisher extends QueueClient {
   /** Called when an acknowledgement has made room, or the connection is open. */
   onRoom: () => void = () => {};
 
-  constructor(clientId: string, ledger: QueueLedger) {
-    super(clientId, ledger);
+  readonly #version: Version;
+
+  constructor(clientId: string, options: { ledger: QueueLedger; version: Version }) {
+    super(clientId, options.ledger);
+    this.#version = options.version;
+  }
+
+  protected override get version(): Version {
+    return this.#version;
   }
 
   get outstanding(): number {
     return this.#outgoing.size;
   }
 
-  /** Publishes the next message of the stream, with these properties beside its key. */
-  hand(stream: KeyStream, properties: Readonly<Record<string, string>>): void {
+  /** Publishes the next message of the stream. */
+  hand(stream: KeyStream, how: Handing): void {
     do this.#lastPacketId = this.#lastPacketId % 100 + 1; while (this.#outgoing.has(this.#lastPacketId));
-    const says = { "partition-key": stream.key, ...properties };
-    this.#outgoing.set(this.#lastPacketId, { stream, number: ++stream.last, says });
+    this.#outgoing.set(this.#lastPacketId, { stream, number: ++stream.last, how });
     this.published++;
     this.#send(this.#lastPacketId, false);
   }
@@ -47,7 +62,7 @@ export class QueuePublisher extends QueueClient {
   }
 
   #send(messageId: number, dup: boolean): void {
-    const { stream, number, says } = this.#outgoing.get(messageId)!;
-    this.publish({ topic: `$queue/${stream.queue}`, messageId, dup, text: `${stream.key} ${number}` }, says);
+    const { stream, number, how: { topic, says, bytes } } = this.#outgoing.get(messageId)!;
+    this.publish({ topic, messageId, dup, text: `${stream.name} ${number} `.padEnd(bytes) }, says);
   }
 }

@@ -3,34 +3,21 @@ import { Inspection } from "../../src/store/sqlite/inspection.ts";
 import { DataFolder, Program } from "./program.ts";
 import type { QueueClient } from "./queue_client.ts";
 import { QueueGrave } from "./queue_grave.ts";
-import { type KeyStream, QueueLedger, type QueueTraits } from "./queue_ledger.ts";
-import { type MemberOptions, QueueMember } from "./queue_member.ts";
-import { QueuePublisher } from "./queue_publisher.ts";
+import { QueueAuditor } from "./queue_auditor.ts";
+import { type KeyStream, QueueLedger } from "./queue_ledger.ts";
+import { QueueMember } from "./queue_member.ts";
+import { type Handing, QueuePublisher } from "./queue_publisher.ts";
+import { MEMBERS, QUEUES } from "./queue_shapes.ts";
 import { between, delay, type Random, randomOf, until } from "./random.ts";
 import type { WorldOptions } from "./world.ts";
 
 const CONFIG = new URL("queues.yaml", import.meta.url).pathname;
 
-const QUEUES: readonly QueueTraits[] = [
-  { name: "work", groups: ["a", "b"], isDelayed: false, isDeduplicated: false },
-  { name: "log", groups: ["a", "b"], isDelayed: false, isDeduplicated: false },
-  { name: "later", groups: ["a"], isDelayed: true, isDeduplicated: true },
-];
-
-const MEMBERS: readonly MemberOptions[] = [
-  { clientId: "work-a0", queue: "work", group: "a", qos: 1, manners: ["answer"] },
-  { clientId: "work-a1", queue: "work", group: "a", qos: 1, manners: ["publish"] },
-  { clientId: "work-a2", queue: "work", group: "a", qos: 2, manners: ["answer"] },
-  { clientId: "work-b0", queue: "work", group: "b", qos: 1, manners: ["answer", "publish"] },
-  { clientId: "work-b1", queue: "work", group: "b", qos: 2, isClean: true, manners: ["answer", "publish"] },
-  { clientId: "log-a0", queue: "log", group: "a", qos: 1, manners: ["publish"] },
-  { clientId: "log-a1", queue: "log", group: "a", qos: 2, manners: ["answer"] },
-  { clientId: "log-b0", queue: "log", group: "b", qos: 1, manners: ["answer", "publish"] },
-  { clientId: "later-a0", queue: "later", group: "a", qos: 1, manners: ["answer", "publish"] },
-  { clientId: "later-a1", queue: "later", group: "a", qos: 2, manners: ["answer"] },
-];
-
-const PUBLISHERS = ["p0", "p1"];
+/** What hands messages over; `old` knows no properties. */
+const PUBLISHERS = [{ clientId: "p0", version: 5 }, { clientId: "p1", version: 5 }, {
+  clientId: "old",
+  version: 4,
+}] as const;
 
 /** Keys of one publisher in one queue. */
 const KEYS = 8;
@@ -39,9 +26,10 @@ const KEYS = 8;
 const WINDOW = 20;
 
 /** What one publisher hands over in a round at most. */
-const QUOTA = 600;
+const QUOTA = 1_000;
 
-const DELAY_MS_MAX = 300;
+/** How long a stream may take to be compacted, once nothing else happens. */
+const COMPACTION_MS_MAX = 1_500;
 
 /** Queues in a program that is killed again and again, publishers and consumers that do not forget what they were promised. */
 export class QueueWorld implements AsyncDisposable {
@@ -52,6 +40,7 @@ export class QueueWorld implements AsyncDisposable {
   readonly #publishers: readonly { client: QueuePublisher; streams: KeyStream[]; quota: number }[];
   readonly #members: readonly QueueMember[];
   readonly #graves: readonly QueueGrave[];
+  readonly #auditors: readonly QueueAuditor[];
   readonly #restless = new Map<QueueClient, Promise<void>>();
   #program: Program | undefined;
   #isLoading = false;
@@ -60,12 +49,14 @@ export class QueueWorld implements AsyncDisposable {
     this.#options = options;
     this.#random = randomOf(options.seed);
     const { ledger } = this;
-    this.#publishers = PUBLISHERS.map((clientId) => {
-      return { client: new QueuePublisher(clientId, ledger), streams: this.#streamsOf(clientId), quota: 0 };
+    this.#publishers = PUBLISHERS.map(({ clientId, version }) => {
+      const client = new QueuePublisher(clientId, { ledger, version });
+      return { client, streams: this.#streamsOf(clientId, version < 5), quota: 0 };
     });
     for (const publisher of this.#publishers) publisher.client.onRoom = () => this.#publish(publisher);
     this.#members = MEMBERS.map((each) => new QueueMember(each, { ledger, random: this.#random }));
     this.#graves = QUEUES.map(({ name }) => new QueueGrave(name, ledger));
+    this.#auditors = QUEUES.filter(({ keeps }) => keeps !== undefined).map((shape) => new QueueAuditor(shape, ledger));
   }
 
   get published(): number {
@@ -89,6 +80,7 @@ export class QueueWorld implements AsyncDisposable {
     }
     await this.#start();
     await this.#settle();
+    await this.#audit();
     if (this.#random() < 0.4) await this.#checkPlaces();
   }
 
@@ -161,15 +153,16 @@ export class QueueWorld implements AsyncDisposable {
     while (this.#isLoading && client.isOpen && publisher.quota > 0 && client.outstanding < WINDOW) {
       publisher.quota--;
       const stream = streams[between(this.#random, 0, streams.length - 1)];
-      client.hand(stream, this.#propertiesOf(stream));
+      client.hand(stream, this.#handingOf(stream));
     }
   }
 
-  #propertiesOf({ queue, key, last }: KeyStream): Record<string, string> {
-    const { isDelayed, isDeduplicated } = QUEUES.find(({ name }) => name === queue)!;
+  #handingOf(stream: KeyStream): Handing {
+    const { topicOf, says, payloadBytes = 0 } = QUEUES.find(({ name }) => name === stream.queue)!;
     return {
-      ...(isDeduplicated ? { "message-key": `${key}-${last + 1}` } : {}),
-      ...(isDelayed ? { delay: `${between(this.#random, 0, DELAY_MS_MAX)}` } : {}),
+      topic: topicOf?.(stream) ?? `$queue/${stream.queue}`,
+      says: { "partition-key": stream.key, ...says?.(stream, this.#random) },
+      bytes: payloadBytes,
     };
   }
 
@@ -192,23 +185,36 @@ export class QueueWorld implements AsyncDisposable {
     });
   }
 
+  /** What is to be kept in streams is there for whoever reads them from the first message on. */
+  async #audit(): Promise<void> {
+    const port = await this.#program!.port();
+    const stored = (name: string) => storedIn(this.#folder.path, name);
+    await Promise.all(this.#auditors.map((auditor) => auditor.audit(port, () => stored(auditor.queue))));
+  }
+
   /** Nothing is left, so on disk each group stands at the end of each log; killed there, it stands there again, and gets nothing. */
   async #checkPlaces(): Promise<void> {
     const { ledger } = this;
     const behind = () => behindIn(this.#folder.path);
     await until(() => behind().length === 0, () => "").catch(() => behind().forEach((what) => ledger.accuse(what)));
     const { deliveries } = ledger;
+    await delay(between(this.#random, 0, COMPACTION_MS_MAX));
     await this.#kill();
     for (const what of behind()) ledger.accuse(`after a kill in quiet: ${what}`);
     await this.#start();
     await this.#connectAll();
     await Promise.all(this.#clients.map((client) => client.settled()));
     if (ledger.deliveries > deliveries) ledger.accuse(`${ledger.deliveries - deliveries} came after a kill in quiet`);
+    await this.#audit();
   }
 
-  #streamsOf(publisher: string): KeyStream[] {
-    return QUEUES.flatMap(({ name }) => {
-      return Array.from({ length: KEYS }, (_, i) => this.ledger.stream(name, `${publisher}-${i}`));
+  #streamsOf(publisher: string, isOld: boolean): KeyStream[] {
+    const own = QUEUES.filter(({ isFromOld = false }) => isFromOld === isOld);
+    return own.flatMap(({ name }) => {
+      return Array.from({ length: KEYS }, (_, i) => {
+        if (name !== "urgent") return this.ledger.stream(name, `${publisher}-${i}`);
+        return this.ledger.stream(name, `${publisher}-${i >> 1}/${3 * (i % 2)}`); // two priorities for each key
+      });
     });
   }
 }
@@ -223,4 +229,10 @@ function behindIn(folder: string): string[] {
       return `${name} ${group.name}: ${group.lag} are not settled, ${group.failed} have failed`;
     }),
   ]);
+}
+
+/** How many messages the data says lie in a queue. */
+function storedIn(folder: string, queue: string): number {
+  using inspection = Inspection.open(folder);
+  return inspection.durable(-1).find(({ name }) => name === queue)?.messages ?? 0;
 }

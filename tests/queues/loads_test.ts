@@ -9,7 +9,7 @@ async function heard(piece: number, end: number): Promise<number[]> {
   const pieces: number[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const compactQueue = ({ logId, from, to }: QueueCompactionRequest) => {
-    return Promise.resolve({ logId, to: Math.min(from + piece, end, to), count: 0, bytes: 0 });
+    return Promise.resolve({ logId, to: Math.min(from + piece, end, to), removed: [] });
   };
   const compacted = ({ to }: QueueCompaction) => {
     pieces.push(to);

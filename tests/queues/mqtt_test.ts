@@ -1,5 +1,6 @@
 /** Durable queues over MQTT, both versions: publishing, consuming, the three ways to settle. */
 import assert from "node:assert/strict";
+import type { Packet } from "mqtt-packet";
 import { TestBroker } from "../support/broker.ts";
 import { AT_ONCE, facts, propertiesOf, put, queueBroker, settle } from "./queue_client.ts";
 
@@ -118,6 +119,24 @@ Deno.test("QoS 0 cannot consume: nothing could be settled", async () => {
   assert.equal(await client.subscribe("$queue/tasks", { qos: 0 }), 0x83);
   const old = await broker.connect({ version: 4 });
   assert.equal(await old.subscribe("$queue/tasks", { qos: 0 }), 0x80);
+});
+
+Deno.test("[MQTT-3.1.2-29][MQTT-3.9.2-1] a refused consumer is told why, where it wants to know and has room for it", async () => {
+  await using broker = await queueBroker();
+  const reasons: (string | undefined)[] = [];
+  for (const properties of [{}, { requestProblemInformation: false }, { maximumPacketSize: 40 }]) {
+    const client = await broker.connect({ properties });
+    const topics = [{ topic: "ordinary", qos: 0 }, { topic: "$queue/tasks", qos: 0 }, { topic: "$queue/+", qos: 1 }];
+    await client.send({ cmd: "subscribe", messageId: 7, subscriptions: topics } as Packet);
+    const suback = await client.expect("suback");
+    assert.deepEqual(suback.granted, [0, 0x83, 0x8f]);
+    reasons.push(suback.properties?.reasonString);
+  }
+  assert.deepEqual(reasons, [
+    'Cannot consume from "$queue/tasks" with QoS 0: nothing could be settled',
+    undefined,
+    undefined,
+  ]);
 });
 
 Deno.test("a message that nobody settles comes again when its consumer is gone, counted", async () => {
@@ -465,7 +484,8 @@ Deno.test("stream: $commit settles everything up to an offset, $seek goes back",
   const userProperties = { "consumer-group": "g", "start-at": "first" };
   await client.subscribe("$queue/log", { qos: 1, userProperties });
   for (let i = 0; i < 3; i++) await client.receive({ acknowledge: false });
-  assert.equal(await put(client, "$queue/log/$commit", "", { partition: "0", offset: "1" }), 0);
+  const commit = () => put(client, "$queue/log/$commit", "", { partition: "0", offset: "1" });
+  assert.deepEqual([await commit(), await commit()], [0, 0x83], "once: then it is not held any more");
   await client.unsubscribe("$queue/log");
   const other = await broker.connect();
   await other.subscribe("$queue/log", { qos: 1, userProperties });

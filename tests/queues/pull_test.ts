@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { DEFAULT_QUEUE } from "../../src/core/queue/definition.ts";
 import { Queues } from "../../src/core/queue/queues.ts";
+import { Refusal } from "../../src/core/refusal.ts";
 import { Turn } from "../../src/core/turn.ts";
 import type { Alarm, AlarmHandle, Clock } from "../../src/server/clock.ts";
 import { PullConsumers, type Puller } from "../../src/server/pull_consumers.ts";
@@ -118,4 +119,16 @@ Deno.test("a subscription is counted when a client becomes a member, not for eac
   const meter = () => void count++;
   for (let i = 0; i < 3; i++) await world.pull({ meter });
   assert.equal(count, 1);
+});
+
+Deno.test("ten thousand clients may pull at a time: one more is refused, and not counted, until one has left", async () => {
+  const world = new World();
+  for (let i = 0; i < 10_000; i++) await world.pull({ clientId: `c${i}` });
+  const isFull = (error: unknown) => error instanceof Refusal && error.refusal === "quota-exceeded";
+  const meter = () => assert.fail("a subscription is counted");
+  await assert.rejects(world.pull({ clientId: "one more", meter }), isFull);
+  assert.deepEqual(await world.pull({ clientId: "c7" }), [], "who is there may go on");
+  await world.pull({ clientId: "c7" }, AbortSignal.abort()); // goes, since nobody waits for the answer
+  await world.pull({ clientId: "one more" });
+  assert.equal(world.members, 10_000);
 });

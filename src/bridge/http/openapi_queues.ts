@@ -79,7 +79,7 @@ const ADMINISTERING = {
   "/queues/{queue}/purge": {
     post: {
       operationId: "purgeQueue",
-      summary: "Takes all messages away but those that are delayed",
+      summary: "Takes all messages away, those that are delayed too",
       parameters: PLACE,
       responses: { 200: json("How many lay there.", ref("Purged")), ...problems(404) },
     },

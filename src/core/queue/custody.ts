@@ -115,8 +115,9 @@ export class Custody {
     for (const list of [member.holds, member.extended]) {
       for (let delivery = list.first; delivery !== null; delivery = list.first) {
         const { item } = delivery;
+        const hasFailed = isFailure(delivery); // asked while the consumer still knows it
         this.withdraw(item, turn);
-        if (isFailure(delivery)) this.#fail(item, 0, turn);
+        if (hasFailed) this.#fail(item, 0, turn);
         else item.place.partition.makeReady(item);
       }
     }

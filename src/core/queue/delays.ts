@@ -38,12 +38,12 @@ export class Delays {
   }
 
   /** Appends what was due. */
-  answer(page: QueueDelayPage, queues: ReadonlyMap<number, Queue>, turn: Turn): void {
+  answer(page: QueueDelayPage, queueOf: (queueId: number) => Queue | undefined, turn: Turn): void {
     this.#isAsking = false;
     this.#nextAt = Math.min(this.#nextAt, page.nextAt);
     for (const { delayId, queueId, partition, entry } of page.delays) {
-      const queue = queues.get(queueId);
-      if (queue === undefined) continue; // deleted meanwhile
+      const queue = queueOf(queueId);
+      if (queue === undefined || delayId <= queue.delaysPurged) continue; // deleted or purged meanwhile
       turn.effects.writes.push({ kind: "queue-delay-ended", delayId });
       const { count, bytes } = queue.delayed;
       queue.delayed = { count: count - 1, bytes: bytes - recordBytes(entry) };

@@ -8,6 +8,8 @@ import type { QueueRecord } from "./record.ts";
 /** A message in the hands of a consumer. The one who has it may settle it, until it is settled, or withdrawn. */
 export class QueueDelivery {
   readonly member: QueueMember;
+  /** Which one of its member's deliveries it is: they reach a client in this order. */
+  readonly number: number;
   /** 1 for the first one. */
   readonly deliveryCount: number;
   /** Belongs to the engine. */
@@ -22,6 +24,7 @@ export class QueueDelivery {
   constructor(item: QueueItem, member: QueueMember, deadline: number) {
     this.item = item;
     this.member = member;
+    this.number = ++member.deliveries;
     this.deliveryCount = item.failures + 1;
     this.deadline = deadline;
   }

@@ -200,9 +200,7 @@ export class Group implements Due {
       if (partition !== undefined && log.partition !== partition) continue;
       const position = Math.min(log.next, Math.max(log.first, cursorOf(log)));
       while (place.first !== null) this.custody.drop(place.first, turn);
-      place.moveTo(position);
-      place.notBefore = notBefore;
-      turn.effects.writes.push({ kind: "queue-positioned", groupId: this.groupId, logId: log.logId, position });
+      place.begin(position, notBefore, turn);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Turn } from "../turn.ts";
 import type { QueueLoad } from "./load.ts";
 import type { Group } from "./group.ts";
 import type { GroupPartition } from "./group_partition.ts";
@@ -154,6 +155,11 @@ export class GroupLog {
     this.pass(this.log.appended - count - this.passed, this.log.appendedBytes - bytes - this.passedBytes);
   }
 
+  /** A message is not there any more. One in the window is: who reads it has it. */
+  miss(offset: number, bytes: number): void {
+    if (this.owes(offset)) this.pass(1, bytes);
+  }
+
   /** Whether a message that is not in the window is not settled. */
   owes(offset: number): boolean {
     return offset >= this.cursor && !this.ahead.has(offset);
@@ -183,15 +189,17 @@ export class GroupLog {
     this.#empty();
   }
 
-  /** Goes somewhere else: nothing is known of what lies there. */
-  moveTo(cursor: number): void {
+  /** Begins there, or goes there: nothing is known of what lies there. */
+  begin(cursor: number, notBefore: number, turn: Turn): void {
     this.load = null;
     this.ahead = new SettledRanges();
     this.failures.clear();
-    this.notBefore = 0;
+    this.notBefore = notBefore;
     this.cursor = cursor;
     this.#empty();
     this.recount();
+    const { group: { groupId }, log: { logId } } = this;
+    turn.effects.writes.push({ kind: "queue-positioned", groupId, logId, position: cursor, notBefore });
   }
 
   /** What lies below `before` is about to go from the log; the window has been cleared of it. */

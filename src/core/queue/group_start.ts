@@ -27,9 +27,9 @@ export function cursorAt(start: GroupStart, log: QueueLog, queue: Queue): number
   }
 }
 
-/** What is older is passed over, where a group begins at a time. */
-export function notBefore(start: GroupStart): number {
-  return start.kind === "time" ? start.time : 0;
+/** What is older is passed over, where a group begins at a time. One that is still to come is now. */
+export function notBefore(start: GroupStart, now: number): number {
+  return start.kind === "time" ? Math.min(start.time, now) : 0;
 }
 
 function firstOf(log: QueueLog, queue: Queue): number {

@@ -27,6 +27,8 @@ export class QueueMember implements Due {
   readonly prefetch: number;
   /** Messages that it has. */
   held = 0;
+  /** Messages that it was ever handed. */
+  deliveries = 0;
   /** Those by the time at which they were delivered, and those whose time is their own. */
   readonly holds: HoldList = new HoldList();
   readonly extended: HoldList = new HoldList();

@@ -41,6 +41,8 @@ export interface StoredQueuePosition {
   readonly position: number;
   /** From (included) and to (excluded) in turn, growing, all at or above `position`. */
   readonly settled: readonly number[];
+  /** What was appended before is passed over: the group has asked to begin at a time. Milliseconds since 1970; 0 for nothing. */
+  readonly notBefore: number;
 }
 
 /** A message that a group was given and that failed; kept until it is settled. */
@@ -113,8 +115,10 @@ export type QueueMutation =
   /** Records below `before` are gone: settled by every group, retained long enough, or purged. The store may take its time. */
   | { readonly kind: "queue-trimmed"; readonly logId: number; readonly before: number }
   | ({ readonly kind: "queue-delayed" } & StoredQueueDelay)
-  /** It is due (and appended in the same commit), or purged. */
+  /** It is due (and appended in the same commit). */
   | { readonly kind: "queue-delay-ended"; readonly delayId: number }
+  /** All that a queue has are purged, up to and with `lastId`. The store may take its time. */
+  | { readonly kind: "queue-delays-purged"; readonly queueId: number; readonly lastId: number }
   /** Replaces an earlier one with the same key. */
   | ({ readonly kind: "queue-key-noted" } & StoredQueueKey)
   /** Keys of a queue noted before `before` are forgotten. */
@@ -124,7 +128,7 @@ export type QueueMutation =
   /** Takes its positions and failures with it. */
   | { readonly kind: "queue-group-deleted"; readonly groupId: number }
   /** Sets a group's place in a log anew: ranges and failures of that log are forgotten. */
-  | { readonly kind: "queue-positioned"; readonly groupId: number; readonly logId: number; readonly position: number }
+  | ({ readonly kind: "queue-positioned" } & Omit<StoredQueuePosition, "settled">)
   /** Everything from `from` (included) to `to` (excluded) is settled, and everything below `position`. Ends the failures of both. The
    * range is as wide as it may be, so that what a group has settled around a message that it has not is one range, however sparse the
    * offsets are. */

@@ -21,10 +21,8 @@ export interface QueueCompaction {
   readonly logId: number;
   /** Offsets below were looked at: less than asked for when the piece has ended before. */
   readonly to: number;
-  /** Records that were taken out. */
-  readonly count: number;
-  /** Their bytes of topics, properties and payloads. */
-  readonly bytes: number;
+  /** What was taken out: where it lay, and its bytes of topics, properties and payloads. */
+  readonly removed: readonly { readonly offset: number; readonly bytes: number }[];
 }
 
 /** The part of a store that queues need; the `queue-` mutations come through {@link Store.commit} like all others. */
@@ -33,8 +31,6 @@ export interface QueueStore {
   loadQueues(): StoredQueues | Promise<StoredQueues>;
   /** Committed records of a log, by offset; none at all when there are none between `from` and `to`. */
   queuePage(request: QueuePageRequest): readonly QueueRecord[] | Promise<readonly QueueRecord[]>;
-  /** The first offset of a log whose record was appended at `at` or later; the log's next offset when there is none. */
-  queueOffsetAt(logId: number, at: number): number | Promise<number>;
   /** Delays that are due at `now`, the earliest first, and when the one after them is due; Infinity for none. */
   queueDelays(now: number, limit: number): QueueDelayPage | Promise<QueueDelayPage>;
   /** Compacts a bounded piece of a log: between `from` and `to` of each `message-key` only the newest record stays, and none when that

@@ -45,6 +45,8 @@ export class Queue {
   readonly upkeep: Upkeep = new Upkeep(this);
   /** What is to be appended later. */
   delayed: Amount = { count: 0, bytes: 0 };
+  /** Delays up to this id are purged, though the store may just have brought them. */
+  delaysPurged = 0;
   /** What lies in its logs, and what ever did since the start. */
   count = 0;
   bytes = 0;
@@ -79,19 +81,14 @@ export class Queue {
       group.grow();
       if (group.idleSince > 0) group.scheduleExpiry();
     }
+    this.removed?.grow();
     this.upkeep.schedule(turn.now);
   }
 
   /** Refuses what does not fit, before anything is written.
    * @throws {Refusal} packet-too-large, quota-exceeded */
   assertRoom(bytes: number): void {
-    const { limits } = this.#definition;
-    if (bytes > limits.messageBytes) {
-      throw new Refusal(
-        "packet-too-large",
-        `Cannot append ${bytes} bytes to ${quoted(this.name)}: the maximum is ${limits.messageBytes} bytes a message`,
-      );
-    }
+    assertSize(bytes, this.#definition);
     const fault = this.#fullness(bytes);
     if (fault !== undefined) throw new Refusal("quota-exceeded", `Cannot append to ${quoted(this.name)}: ${fault}`);
   }
@@ -166,9 +163,7 @@ export class Queue {
     turn.effects.writes.push({ kind: "queue-group-saved", ...stored });
     for (const log of this.logs()) {
       const position = Math.min(log.next, Math.max(cursorAt(start, log, this), log.first));
-      group.enter(log, position).notBefore = notBefore(start);
-      const { groupId } = group;
-      turn.effects.writes.push({ kind: "queue-positioned", groupId, logId: log.logId, position });
+      group.enter(log, position).begin(position, notBefore(start, turn.now), turn);
     }
     this.#hideRemoved(group, turn);
     this.addGroup(group);
@@ -203,7 +198,7 @@ export class Queue {
   /** Sends a group elsewhere, as far as there is something. */
   seek(group: Group, at: { to: GroupStart; partition?: number }, turn: Turn): void {
     const { to, partition } = at;
-    group.seek({ cursorOf: (log) => cursorAt(to, log, this), partition, notBefore: notBefore(to) }, turn);
+    group.seek({ cursorOf: (log) => cursorAt(to, log, this), partition, notBefore: notBefore(to, turn.now) }, turn);
     this.#hideRemoved(group, turn);
     this.noteSlower(group);
     group.refresh(turn);
@@ -269,6 +264,19 @@ export class Queue {
   dropBelow(log: QueueLog, before: number, turn: Turn): Amount {
     for (const group of this.groups.values()) group.dropBelow(log, before, turn);
     return this.#cut(log, before, turn);
+  }
+
+  /** Takes out everything, settled or not, and what is delayed; answers how many messages. */
+  purge(turn: Turn): number {
+    let { count } = this.delayed;
+    if (count > 0) {
+      this.delayed = { count: 0, bytes: 0 };
+      this.delaysPurged = this.context.nextId();
+      turn.effects.writes.push({ kind: "queue-delays-purged", queueId: this.queueId, lastId: this.delaysPurged });
+    }
+    for (const log of this.logs()) if (log.first < log.next) count += this.dropBelow(log, log.next, turn).count;
+    this.refresh(turn);
+    return count;
   }
 
   /** What was dropped has made room. */
@@ -390,4 +398,15 @@ export class Queue {
       this.partitions.push({ index, next: 0, logs: [] });
     }
   }
+}
+
+/** Refuses a message that is too large for a queue.
+ * @throws {Refusal} packet-too-large */
+export function assertSize(bytes: number, { name, limits }: QueueDefinition): void {
+  const { messageBytes } = limits;
+  if (bytes <= messageBytes) return;
+  throw new Refusal(
+    "packet-too-large",
+    `Cannot append ${bytes} bytes to ${quoted(name)}: the maximum is ${messageBytes} bytes a message`,
+  );
 }

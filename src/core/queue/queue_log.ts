@@ -127,22 +127,15 @@ export class QueueLog {
     return { count, bytes };
   }
 
-  /** Takes out what a compaction of everything below `to` has removed; from which segments is estimated. */
-  thin(to: number, removed: Amount): void {
-    const { segments } = this;
-    const end = this.#segmentAt(to);
-    let { count, bytes } = removed;
-    for (let i = 0; i < segments.length && i <= end && (count > 0 || bytes > 0); i++) {
-      const segment = segments[i];
-      const records = Math.min(segment.count, count);
-      const size = Math.min(segment.bytes, bytes);
-      segment.count -= records;
-      segment.bytes -= size;
-      count -= records;
-      bytes -= size;
-    }
-    this.count -= removed.count - count;
-    this.bytes -= removed.bytes - bytes;
+  /** Takes out a record that a compaction has removed; false when it was trimmed meanwhile. */
+  thin(offset: number, bytes: number): boolean {
+    if (offset < this.first) return false;
+    const segment = this.segments[this.#segmentAt(offset)];
+    segment.count--;
+    segment.bytes -= bytes;
+    this.count--;
+    this.bytes -= bytes;
+    return true;
   }
 
   #share(index: number, from: number, to: number): number {

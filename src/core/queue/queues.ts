@@ -2,13 +2,11 @@ import { Deadlines } from "../deadlines.ts";
 import { Refusal } from "../refusal.ts";
 import { quoted } from "../text.ts";
 import type { Turn } from "../turn.ts";
-import { isQueueName, QUEUE_NAME_RULE } from "./address.ts";
-import { Captures } from "./captures.ts";
 import type { QueueContext } from "./context.ts";
 import type { Settlement } from "./custody.ts";
-import { deadLetterDefinition, deadLetterName, deadLetterOf, parentName, revivedEntry } from "./dead_letters.ts";
+import { deadLetterDefinition, deadLetterName, deadLetterOf, revivedEntry } from "./dead_letters.ts";
 import type { QueueDefinition } from "./definition.ts";
-import { assertChange, assertDefinition, groupNameFault } from "./definition_rules.ts";
+import { groupNameFault } from "./definition_rules.ts";
 import { Delays } from "./delays.ts";
 import type { QueueDelivery } from "./delivery.ts";
 import type { Due } from "./due.ts";
@@ -22,20 +20,15 @@ import { messageIdOf, parseMessageId } from "./message_id.ts";
 import type { StoredQueues } from "./mutation.ts";
 import type { QueueCompaction, QueueDelayPage } from "./ports.ts";
 import { type Appended, type Publication, publicationBytes } from "./publication.ts";
-import { Queue } from "./queue.ts";
+import { assertSize, type Queue } from "./queue.ts";
 import { type DeadLetterCause, type QueueEntry, type QueueRecord, recordBytes } from "./record.ts";
+import { QueueRegistry, type RegistryOptions } from "./registry.ts";
 import { restoreQueues } from "./restore.ts";
 import { type QueueView, viewOf } from "./views.ts";
 
-/** How queues are made that nobody has defined. */
-export interface QueuesOptions {
+/** How queues are made, and where chance comes from. */
+export interface QueuesOptions extends RegistryOptions {
   readonly random: () => number;
-  /** What a queue is that comes into being by its first use. */
-  readonly template: Omit<QueueDefinition, "name">;
-  /** Whether they do. */
-  readonly autoCreate: boolean;
-  /** Queues at most, dead-letter queues aside. */
-  readonly queuesMax: number;
 }
 
 /** How a consumer joins. */
@@ -57,18 +50,14 @@ export interface JoinOptions {
  * `turn.effects.queueLoads`, and the shell comes back with the answer. Consumers are told in `turn`; what that says is said when what
  * stands beside it is committed. */
 export class Queues {
-  readonly #options: QueuesOptions;
-  readonly #byName = new Map<string, Queue>();
-  readonly #byId = new Map<number, Queue>();
+  readonly #registry: QueueRegistry;
   readonly #clientGroups = new Map<string, Set<Group>>();
-  readonly #captures = new Captures();
   readonly #deadlines = new Deadlines<Due>();
   readonly #context: QueueContext;
   readonly #delays = new Delays();
   #lastId = 0;
 
   constructor(options: QueuesOptions) {
-    this.#options = options;
     this.#context = {
       random: options.random,
       deadlines: this.#deadlines,
@@ -76,81 +65,54 @@ export class Queues {
       bury: (item, why, turn) => this.#bury(item, why, turn),
       noteClientGroup: (group, isThere) => this.#noteClientGroup(group, isThere),
     };
+    this.#registry = new QueueRegistry(options, this.#context);
   }
 
   /** Takes over what a start found; once, before anything else. How sessions consume is the shell's to bring back, by `join`. */
   restore(stored: StoredQueues, turn: Turn): void {
     this.#lastId = stored.lastId;
     this.#delays.restore(stored.nextDelayAt);
-    for (const queue of restoreQueues(this.#context, stored, turn)) {
-      this.#byName.set(queue.name, queue);
-      this.#byId.set(queue.queueId, queue);
-    }
-    this.#captures.reset(this.#byName.values());
+    this.#registry.restore(restoreQueues(this.#context, stored, turn));
   }
 
   get size(): number {
-    return this.#byName.size;
+    return this.#registry.size;
   }
 
   list(): Iterable<Queue> {
-    return this.#byName.values();
+    return this.#registry.list();
   }
 
   find(name: string): Queue | undefined {
-    return this.#byName.get(name);
+    return this.#registry.find(name);
   }
 
   view(name: string): QueueView | undefined {
-    const queue = this.#byName.get(name);
+    const queue = this.#registry.find(name);
     return queue === undefined ? undefined : viewOf(queue);
   }
 
   /** @throws {RangeError} a definition that is not valid, a name that is taken, or too many queues */
   create(definition: QueueDefinition, turn: Turn): Queue {
-    assertDefinition(definition);
-    if (this.#byName.has(definition.name)) {
-      throw new RangeError(`Cannot create the queue ${quoted(definition.name)}: it is there already`);
-    }
-    const fault = this.#growthFault(definition.name);
-    if (fault !== undefined) throw new RangeError(fault);
-    return this.#add(definition, turn);
+    return this.#registry.create(definition, turn);
   }
 
   /** Changes a queue that is there. Partitions are only added: messages that are there stay where they are, so the order of a key holds
    * among the messages before the change and among those after it.
    * @throws {RangeError} what the messages that are there would not survive, or no such queue */
   change(definition: QueueDefinition, turn: Turn): Queue {
-    const queue = this.#existing(definition.name);
-    assertChange(queue.definition, definition);
-    queue.redefine(definition, turn);
-    turn.effects.writes.push({ kind: "queue-saved", queueId: queue.queueId, definition });
-    turn.effects.happenings.push({ kind: "queue-changed", queue: queue.name });
-    this.#captures.reset(this.#byName.values());
-    return queue;
+    return this.#registry.change(definition, turn);
   }
 
   /** Deletes a queue with all that lies in it, its dead letters included; false when there is none. */
   delete(name: string, turn: Turn): boolean {
-    const queue = this.#byName.get(name);
-    if (queue === undefined) return false;
-    this.delete(deadLetterName(name), turn);
-    this.#byName.delete(name);
-    this.#byId.delete(queue.queueId);
-    queue.end(turn);
-    turn.effects.writes.push({ kind: "queue-deleted", queueId: queue.queueId });
-    turn.effects.happenings.push({ kind: "queue-deleted", queue: name });
-    this.#captures.reset(this.#byName.values());
-    return true;
+    return this.#registry.delete(name, turn);
   }
 
-  /** Takes out all messages that lie in the logs, settled or not, and answers how many. Delayed ones come when they are due.
+  /** Takes out all messages, settled or not, and those that are delayed; answers how many.
    * @throws {RangeError} no such queue */
   purge(name: string, turn: Turn): number {
-    const queue = this.#existing(name);
-    let count = 0;
-    for (const log of queue.logs()) if (log.first < log.next) count += queue.dropBelow(log, log.next, turn).count;
-    queue.refresh(turn);
+    const count = this.#registry.existing(name).purge(turn);
     turn.effects.happenings.push({ kind: "queue-purged", queue: name, count });
     return count;
   }
@@ -159,27 +121,17 @@ export class Queues {
    * @throws {Refusal} topic-name-invalid, packet-too-large, quota-exceeded */
   admit(publication: Publication, turn: Turn): void {
     const bytes = publicationBytes(publication);
-    const queue = this.#byName.get(publication.queue);
-    if (queue === undefined) {
-      this.#assertMayCreate(publication.queue);
-      if (bytes <= this.#options.template.limits.messageBytes) return;
-      throw new Refusal(
-        "packet-too-large",
-        `Cannot append ${bytes} bytes to ${quoted(publication.queue)}: the maximum is ` +
-          `${this.#options.template.limits.messageBytes} bytes a message`,
-      );
-    }
-    if (this.#isDuplicate(queue, publication, turn)) return;
-    if (turn.isStoreFull) {
-      throw new Refusal("quota-exceeded", `Cannot append to ${quoted(queue.name)}: the disk is full`);
-    }
-    queue.assertRoom(bytes);
+    const queue = this.find(publication.queue);
+    if (queue === undefined) this.#registry.assertMayCreate(publication.queue, "topic-name-invalid");
+    else if (this.#isDuplicate(queue, publication, turn)) return;
+    if (turn.isStoreFull) throw refusedForRoom(`append to ${quoted(publication.queue)}`);
+    if (queue === undefined) assertSize(bytes, { ...this.#registry.template, name: publication.queue });
+    else queue.assertRoom(bytes);
   }
 
   /** Takes a message that has been admitted on the same turn. Its bytes are kept: they must be its own. */
   append(publication: Publication, turn: Turn): Appended {
-    const queue = this.#byName.get(publication.queue) ??
-      this.#add({ ...this.#options.template, name: publication.queue }, turn);
+    const queue = this.#registry.obtain(publication.queue, turn);
     if (this.#isDuplicate(queue, publication, turn)) {
       queue.statistics.duplicates++;
       return { messageId: "", isDuplicate: true };
@@ -199,7 +151,7 @@ export class Queues {
 
   /** The queues that copy what is published to an ordinary topic; their copies go through {@link capture}. */
   capturesOf(topic: string): readonly Queue[] {
-    return this.#captures.of(topic);
+    return this.#registry.capturesOf(topic);
   }
 
   /** Takes a copy of an ordinary message. A queue that does not take it is counted and told; the publisher is not refused. */
@@ -209,7 +161,7 @@ export class Queues {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const { queue, topic } = publication;
-      const found = this.#byName.get(queue);
+      const found = this.find(queue);
       if (found !== undefined) found.statistics.dropped["queue-full"]++;
       const facts = { queue, group: "", messageId: topic, cause: "queue-full" } as const;
       turn.effects.happenings.push({ kind: "queue-message-dropped", ...facts });
@@ -221,12 +173,13 @@ export class Queues {
   /** Lets a consumer in: messages come at once where there are any.
    * @throws {Refusal} topic-filter-invalid for a name or filter that the queue or group cannot have, quota-exceeded for too many queues */
   join(options: JoinOptions, turn: Turn): QueueMember {
-    let queue = this.#byName.get(options.queue);
-    if (queue === undefined) {
-      this.#assertMayCreate(options.queue, "topic-filter-invalid");
-      queue = this.#add({ ...this.#options.template, name: options.queue }, turn);
+    const found = this.find(options.queue);
+    if (found === undefined) {
+      this.#registry.assertMayCreate(options.queue, "topic-filter-invalid");
+      if (turn.isStoreFull) throw refusedForRoom(`create the queue ${quoted(options.queue)}`);
     }
-    const group = this.#groupFor(queue, options, turn);
+    if (found?.groups.has(options.group) !== true) assertGroupName(options.group);
+    const group = this.#groupFor(this.#registry.obtain(options.queue, turn), options, turn);
     return group.join(options.consumer, options.prefetch, turn);
   }
 
@@ -261,7 +214,7 @@ export class Queues {
     message: { queue: string; messageId: string; group?: string },
   ): QueueDelivery | undefined {
     const place = parseMessageId(message.messageId);
-    const queue = this.#byName.get(message.queue);
+    const queue = this.find(message.queue);
     if (place === undefined || queue === undefined || place.queue !== message.queue) return undefined;
     for (const group of queue.active) {
       if (message.group !== undefined && message.group !== group.name) continue;
@@ -271,12 +224,16 @@ export class Queues {
     return undefined;
   }
 
-  /** Settles what the member holds of a partition up to an offset, that one included; answers how many messages. */
+  /** Settles what the member holds at an offset, and what it holds below it and was handed before: what was handed later it may not have
+   * seen yet. Answers how many messages; 0 when it does not hold the one there. */
   commit(member: QueueMember, at: { partition: number; offset: number }, turn: Turn): number {
+    const last = member.group.deliveryAt(at.partition, at.offset);
+    if (last?.member !== member) return 0;
     const held: QueueDelivery[] = [];
     for (const list of [member.holds, member.extended]) {
       for (let delivery = list.first; delivery !== null; delivery = delivery.after) {
-        if (delivery.partition === at.partition && delivery.record.offset <= at.offset) held.push(delivery);
+        const { partition, number, record } = delivery;
+        if (partition === at.partition && record.offset <= at.offset && number <= last.number) held.push(delivery);
       }
     }
     for (const delivery of held) this.settle(delivery, { kind: "ack" }, turn);
@@ -286,12 +243,12 @@ export class Queues {
   /** Sends a group to another place: what it holds is withdrawn.
    * @throws {RangeError} no such queue or group */
   seek(at: { queue: string; group: string; to: GroupStart; partition?: number }, turn: Turn): void {
-    this.#existing(at.queue).seek(this.#existingGroup(at.queue, at.group), at, turn);
+    this.#registry.existing(at.queue).seek(this.#registry.existingGroup(at.queue, at.group), at, turn);
   }
 
   /** @throws {RangeError} no such queue or group */
   deleteGroup(queue: string, group: string, turn: Turn): void {
-    this.#existing(queue).deleteGroup(this.#existingGroup(queue, group), turn);
+    this.#registry.existing(queue).deleteGroup(this.#registry.existingGroup(queue, group), turn);
   }
 
   /** The session of a client has ended: the groups that nobody named end with it. */
@@ -307,7 +264,7 @@ export class Queues {
     letter: { queue: string; partition: number; record: QueueRecord; toEveryGroup?: boolean },
     turn: Turn,
   ): boolean {
-    const letters = this.#existing(letter.queue);
+    const letters = this.#registry.existing(letter.queue);
     const { record, partition, toEveryGroup = false } = letter;
     const { origin } = record;
     if (origin === undefined) {
@@ -315,8 +272,8 @@ export class Queues {
         `Cannot send back ${quoted(messageIdOf(letter.queue, partition, record.offset))}: it is no dead letter`,
       );
     }
-    const queue = this.#existing(origin.queue);
-    if (!toEveryGroup) this.#existingGroup(origin.queue, origin.group);
+    const queue = this.#registry.existing(origin.queue);
+    if (!toEveryGroup) this.#registry.existingGroup(origin.queue, origin.group);
     const entry = revivedEntry(record, letter.queue, toEveryGroup ? "" : origin.group);
     queue.assertRoom(recordBytes(entry));
     if (!letters.remove(record, partition, turn)) return false;
@@ -327,7 +284,7 @@ export class Queues {
   /** Takes one message out of a queue, whoever has it; false when it is not there any more.
    * @throws {RangeError} no such queue */
   remove(message: { queue: string; partition: number; record: QueueRecord }, turn: Turn): boolean {
-    return this.#existing(message.queue).remove(message.record, message.partition, turn);
+    return this.#registry.existing(message.queue).remove(message.record, message.partition, turn);
   }
 
   /** The answer to a load of the kind "page". */
@@ -338,12 +295,12 @@ export class Queues {
 
   /** The answer to a load of the kind "delays": what is due is appended. */
   delaysDue(page: QueueDelayPage, turn: Turn): void {
-    this.#delays.answer(page, this.#byId, turn);
+    this.#delays.answer(page, (queueId) => this.#registry.byId(queueId), turn);
   }
 
   /** The answer to a load of the kind "compaction". */
   compacted(compaction: QueueCompaction): void {
-    for (const queue of this.#byName.values()) {
+    for (const queue of this.list()) {
       for (const log of queue.logs()) if (log.logId === compaction.logId) queue.upkeep.compacted(log, compaction);
     }
   }
@@ -361,56 +318,10 @@ export class Queues {
     this.#delays.ask(turn);
   }
 
-  #existing(name: string): Queue {
-    const queue = this.#byName.get(name);
-    if (queue === undefined) throw new RangeError(`Cannot find the queue ${quoted(name)}: there is none of that name`);
-    return queue;
-  }
-
-  #existingGroup(queue: string, name: string): Group {
-    const group = this.#existing(queue).groups.get(name);
-    if (group === undefined) throw new RangeError(`Cannot find the group ${quoted(name)}: ${quoted(queue)} has none`);
-    return group;
-  }
-
-  #add(definition: QueueDefinition, turn: Turn): Queue {
-    const queue = new Queue(this.#context, ++this.#lastId, definition);
-    this.#byName.set(definition.name, queue);
-    this.#byId.set(queue.queueId, queue);
-    turn.effects.writes.push({ kind: "queue-saved", queueId: queue.queueId, definition });
-    turn.effects.happenings.push({ kind: "queue-created", queue: definition.name });
-    if (definition.topics.length > 0) this.#captures.reset(this.#byName.values());
-    return queue;
-  }
-
-  /** What is wrong with one more queue; dead letters are as many as their queues and do not count. */
-  #growthFault(name: string): string | undefined {
-    const { queuesMax } = this.#options;
-    if (this.#byName.size < queuesMax || parentName(name) !== undefined) return undefined;
-    const count = [...this.#byName.keys()].filter((each) => parentName(each) === undefined).length;
-    if (count < queuesMax) return undefined;
-    return `Cannot create the queue ${quoted(name)}: there are ${count}, the maximum is ${queuesMax}`;
-  }
-
-  #assertMayCreate(name: string, refusal: "topic-name-invalid" | "topic-filter-invalid" = "topic-name-invalid"): void {
-    if (!isQueueName(name)) {
-      throw new Refusal(refusal, `Cannot use the queue ${quoted(name)}: ${QUEUE_NAME_RULE}`);
-    }
-    if (!this.#options.autoCreate) {
-      throw new Refusal(refusal, `Cannot use the queue ${quoted(name)}: there is none, and none is created by its use`);
-    }
-    const growthFault = this.#growthFault(name);
-    if (growthFault !== undefined) throw new Refusal("quota-exceeded", growthFault);
-  }
-
   #groupFor(queue: Queue, options: JoinOptions, turn: Turn): Group {
     const { group: name, filter, consumer, start, boundToClient } = options;
     const group = queue.groups.get(name);
     if (group === undefined) {
-      const fault = groupNameFault(name);
-      if (fault !== undefined) {
-        throw new Refusal("topic-filter-invalid", `Cannot join the group ${quoted(name)}: ${fault}`);
-      }
       return queue.openGroup({ name, filter, clientId: boundToClient ? consumer.id : "", start }, turn);
     }
     if (group.filter === filter) return group;
@@ -442,8 +353,8 @@ export class Queues {
   #bury(item: QueueItem, why: { cause: DeadLetterCause; reason: string }, turn: Turn): boolean {
     const { group, log } = item.place;
     const { queue } = group;
-    const name = deadLetterName(queue.name);
-    const letters = this.#byName.get(name) ?? this.#add(deadLetterDefinition(queue.definition), turn);
+    const letters = this.find(deadLetterName(queue.name)) ??
+      this.#registry.add(deadLetterDefinition(queue.definition), turn);
     const entry = deadLetterOf(item, why, turn.now);
     const messageId = messageIdOf(queue.name, log.partition, item.record.offset);
     const facts = { queue: queue.name, group: group.name, messageId, cause: why.cause };
@@ -465,6 +376,18 @@ export class Queues {
     if (groups.size > 0) this.#clientGroups.set(group.clientId, groups);
     else this.#clientGroups.delete(group.clientId);
   }
+}
+
+/** Refuses a group that cannot be made. */
+function assertGroupName(name: string): void {
+  const fault = groupNameFault(name);
+  if (fault !== undefined) {
+    throw new Refusal("topic-filter-invalid", `Cannot join the group ${quoted(name)}: ${fault}`);
+  }
+}
+
+function refusedForRoom(action: string): Refusal {
+  return new Refusal("quota-exceeded", `Cannot ${action}: the disk is full`);
 }
 
 /** In a stream that is compacted a message key names what the message is about, and the next one with it is news. */

@@ -40,8 +40,9 @@ function restoreGroups(queues: ReadonlyMap<number, Queue>, stored: StoredQueues,
     const group = new Group(queue, saved);
     for (const log of queue.logs()) {
       const id = `${each.groupId} ${log.logId}`;
-      const { position, settled } = positions.get(id) ?? { position: log.first, settled: [] };
+      const { position, settled, notBefore } = positions.get(id) ?? { position: log.first, settled: [], notBefore: 0 };
       const place = group.enter(log, position);
+      place.notBefore = notBefore;
       place.ahead = new SettledRanges(settled);
       place.ahead.dropBelow(place.cursor);
       place.recount();

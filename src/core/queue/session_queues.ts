@@ -1,6 +1,6 @@
 import type { DisconnectCause } from "../happening.ts";
 import type { Message, QoS } from "../message.ts";
-import { type Outcome, Refusal, type RefusalCause } from "../refusal.ts";
+import { type Outcome, Refusal } from "../refusal.ts";
 import type { Session } from "../session.ts";
 import { parseFilter, type SubscriptionOptions } from "../subscription.ts";
 import { quoted } from "../text.ts";
@@ -9,6 +9,7 @@ import { parseQueueFilter, QUEUE_PREFIX, type QueueAddress, queueAddressOf } fro
 import type { QueueCodec, SettlementFacts } from "./codec.ts";
 import type { QueueDelivery } from "./delivery.ts";
 import type { GroupStart } from "./group_start.ts";
+import { messageIdOf } from "./message_id.ts";
 import type { StoredQueueConsumer } from "./mutation.ts";
 import type { Publication } from "./publication.ts";
 import type { Queues } from "./queues.ts";
@@ -100,33 +101,40 @@ export class SessionQueues {
     session: Session,
     request: { options: SubscriptionOptions; consume?: ConsumeOptions },
     turn: Turn,
-  ): QoS | RefusalCause {
+  ): QoS | Refusal {
     const { options, consume = PLAIN } = request;
-    if (options.qos === 0) return "implementation-specific-error"; // nothing could be settled
+    const { filter } = options;
+    if (Math.min(options.qos, turn.limits.qosMax) < 1) {
+      return refused(`Cannot consume from ${quoted(filter)} with QoS 0: nothing could be settled`);
+    }
     try {
-      const { group: shared } = parseFilter(options.filter)!;
+      const { group: shared } = parseFilter(filter)!;
       const { clientId } = session;
       const stored: StoredQueueConsumer = {
         clientId,
-        filter: options.filter,
+        filter,
         qos: Math.min(options.qos, turn.limits.qosMax) as 1 | 2,
         group: shared || consume.group || clientId,
         isNamed: shared !== "" || consume.group !== "",
         prefetch: consume.prefetch,
         subscriptionId: options.subscriptionId,
       };
-      if (stored.qos < 1) return "implementation-specific-error";
-      const former = session.consumers.get(options.filter);
+      const former = session.consumers.get(filter);
       if (former?.member?.isGone === false && isSame(former.stored, stored)) return stored.qos; // it keeps what it holds
-      if (former === undefined && !turn.holdings.hasRoomForFilter(session, turn.limits)) return "quota-exceeded";
-      this.#leave(session, options.filter, turn); // replaces the former one
+      if (former === undefined && !turn.holdings.hasRoomForFilter(session, turn.limits)) {
+        return new Refusal(
+          "quota-exceeded",
+          `Cannot consume from ${quoted(filter)}: there is no room for more filters`,
+        );
+      }
+      this.unsubscribe(session, filter, turn); // replaces the former one
       const consumer = this.#consumer(session, stored);
       this.#enter(consumer, consume.start, turn);
       this.#add(consumer, session, turn);
       if (session.isStored) turn.effects.writes.push({ kind: "queue-consumer-saved", ...stored });
       return stored.qos;
     } catch (error) {
-      if (error instanceof Refusal) return error.refusal;
+      if (error instanceof Refusal) return error;
       throw error;
     }
   }
@@ -273,8 +281,10 @@ export class SessionQueues {
       if (offset === undefined || partition === undefined) {
         throw refused("Cannot commit: the property partition or offset is missing");
       }
-      this.queues.commit(consumer.member!, { partition, offset }, turn);
-      return;
+      if (this.queues.commit(consumer.member!, { partition, offset }, turn) > 0) return;
+      throw refused(
+        `Cannot commit ${quoted(messageIdOf(queue, partition, offset))}: this client does not hold it (any more)`,
+      );
     }
     if (time !== undefined) {
       return this.queues.seek({ ...placeOf(consumer), to: { kind: "time", time }, partition }, turn);

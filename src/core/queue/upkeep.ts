@@ -1,6 +1,7 @@
 import type { Deadline } from "../deadlines.ts";
 import type { Turn } from "../turn.ts";
 import type { Due } from "./due.ts";
+import type { QueueCompaction } from "./ports.ts";
 import type { Queue, QueuePartition } from "./queue.ts";
 import type { QueueLog } from "./queue_log.ts";
 
@@ -61,15 +62,16 @@ export class Upkeep implements Due {
   }
 
   /** The store has compacted what it was asked to, or a piece of it. */
-  compacted(log: QueueLog, done: { to: number; count: number; bytes: number }): void {
+  compacted(log: QueueLog, { to, removed }: QueueCompaction): void {
     this.#compacting.delete(log);
-    const { count, bytes } = done;
-    const before = log.count;
-    const size = log.bytes;
-    log.thin(done.to, { count, bytes });
-    this.#queue.count -= before - log.count;
-    this.#queue.bytes -= size - log.bytes;
-    log.compactedTo = Math.max(log.compactedTo, done.to);
+    for (const { offset, bytes } of removed) {
+      if (!log.thin(offset, bytes)) continue;
+      this.#queue.count--;
+      this.#queue.bytes -= bytes;
+      for (const group of this.#queue.groups.values()) group.placeIn(log).miss(offset, bytes);
+      this.#queue.removed?.placeIn(log).miss(offset, bytes);
+    }
+    log.compactedTo = Math.max(log.compactedTo, to);
   }
 
   #retainAge(before: number, turn: Turn): boolean {

@@ -20,7 +20,6 @@ export type StoreRequest =
   | { readonly kind: "page"; readonly request: PageRequest }
   | { readonly kind: "load-queues" }
   | { readonly kind: "queue-page"; readonly request: QueuePageRequest }
-  | { readonly kind: "queue-offset-at"; readonly logId: number; readonly at: number }
   | { readonly kind: "queue-delays"; readonly now: number; readonly limit: number }
   | { readonly kind: "compact-queue"; readonly request: QueueCompactionRequest }
   | { readonly kind: "maintain" }
@@ -33,7 +32,6 @@ export type StoreReply =
   | { readonly kind: "paged"; readonly page: PackedPage }
   | { readonly kind: "queues-loaded"; readonly state: StoredQueues }
   | { readonly kind: "queue-paged"; readonly page: PackedQueuePage }
-  | { readonly kind: "queue-offset"; readonly offset: number }
   | { readonly kind: "delays-paged"; readonly page: QueueDelayPage }
   | { readonly kind: "queue-compacted"; readonly compaction: QueueCompaction }
   | { readonly kind: "maintained"; readonly hasMore: boolean; readonly isFull: boolean }

@@ -19,6 +19,7 @@ export class QueueCommit {
   readonly trimmedLogs: number[] = [];
   readonly endedQueues: number[] = [];
   readonly forgotten: { readonly queueId: number; readonly before: number }[] = [];
+  readonly purged: { readonly queueId: number; readonly lastId: number }[] = [];
   #lastId = 0;
 
   constructor(statements: QueueStatements, sessionIds: ReadonlyMap<string, number>) {
@@ -50,6 +51,11 @@ export class QueueCommit {
         return this.#delay(mutation);
       case "queue-delay-ended":
         statements.deleteDelay.run(mutation.delayId);
+        return;
+      case "queue-delays-purged":
+        this.#noteId(mutation.lastId);
+        statements.setPurged.run(mutation.queueId, mutation.lastId);
+        this.purged.push(mutation);
         return;
       case "queue-key-noted":
         statements.saveKey.run(mutation.queueId, mutation.messageKey, mutation.at);
@@ -90,10 +96,8 @@ export class QueueCommit {
       }
       case "queue-group-deleted":
         return this.#deleteGroup(mutation.groupId);
-      case "queue-positioned": {
-        const { groupId, logId, position } = mutation;
-        return this.#place(groupId, logId)?.reset(position);
-      }
+      case "queue-positioned":
+        return this.#place(mutation.groupId, mutation.logId)?.reset(mutation);
       case "queue-settled":
         return this.#place(mutation.groupId, mutation.logId)?.settle(mutation);
       case "queue-failed":

@@ -21,8 +21,7 @@ export class Compaction {
   readonly #request: QueueCompactionRequest;
   /** Offsets of what is to go. */
   readonly #gone = new Set<number>();
-  #count = 0;
-  #bytes = 0;
+  readonly #removed: { offset: number; bytes: number }[] = [];
 
   constructor(statements: QueueStatements, request: QueueCompactionRequest) {
     this.#statements = statements;
@@ -33,11 +32,11 @@ export class Compaction {
   run(): QueueCompaction {
     const { logId } = this.#request;
     const log = this.#statements.log.get(logId) as LogRow | undefined;
-    if (log === undefined || log.queue === 0) return { logId, to: this.#request.to, count: 0, bytes: 0 };
+    if (log === undefined || log.queue === 0) return { logId, to: this.#request.to, removed: [] };
     const to = this.#look(log);
     this.#remove(log);
     this.#statements.setCompacted.run(logId, to);
-    return { logId, to, count: this.#count, bytes: this.#bytes };
+    return { logId, to, removed: this.#removed };
   }
 
   /** Finds what is to go; answers up to where it has looked. */
@@ -87,21 +86,28 @@ export class Compaction {
   }
 
   /** Takes out of a block what is to go. */
-  #thin(slot: number, { first, data, bytes, count }: BlockRow): void {
+  #thin(slot: number, { first, data }: BlockRow): void {
     const { logId } = this.#request;
     const { deleteBlock, replaceBlock, thinSegment, thinOpenSegment } = this.#statements;
-    const rest = [...unpackBlock(first, data)].filter(({ offset }) => !this.#gone.has(offset));
+    const rest: QueueRecord[] = [];
+    const before = this.#removed.length;
+    let lost = 0;
+    for (const record of unpackBlock(first, data)) {
+      if (!this.#gone.has(record.offset)) {
+        rest.push(record);
+        continue;
+      }
+      const bytes = recordBytes(record);
+      lost += bytes;
+      this.#removed.push({ offset: record.offset, bytes });
+    }
+    const count = this.#removed.length - before;
     if (rest.length === 0) deleteBlock.run(slot, first);
     else {
       const block = repacked(logId, first, rest);
       const { last, firstAt, lastAt } = block;
       replaceBlock.run(slot, first, last, block.count, block.bytes, firstAt, lastAt, block.data);
     }
-    const lost = bytes - rest.reduce((sum, record) => sum + recordBytes(record), 0);
-    this.#count += count - rest.length;
-    this.#bytes += lost;
-    if (thinOpenSegment.run(logId, first, count - rest.length, lost).changes === 0) {
-      thinSegment.run(logId, first, count - rest.length, lost);
-    }
+    if (thinOpenSegment.run(logId, first, count, lost).changes === 0) thinSegment.run(logId, first, count, lost);
   }
 }

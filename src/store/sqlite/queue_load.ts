@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { QueueSegment, StoredQueues } from "../../core/queue/mutation.ts";
+import type { QueueSegment, StoredQueuePosition, StoredQueues } from "../../core/queue/mutation.ts";
 import { recordBytes } from "../../core/queue/record.ts";
 import { type BlockRow, unpackBlock } from "./queue_blocks.ts";
 import { unpackRanges } from "./queue_place.ts";
@@ -27,15 +27,15 @@ export function loadQueues(database: DatabaseSync, statements: QueueStatements):
     groups: all(
       "SELECT id AS groupId, queue AS queueId, name, filter, client_id AS clientId, idle_since AS idleSince FROM queue_groups ORDER BY id",
     ),
-    positions: all<{ groupId: number; logId: number; position: number; settled: Uint8Array<ArrayBuffer> }>(
-      "SELECT group_id AS groupId, log AS logId, position, settled FROM queue_positions",
+    positions: all<Omit<StoredQueuePosition, "settled"> & { readonly settled: Uint8Array<ArrayBuffer> }>(
+      "SELECT group_id AS groupId, log AS logId, position, settled, not_before AS notBefore FROM queue_positions",
     ).map((row) => ({ ...row, settled: unpackRanges(row.settled) })),
     failures: all(
       "SELECT group_id AS groupId, log AS logId, offset, failures, failed_at AS failedAt, due_at AS dueAt FROM queue_failures",
     ),
     delayed: all(
-      "SELECT queue AS queueId, count(*) AS count, sum(bytes) AS bytes FROM queue_delays INDEXED BY queue_delays_of " +
-        "WHERE queue IN (SELECT id FROM queues) GROUP BY queue",
+      "SELECT queue AS queueId, count(*) AS count, sum(bytes) AS bytes FROM queue_delays d INDEXED BY queue_delays_of " +
+        "WHERE d.id > (SELECT delays_to FROM queues WHERE id = queue) GROUP BY queue",
     ),
     nextDelayAt: (statements.nextDelay.get(0) as { due_at: number } | undefined)?.due_at ?? Infinity,
     keys: queues.flatMap(({ id }) => {

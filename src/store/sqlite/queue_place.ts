@@ -9,26 +9,32 @@ const writer = new ByteWriter();
 /** What a commit works with of a group's place in one log. */
 export class QueuePlace {
   #position: number;
+  #notBefore: number;
   #settled: SettledRanges;
   /** What this commit settles: failures in it are over. */
   #ended = new SettledRanges();
   #failed = new Map<number, StoredQueueFailure>();
   #hasMoved = false;
 
-  private constructor(position: number, settled: readonly number[]) {
+  private constructor(position: number, notBefore: number, settled: readonly number[]) {
     this.#position = position;
+    this.#notBefore = notBefore;
     this.#settled = new SettledRanges(settled);
   }
 
   /** Undefined when there is no such group. */
   static read(groupId: number, logId: number, { place }: QueueStatements): QueuePlace | undefined {
-    const row = place.get(groupId, logId) as { position: number | null; settled: Uint8Array<ArrayBuffer> } | undefined;
+    const row = place.get(groupId, logId) as
+      | { position: number | null; settled: Uint8Array<ArrayBuffer>; not_before: number }
+      | undefined;
     if (row === undefined) return undefined;
-    return row.position === null ? new QueuePlace(0, []) : new QueuePlace(row.position, unpackRanges(row.settled));
+    if (row.position === null) return new QueuePlace(0, 0, []);
+    return new QueuePlace(row.position, row.not_before, unpackRanges(row.settled));
   }
 
-  reset(position: number): void {
+  reset({ position, notBefore }: { position: number; notBefore: number }): void {
     this.#position = position;
+    this.#notBefore = notBefore;
     this.#settled = new SettledRanges();
     this.#ended = new SettledRanges([0, Number.MAX_SAFE_INTEGER]);
     this.#failed.clear();
@@ -59,7 +65,8 @@ export class QueuePlace {
     for (const { offset, failures, failedAt, dueAt } of this.#failed.values()) {
       saveFailure.run(groupId, logId, offset, failures, failedAt, dueAt);
     }
-    if (this.#hasMoved) savePlace.run(groupId, logId, this.#position, packRanges(this.#settled.toArray()));
+    if (!this.#hasMoved) return;
+    savePlace.run(groupId, logId, this.#position, packRanges(this.#settled.toArray()), this.#notBefore);
   }
 }
 

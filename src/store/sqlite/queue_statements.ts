@@ -11,6 +11,9 @@ const ID = `((?1 << ${OFFSET_BITS}) | ?2)`;
 const START = `(?1 << ${OFFSET_BITS})`;
 const FIRST = `id & ${OFFSET_MAX}`;
 
+/** A delay that is neither purged nor one of a queue that is deleted. */
+const IS_DELAYED = "d.id > (SELECT delays_to FROM queues WHERE id = queue)";
+
 /** The statements of the durable queues, prepared once. */
 export type QueueStatements = ReturnType<typeof prepareQueues>;
 
@@ -31,15 +34,18 @@ export function prepareQueues(database: DatabaseSync) {
     ),
     deleteDelay: on("DELETE FROM queue_delays WHERE id = ?"),
     dueDelays: on(
-      "SELECT id, queue, partition, due_at, entry FROM queue_delays " +
-        "WHERE due_at <= ?1 AND queue NOT IN (SELECT id FROM ended_queues) ORDER BY due_at, id LIMIT ?2",
+      `SELECT d.id AS id, queue, partition, due_at, entry FROM queue_delays d WHERE due_at <= ?1 AND ${IS_DELAYED} ` +
+        "ORDER BY due_at, d.id LIMIT ?2",
     ),
     nextDelay: on(
-      "SELECT due_at FROM queue_delays WHERE queue NOT IN (SELECT id FROM ended_queues) ORDER BY due_at, id LIMIT 1 OFFSET ?",
+      `SELECT due_at FROM queue_delays d WHERE ${IS_DELAYED} ORDER BY due_at, d.id LIMIT 1 OFFSET ?`,
     ),
+    setPurged: on("UPDATE queues SET delays_to = ?2 WHERE id = ?1 AND delays_to < ?2"),
     sweepDelays: on(
-      "DELETE FROM queue_delays WHERE id IN (SELECT id FROM queue_delays INDEXED BY queue_delays_of WHERE queue = ? LIMIT ?)",
+      "DELETE FROM queue_delays WHERE id IN " +
+        "(SELECT id FROM queue_delays INDEXED BY queue_delays_of WHERE queue = ?1 AND id <= ?2 LIMIT ?3)",
     ),
+    delaysTo: on("SELECT id, delays_to FROM queues WHERE delays_to > 0"),
     saveKey: on(
       "INSERT OR REPLACE INTO queue_keys SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM queues WHERE id = ?1)",
     ),
@@ -124,12 +130,6 @@ function prepareBlocks(on: (sql: string) => StatementSync) {
       "UPDATE queue_segments SET count = count - ?3, bytes = bytes - ?4 WHERE log = ?1 AND start = " +
         "(SELECT max(start) FROM queue_segments WHERE log = ?1 AND start <= ?2)",
     ),
-    /** Where the first segment begins whose last record is as young as asked for. */
-    startAt: on(
-      "SELECT coalesce((SELECT min(start) FROM queue_segments s WHERE log = ?1 AND last_at >= ?2 AND start >= coalesce(" +
-        "(SELECT max(start) FROM queue_segments WHERE log = ?1 AND start <= ?3), 0)), segment_from, 0) AS start " +
-        "FROM queue_logs WHERE id = ?1",
-    ),
   };
 }
 
@@ -144,10 +144,10 @@ function prepareGroups(on: (sql: string) => StatementSync) {
     deleteFailures: on("DELETE FROM queue_failures WHERE group_id = ?"),
     groupsOf: on("SELECT id FROM queue_groups WHERE queue = ?"),
     place: on(
-      "SELECT p.position AS position, p.settled AS settled FROM queue_groups g " +
+      "SELECT p.position AS position, p.settled AS settled, p.not_before AS not_before FROM queue_groups g " +
         "LEFT JOIN queue_positions p ON p.group_id = g.id AND p.log = ?2 WHERE g.id = ?1",
     ),
-    savePlace: on("INSERT OR REPLACE INTO queue_positions VALUES (?, ?, ?, ?)"),
+    savePlace: on("INSERT OR REPLACE INTO queue_positions VALUES (?, ?, ?, ?, ?)"),
     saveFailure: on("INSERT OR REPLACE INTO queue_failures VALUES (?, ?, ?, ?, ?, ?)"),
     endFailures: on("DELETE FROM queue_failures WHERE group_id = ? AND log = ? AND offset >= ? AND offset < ?"),
     saveConsumer: on("INSERT OR REPLACE INTO queue_consumers VALUES (?, ?, ?)"),

@@ -12,6 +12,8 @@ export class QueueSweep {
   readonly #queues = new Set<number>();
   /** Queues whose keys noted before a time are forgotten. */
   readonly #forgotten = new Map<number, number>();
+  /** Queues whose delays up to an id are purged. */
+  readonly #purged = new Map<number, number>();
   #rows = 0;
   #bytes = 0;
 
@@ -22,25 +24,28 @@ export class QueueSweep {
 
   /** Whether there is more. */
   get hasMore(): boolean {
-    return this.#logs.size > 0 || this.#queues.size > 0 || this.#forgotten.size > 0;
+    return this.#logs.size > 0 || this.#queues.size > 0 || this.#forgotten.size > 0 || this.#purged.size > 0;
   }
 
   /** Finds out what there is, also after a transaction that was undone. */
   refresh(): void {
-    const { unsweptLogs, endedQueues, keysFrom } = this.#statements;
+    const { unsweptLogs, endedQueues, keysFrom, delaysTo } = this.#statements;
     this.#logs.clear();
     this.#queues.clear();
     this.#forgotten.clear();
+    this.#purged.clear();
     for (const { id } of unsweptLogs.all()) this.#logs.add(id as number);
     for (const { id } of endedQueues.all()) this.#queues.add(id as number);
     for (const { id, keys_from } of keysFrom.all()) this.#forgotten.set(id as number, keys_from as number);
+    for (const { id, delays_to } of delaysTo.all()) this.#purged.set(id as number, delays_to as number);
   }
 
   /** Notes what a commit has put out of sight. */
-  note({ trimmedLogs, endedQueues, forgotten }: QueueCommit): void {
+  note({ trimmedLogs, endedQueues, forgotten, purged }: QueueCommit): void {
     for (const logId of trimmedLogs) this.#logs.add(logId);
     for (const queueId of endedQueues) this.#queues.add(queueId);
     for (const { queueId, before } of forgotten) this.#forgotten.set(queueId, before);
+    for (const { queueId, lastId } of purged) this.#purged.set(queueId, lastId);
   }
 
   /** Takes one piece out. */
@@ -51,6 +56,10 @@ export class QueueSweep {
     for (const [queueId, before] of this.#forgotten) {
       if (!this.#hasRoom) return;
       if (this.#take(this.#statements.sweepKeys.run(queueId, before, this.#rows))) this.#forgotten.delete(queueId);
+    }
+    for (const [queueId, lastId] of this.#purged) {
+      if (!this.#hasRoom) return;
+      if (this.#take(this.#statements.sweepDelays.run(queueId, lastId, this.#rows))) this.#purged.delete(queueId);
     }
     for (const queueId of this.#queues) if (!this.#hasRoom || !this.#sweepQueue(queueId)) return;
   }
@@ -96,7 +105,7 @@ export class QueueSweep {
 
   #sweepQueue(queueId: number): boolean {
     const { sweepDelays, sweepKeys, forgetEnded } = this.#statements;
-    if (!this.#take(sweepDelays.run(queueId, this.#rows))) return false;
+    if (!this.#take(sweepDelays.run(queueId, Number.MAX_SAFE_INTEGER, this.#rows))) return false;
     if (!this.#take(sweepKeys.run(queueId, Infinity, this.#rows))) return false;
     forgetEnded.run(queueId);
     this.#queues.delete(queueId);

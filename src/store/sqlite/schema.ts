@@ -203,6 +203,13 @@ export const MIGRATIONS: readonly string[] = [
   -- Whom the access rules are asked about, as JSON; null when they are not.
   ALTER TABLE wills ADD COLUMN author TEXT;
   `,
+  `
+  -- What was appended before is passed over: the group has asked to begin at a time.
+  ALTER TABLE queue_positions ADD COLUMN not_before REAL NOT NULL DEFAULT 0;
+
+  -- Delays up to this id are purged.
+  ALTER TABLE queues ADD COLUMN delays_to INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version that this program reads and writes. */

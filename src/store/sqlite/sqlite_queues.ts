@@ -8,7 +8,7 @@ import type {
   QueueStore,
 } from "../../core/queue/ports.ts";
 import type { QueueRecord } from "../../core/queue/record.ts";
-import { type BlockRow, unpackBlock, unpackEntry } from "./queue_blocks.ts";
+import { type BlockRow, unpackEntry } from "./queue_blocks.ts";
 import type { QueueCommit } from "./queue_commit.ts";
 import { Compaction } from "./queue_compaction.ts";
 import { loadQueues } from "./queue_load.ts";
@@ -61,19 +61,6 @@ export class SqliteQueues implements QueueStore {
     return { heads: Float64Array.from(heads), data, first: log?.first ?? 0 };
   }
 
-  /** Where a log begins to be as young as `at`. */
-  queueOffsetAt(logId: number, at: number): number {
-    const log = this.#log(logId);
-    if (log === undefined) return 0;
-    const { start } = this.statements.startAt.get(logId, at, log.first) as { start: number };
-    for (const { first, data } of this.#blocks(log.slot, Math.max(start, log.first), log.next)) {
-      for (const { offset, appendedAt } of unpackBlock(first, data)) {
-        if (offset >= log.first && appendedAt >= at) return offset;
-      }
-    }
-    return log.next;
-  }
-
   /** What is due. */
   queueDelays(now: number, limit: number): QueueDelayPage {
     const { dueDelays, nextDelay } = this.statements;
@@ -98,7 +85,7 @@ export class SqliteQueues implements QueueStore {
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       if (!this.#isOutOfRoom(error)) throw error;
-      return { logId: request.logId, to: request.from, count: 0, bytes: 0 };
+      return { logId: request.logId, to: request.from, removed: [] };
     }
   }
 

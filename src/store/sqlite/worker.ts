@@ -39,8 +39,6 @@ async function answer(request: StoreRequest): Promise<StoreReply> {
       return { kind: "queues-loaded", state: store.queues.loadQueues() };
     case "queue-page":
       return { kind: "queue-paged", page: store.queues.packedPage(request.request) };
-    case "queue-offset-at":
-      return { kind: "queue-offset", offset: store.queues.queueOffsetAt(request.logId, request.at) };
     case "queue-delays":
       return { kind: "delays-paged", page: store.queues.queueDelays(request.now, request.limit) };
     case "compact-queue":

@@ -29,10 +29,6 @@ export class WorkerQueues implements QueueStore {
     return unpackQueuePage(page, request);
   }
 
-  async queueOffsetAt(logId: number, at: number): Promise<number> {
-    return (await this.#ask({ kind: "queue-offset-at", logId, at }) as Reply<"queue-offset">).offset;
-  }
-
   async queueDelays(now: number, limit: number): Promise<QueueDelayPage> {
     return (await this.#ask({ kind: "queue-delays", now, limit }) as Reply<"delays-paged">).page;
   }

@@ -6,6 +6,7 @@ import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
 import type { QueueLoad } from "../../../src/core/queue/load.ts";
 import type { QueueConsumer, QueueMember } from "../../../src/core/queue/member.ts";
 import { isQueueMutation, type QueueMutation } from "../../../src/core/queue/mutation.ts";
+import type { QueueCompactionRequest } from "../../../src/core/queue/ports.ts";
 import type { Publication } from "../../../src/core/queue/publication.ts";
 import { type JoinOptions, Queues, type QueuesOptions } from "../../../src/core/queue/queues.ts";
 import type { QueueRecord } from "../../../src/core/queue/record.ts";
@@ -95,6 +96,8 @@ export class BrokerOfQueues {
   /** Whether the store takes its time: what it is asked is answered when `answer` says so. */
   isSlow = false;
   readonly pending: QueueLoad[] = [];
+  /** Called with what a compaction has taken out of a log. */
+  onCompaction: (request: QueueCompactionRequest, removed: readonly QueueRecord[]) => void = () => {};
   /** Called for every commit, also for one of nothing, once it has been made. */
   onCommit: (writes: readonly QueueMutation[], happenings: readonly Happening[]) => void = () => {};
 
@@ -197,6 +200,14 @@ export class BrokerOfQueues {
     if (load.kind === "page") this.pages++;
     if (load.kind === "page") this.queues.refill(load, this.store.page(load.request), this.turn);
     else if (load.kind === "delays") this.queues.delaysDue(this.store.delaysDue(load.now, load.limit), this.turn);
-    else this.queues.compacted(this.store.compact(load.request));
+    else this.#compact(load.request);
+  }
+
+  #compact(request: QueueCompactionRequest): void {
+    const before = this.store.logs.get(request.logId)?.records ?? [];
+    const done = this.store.compact(request);
+    const left = new Set(this.store.logs.get(request.logId)?.records);
+    this.onCompaction(request, before.filter((record) => !left.has(record)));
+    this.queues.compacted(done);
   }
 }

@@ -185,6 +185,18 @@ Deno.test("what was taken out stays out for a group that comes later or goes bac
   assert.deepEqual(broker.restarted().join("dave", { queue: DLQ, group: "late" }).seen, ["y"]);
 });
 
+Deno.test("a queue from which something was taken out takes partitions more", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q", ordering: "none" });
+  broker.publish("q", "1");
+  const [log] = broker.store.logs.values();
+  broker.queues.remove({ queue: "q", partition: 0, record: log.records[0] }, broker.turn);
+  broker.queues.change({ ...broker.queues.find("q")!.definition, partitions: 2 }, broker.turn);
+  broker.settle();
+  for (const text of ["2", "3"]) broker.publish("q", text);
+  assert.deepEqual(broker.join("alice").seen.toSorted(), ["2", "3"]);
+});
+
 Deno.test("a dead letter of a group that is gone goes to every group if that is wished, and is refused otherwise", () => {
   const { broker } = brokerWithLetters("x");
   broker.queues.deleteGroup("q", "g", broker.turn);

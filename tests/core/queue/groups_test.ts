@@ -276,6 +276,19 @@ Deno.test("after a crash only what the consumer had counts as failed", () => {
   assert.deepEqual([bob.get("sent").deliveryCount, bob.get("unsent").deliveryCount], [2, 1]);
 });
 
+Deno.test("a consumer is asked what it had before that is withdrawn", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  for (const text of ["1", "2"]) broker.publish("q", text);
+  const alice = broker.join("alice");
+  const had = new Set([alice.get("1")]);
+  alice.withdraw = (delivery) => void had.delete(delivery); // as one does that remembers what it has given on
+  broker.queues.leave(alice.member!, { isCrash: true, had: (delivery) => had.has(delivery) }, broker.turn);
+  broker.settle();
+  const bob = broker.join("bob");
+  assert.deepEqual(["1", "2"].map((text) => bob.get(text).deliveryCount), [2, 1]);
+});
+
 Deno.test("a backlog of ten million costs a segment for each thousand, and one page when somebody comes", () => {
   const store = new ReferenceStore();
   const stored = store.load();

@@ -19,6 +19,8 @@ export interface ModelMessage {
   isRemoved: boolean;
   /** It was taken out by hand: it is for nobody any more. */
   isOut: boolean;
+  /** There is news of what it was about: nobody is owed it, though who has read it already may still be handed it. */
+  isCompacted: boolean;
 }
 
 /** Where a group is with a message. */
@@ -35,6 +37,8 @@ export class ModelGroup {
   readonly name: string;
   readonly filter: string;
   readonly clientId: string;
+  /** Whether what it has not settled is known exactly: where it begins at a time, that is so when it has looked. */
+  isCounted = true;
   readonly #standings = new Map<ModelMessage, Standing>();
 
   constructor(name: string, filter: string, clientId: string) {
@@ -72,8 +76,12 @@ export class ModelGroup {
 }
 
 export class ModelQueue {
-  readonly definition: QueueDefinition;
+  definition: QueueDefinition;
   readonly messages: ModelMessage[] = [];
+  /** Where what was published with a key lies, since the partitions were changed last. */
+  readonly homes = new Map<string, number>();
+  /** The offset of the newest tombstone of a message key that compaction has taken. */
+  readonly tombstones = new Map<string, number>();
   readonly groups = new Map<string, ModelGroup>();
   delayed: { readonly text: string; readonly dueAt: number }[] = [];
   readonly keys = new Map<string, number>();
@@ -94,7 +102,7 @@ export class ModelQueue {
   }
 
   unsettled(group: ModelGroup): ModelMessage[] {
-    return this.present.filter((message) => !group.of(message).isSettled);
+    return this.present.filter((message) => !message.isCompacted && !group.of(message).isSettled);
   }
 
   /** What limits count. */
@@ -118,15 +126,16 @@ export class ModelQueue {
   rivals(message: ModelMessage, group: ModelGroup): ModelMessage[] {
     const { ordering } = this.definition;
     if (ordering === "none" || (ordering === "partition" && message.key === "")) return [];
-    return this.unsettled(group).filter((other) => {
-      return other !== message && (ordering === "strict" || other.key === message.key);
+    return this.present.filter((other) => {
+      return other !== message && other.partition === message.partition && !group.of(other).isSettled &&
+        (ordering === "strict" || other.key === message.key);
     });
   }
 
   /** Whether a message is due now, whoever may have room for it. */
   isEligible(message: ModelMessage, group: ModelGroup, now: number): boolean {
     const { isSettled, holder, dueAt } = group.of(message);
-    if (isSettled || holder !== "" || dueAt > now || message.expiresAt <= now) return false;
+    if (message.isCompacted || isSettled || holder !== "" || dueAt > now || message.expiresAt <= now) return false;
     return this.rivals(message, group).every((other) => group.of(other).holder === "" && group.of(other).dueAt <= now);
   }
 }

@@ -87,6 +87,17 @@ Deno.test("a full disk refuses messages and takes settlements", () => {
   assert.ok(broker.ack(alice, "1"));
 });
 
+Deno.test("a full disk refuses what would make a queue, and lets a new group work one off", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  broker.publish("q", "1");
+  broker.turn.isStoreFull = true;
+  assert.equal(refusalOf(() => broker.publish("new", "1")), "quota-exceeded");
+  assert.equal(refusalOf(() => broker.join("bob", { queue: "new" })), "quota-exceeded");
+  assert.equal(broker.queues.size, 1);
+  assert.ok(broker.ack(broker.join("alice"), "1"));
+});
+
 Deno.test("a second publish with a message key is acknowledged and not appended, within the window, also over a restart", () => {
   const broker = new BrokerOfQueues();
   broker.create({ name: "q", deduplicationMs: 60_000, limits: { ...limits, messages: 1 } });
@@ -130,6 +141,32 @@ Deno.test("a delayed message comes when it is due, also over a restart, and not 
   assert.deepEqual(alice.seen, ["now", "late", "later"]);
   assert.deepEqual(again.store.delays, []);
   assert.equal(again.queues.view("q")?.delayed.count, 0);
+});
+
+Deno.test("a purge takes what is delayed as well, also what the store is just bringing, and not what comes later", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  broker.create({ name: "other" });
+  broker.publish("q", "now");
+  broker.publish("q", "soon", { delayMs: 1_000 });
+  broker.publish("q", "late", { delayMs: 60_000 });
+  broker.publish("other", "theirs", { delayMs: 1_000 });
+  broker.isSlow = true;
+  broker.advance(1_000);
+  assert.equal(broker.pending.length, 1, "the store is asked for what is due");
+  assert.equal(broker.queues.purge("q", broker.turn), 3);
+  broker.settle();
+  const { waiting, delayed } = broker.queues.view("q")!;
+  assert.deepEqual([waiting, delayed], [{ count: 0, bytes: 0 }, { count: 0, bytes: 0 }]);
+  broker.publish("q", "new", { delayMs: 2_000 });
+  broker.answer();
+  assert.equal(broker.queues.view("other")!.stored.count, 1);
+  const again = broker.restarted();
+  assert.equal(again.queues.view("q")!.delayed.count, 1);
+  const alice = again.join("alice");
+  again.advance(8_000);
+  assert.deepEqual(alice.seen, ["new"]);
+  assert.deepEqual(again.store.delays.map(({ queueId }) => queueId), [], "nothing is left of it");
 });
 
 Deno.test("of a partition the highest priority comes first, and equal ones in order", () => {

@@ -26,6 +26,7 @@ const WEIGHTS = {
   "take out": 1,
   "purge": 0.2,
   "end of a group": 0.3,
+  "growth": 0.3,
 } as const;
 
 type What = keyof typeof WEIGHTS;
@@ -58,6 +59,8 @@ const anyWorld = fc.record({
   letters: fc.constantFrom(2, Infinity, undefined),
   ttlMs: fc.constantFrom(Infinity, Infinity, 60_000),
   ageMs: fc.constantFrom(Infinity, Infinity, 120_000),
+  keeps: fc.constantFrom(Infinity, Infinity, 3),
+  isCompacted: fc.constantFrom(false, true),
   hasFilters: fc.boolean(),
   hasPriorities: fc.boolean(),
   isSlow: fc.boolean(),
@@ -66,9 +69,10 @@ const anyWorld = fc.record({
 type Kind = typeof anyWorld extends fc.Arbitrary<infer T> ? T : never;
 
 function definitionFor(kind: Kind): QueueDefinition {
-  const { type, ordering, deliveryLimit, hasDeadLetters, ageMs } = kind;
+  const { type, ordering, deliveryLimit, hasDeadLetters, ageMs, keeps } = kind;
   const plain = definitionOf({ name: "q" });
-  const isCounted = !kind.hasFilters && !kind.hasPriorities; // else what waits is an estimate
+  const isCompacted = type === "stream" && kind.isCompacted;
+  const isCounted = !kind.hasFilters && !kind.hasPriorities && !isCompacted; // else what waits depends on what was read
   return {
     ...plain,
     type: type as QueueDefinition["type"],
@@ -76,7 +80,7 @@ function definitionFor(kind: Kind): QueueDefinition {
     partitions: ordering === "strict" ? 1 : kind.partitions,
     deliveryLimit,
     hasDeadLetters,
-    retention: { ...plain.retention, ageMs },
+    retention: { ...plain.retention, ageMs, messages: keeps, isCompacted, compactionLagMs: 2_000 },
     limits: { ...plain.limits, messages: isCounted ? kind.depth : Infinity, ttlMs: kind.ttlMs },
     deduplicationMs: 5_000,
     prefetch: 3,
@@ -84,10 +88,15 @@ function definitionFor(kind: Kind): QueueDefinition {
   };
 }
 
-const STARTS: readonly GroupStart[] = [{ kind: "default" }, { kind: "first" }, { kind: "last" }, {
-  kind: "offset",
-  offset: 3,
-}];
+/** Where a group begins; at a time only where it need not be known at once how much that is. */
+function startOf(choice: number, { now, isCounted }: { now: number; isCounted: boolean }): GroupStart {
+  const starts: GroupStart[] = [{ kind: "default" }, { kind: "first" }, { kind: "last" }, {
+    kind: "offset",
+    offset: 3,
+  }];
+  if (!isCounted) starts.push({ kind: "time", time: now - 5_000 }, { kind: "time", time: now + 1 });
+  return starts[choice % starts.length];
+}
 
 class Player {
   readonly #world: World;
@@ -119,7 +128,8 @@ class Player {
     else if (what === "purge" && b % 4 === 0) world.purge(queue);
     else if (what === "answer") world.answer(a);
     else if (what === "take out") this.#takeOut(b % 3 === 0 ? queues[0] : queues[queues.length - 1], step);
-    else if (what === "seek" && groups.length > 0) world.seek(queue, groups[a % groups.length], STARTS[c % 4]);
+    else if (what === "seek" && groups.length > 0) world.seek(queue, groups[a % groups.length], this.#start(c));
+    else if (what === "growth" && this.#mayGrow(queues[0])) world.grow(queues[0]);
     else if (what === "end of a group" && groups.length > 0) world.deleteGroup(queue, groups[a % groups.length]);
     else if (what === "late") {
       const late = world.consumers.flatMap(({ past }) => past).filter(({ isHeld }) => !isHeld);
@@ -142,11 +152,14 @@ class Player {
   #publish(queue: ModelQueue, { a, b, c }: Step): void {
     const { now } = this.#world;
     const { hasPriorities, type } = this.#kind;
+    const { isCompacted } = queue.definition.retention;
+    const isTombstone = isCompacted && c % 5 === 0;
     this.#world.publish(queue, {
       key: ["", "k", "l", "m"][a % 4],
       routingKey: ["", "a", "a/b"][b % 3],
-      messageKey: c % 8 === 0 ? `key ${b % 2}` : "",
-      delayMs: c % 9 === 1 ? 2_000 : 0,
+      messageKey: c % 8 === 0 || (isCompacted && c % 4 !== 3) ? `key ${b % 2}` : "",
+      ...(isTombstone ? { payload: new Uint8Array() } : {}),
+      delayMs: c % 9 === 1 && !isTombstone ? 2_000 : 0,
       priority: hasPriorities && type === "classic" ? [0, 0, 4, 9][c % 4] : 0,
       expiresAt: c % 7 === 2 ? now + [1_000, 15_000][a % 2] : Infinity,
     });
@@ -155,13 +168,21 @@ class Player {
   #join(queue: ModelQueue, { a, b, c }: Step): void {
     const group = ["g", "g", "h", "own"][a % 4];
     const filter = this.#kind.hasFilters ? ["#", "a/#", "+"][b % 3] : "#";
-    this.#world.join(queue, { group, filter, prefetch: [0, 1, 2][c % 3], start: STARTS[(b + c) % 4] });
+    this.#world.join(queue, { group, filter, prefetch: [0, 1, 2][c % 3], start: this.#start(b + c) });
+  }
+
+  #start(choice: number): GroupStart {
+    return startOf(choice, { now: this.#world.now, isCounted: this.#kind.depth < Infinity });
+  }
+
+  #mayGrow({ definition: { ordering, partitions } }: ModelQueue): boolean {
+    return ordering !== "strict" && partitions < 5;
   }
 
   #takeOut(queue: ModelQueue, { a, c }: Step): void {
     const { present } = queue;
     const message = present[a % present.length];
-    if (message === undefined || this.#kind.depth < Infinity) return; // what comes back for one group is no exact count
+    if (message === undefined || message.isCompacted || this.#kind.depth < Infinity) return; // what comes back for one group is no exact count
     this.#world.takeOut(queue, message, c % 2 === 0);
   }
 

@@ -31,6 +31,7 @@ interface PositionRow {
   readonly logId: number;
   position: number;
   ranges: SettledRanges;
+  readonly notBefore: number;
 }
 
 export class ReferenceStore {
@@ -53,8 +54,8 @@ export class ReferenceStore {
       queues: [...this.queues].map(([queueId, definition]) => ({ queueId, definition })),
       logs: [...this.logs.values()].map(({ records, ...log }) => ({ ...log, segments: segmentsOf(records) })),
       groups: [...this.groups.values()],
-      positions: this.positions.map(({ groupId, logId, position, ranges }) => {
-        return { groupId, logId, position, settled: ranges.toArray() };
+      positions: this.positions.map(({ groupId, logId, position, ranges, notBefore }) => {
+        return { groupId, logId, position, settled: ranges.toArray(), notBefore };
       }),
       failures: [...this.failures],
       delayed: [...this.queues.keys()].map((queueId) => {
@@ -87,7 +88,8 @@ export class ReferenceStore {
   }
 
   compact({ logId, from, to, tombstonesBefore }: QueueCompactionRequest): QueueCompaction {
-    const log = this.logs.get(logId)!;
+    const log = this.logs.get(logId);
+    if (log === undefined) return { logId, to, removed: [] };
     const newest = new Map<string, number>();
     for (const { messageKey, offset } of log.records) if (offset < to) newest.set(messageKey, offset);
     const removed = log.records.filter(({ messageKey, offset, payload, appendedAt }) => {
@@ -95,7 +97,7 @@ export class ReferenceStore {
       return newest.get(messageKey) !== offset || (payload.length === 0 && appendedAt < tombstonesBefore);
     });
     log.records = log.records.filter((record) => !removed.includes(record));
-    return { logId, to, count: removed.length, bytes: removed.reduce((sum, record) => sum + recordBytes(record), 0) };
+    return { logId, to, removed: removed.map((record) => ({ offset: record.offset, bytes: recordBytes(record) })) };
   }
 
   #apply(mutation: QueueMutation): void {
@@ -130,6 +132,11 @@ export class ReferenceStore {
       case "queue-delay-ended":
         this.delays = this.delays.filter(({ delayId }) => delayId !== mutation.delayId);
         return;
+      case "queue-delays-purged": {
+        const { queueId, lastId } = mutation;
+        this.delays = this.delays.filter((delay) => delay.queueId !== queueId || delay.delayId > lastId);
+        return this.#noteId(lastId);
+      }
       default:
         return this.#applyToGroup(mutation);
     }
@@ -157,9 +164,9 @@ export class ReferenceStore {
         this.failures = this.failures.filter(({ groupId }) => groupId !== mutation.groupId);
         return;
       case "queue-positioned": {
-        const { groupId, logId, position } = mutation;
+        const { groupId, logId, position, notBefore } = mutation;
         this.positions = this.positions.filter((each) => each.groupId !== groupId || each.logId !== logId);
-        this.positions.push({ groupId, logId, position, ranges: new SettledRanges() });
+        this.positions.push({ groupId, logId, position, ranges: new SettledRanges(), notBefore });
         this.failures = this.failures.filter((each) => each.groupId !== groupId || each.logId !== logId);
         return;
       }
@@ -181,7 +188,9 @@ export class ReferenceStore {
   #settle(mutation: Extract<QueueMutation, { kind: "queue-settled" }>): void {
     const { groupId, logId, from, to, position } = mutation;
     let row = this.positions.find((each) => each.groupId === groupId && each.logId === logId);
-    if (row === undefined) this.positions.push(row = { groupId, logId, position: 0, ranges: new SettledRanges() });
+    if (row === undefined) {
+      this.positions.push(row = { groupId, logId, position: 0, ranges: new SettledRanges(), notBefore: 0 });
+    }
     row.ranges.add(from, to);
     row.ranges.dropBelow(position);
     row.position = position;

@@ -45,6 +45,31 @@ Deno.test("a group that starts or seeks by time reads what was appended then or 
   assert.equal(old.seen.length, 6);
 });
 
+Deno.test("where a group begins by time holds over a restart, before it has settled anything", () => {
+  const broker = stream();
+  fill(broker, 2);
+  broker.advance(10);
+  const start = { kind: "time", time: broker.turn.now } as const;
+  fill(broker, 1);
+  broker.join("new", { group: "new", start });
+  broker.join("old", { group: "old", start: { kind: "first" } });
+  broker.queues.seek({ queue: "q", group: "old", to: start }, broker.turn);
+  broker.settle();
+  const again = broker.restarted().restarted();
+  for (const group of ["new", "old"]) assert.equal(again.join(group, { group }).seen.length, 1, group);
+});
+
+Deno.test("a time that is still to come is now: what is appended from then on is read", () => {
+  const broker = stream();
+  fill(broker, 2);
+  const start = { kind: "time", time: broker.turn.now + 60_000 } as const;
+  const member = broker.join("m", { group: "g", start });
+  broker.advance(10);
+  fill(broker, 1);
+  assert.equal(member.seen.length, 1);
+  assert.equal(broker.restarted().join("m", { group: "g" }).seen.length, 1);
+});
+
 Deno.test("a seek in one partition leaves the others where they are", () => {
   const broker = stream({ partitions: 2 });
   fill(broker, 4); // in turn
@@ -80,6 +105,24 @@ Deno.test("what a member holds is settled up to an offset at once, and nothing o
   broker.settle();
   assert.equal(alice.holding.length, 1);
   assert.equal(bob.holding.length, 3);
+});
+
+Deno.test("a commit leaves what was handed out after the message that it names: the consumer may not have seen it", () => {
+  const broker = stream();
+  const alice = broker.join("alice");
+  for (const [text, key] of [["0", "k"], ["1", "k"], ["2", "l"], ["3", "m"]]) broker.publish("q", text, { key });
+  const commit = (offset: number) => {
+    const count = broker.queues.commit(alice.member!, { partition: 0, offset }, broker.turn);
+    broker.settle();
+    return count;
+  };
+  assert.deepEqual(alice.holding, ["0", "2", "3"], "one of each key");
+  assert.equal(commit(0), 1);
+  assert.equal(commit(2), 1, "1 came behind 2");
+  assert.deepEqual(alice.holding, ["1", "3"].toSorted((a, b) => alice.seen.indexOf(a) - alice.seen.indexOf(b)));
+  assert.equal(commit(2), 0, "it is not held any more");
+  assert.equal(commit(3), 1);
+  assert.equal(commit(1), 1);
 });
 
 Deno.test("a group that seeks gives back what it holds, and reads from there", () => {

@@ -76,10 +76,11 @@ export class World {
   }
 
   publish(queue: ModelQueue, options: Partial<Publication>): void {
-    const text = `m${++this.#texts}`;
-    const { name, limits, deduplicationMs } = queue.definition;
+    const text = options.payload === undefined ? `m${++this.#texts}` : "";
+    const { name, limits, deduplicationMs, retention } = queue.definition;
     const publication = publicationOf(name, text, options);
-    const { messageKey, delayMs } = publication;
+    const { delayMs } = publication;
+    const messageKey = retention.isCompacted ? "" : publication.messageKey; // there it names what a message is about
     const seenAt = queue.keys.get(messageKey) ?? -Infinity;
     const isDuplicate = messageKey !== "" && seenAt > this.now - deduplicationMs;
     const isRefused = !isDuplicate && queue.depth + 1 > limits.messages;
@@ -109,6 +110,7 @@ export class World {
     if (known === undefined) {
       const created = new ModelGroup(group, filter, boundToClient ? consumer.id : "");
       created.start(queue.messages, (message) => this.#isBefore(message, { queue, start }));
+      created.isCounted = start.kind !== "time";
       queue.groups.set(group, created);
     }
     const join = { queue: name, group, filter: known?.filter ?? filter, consumer, prefetch, start, boundToClient };
@@ -153,7 +155,9 @@ export class World {
   }
 
   commit(consumer: Watched, at: { partition: number; offset: number }): void {
-    for (const delivery of consumer.deliveries) {
+    const held = consumer.deliveries; // in the order in which they came
+    const last = held.findIndex(({ partition, record }) => partition === at.partition && record.offset === at.offset);
+    for (const delivery of held.slice(0, last + 1)) {
       if (delivery.partition !== at.partition || delivery.record.offset > at.offset) continue;
       const { standing } = this.#find(delivery);
       standing.holder = "";
@@ -185,11 +189,13 @@ export class World {
     this.broker.queues.seek({ queue: queue.definition.name, group: group.name, to: start }, this.broker.turn);
     this.events.unshift(...this.events.splice(0).filter(({ kind }) => kind === "delivered"));
     group.start(queue.messages, (message) => below.has(message));
+    group.isCounted = start.kind !== "time";
     this.broker.settle();
   }
 
   purge(queue: ModelQueue): void {
     this.#expected = { isLeaving: true, isPurge: true };
+    queue.delayed = [];
     for (const message of queue.messages) {
       message.isRemoved = true;
       for (const group of queue.groups.values()) group.of(message).holder = "";
@@ -220,6 +226,15 @@ export class World {
     for (const group of queue.groups.values()) group.of(message).isSettled = true;
     const { queues, turn } = this.broker;
     assert.equal(isBack ? queues.replay(letter, turn) : queues.remove(letter, turn), isThere);
+    this.broker.settle();
+  }
+
+  /** One partition more: the messages that are there stay where they are. */
+  grow(queue: ModelQueue): void {
+    queue.definition = { ...queue.definition, partitions: queue.definition.partitions + 1 };
+    queue.homes.clear();
+    this.#expected = {};
+    this.broker.queues.change(queue.definition, this.broker.turn);
     this.broker.settle();
   }
 
@@ -283,7 +298,8 @@ export class World {
     const view = this.broker.queues.view(name)!.groups.find((each) => each.name === group.name)!;
     const held = queue.present.filter((message) => group.of(message).holder !== "");
     assert.equal(view.inFlight, held.length, `${group.name}: in flight`);
-    if (group.filter === "#" && queue.messages.every(({ priority, group }) => priority === 0 && group === "")) {
+    const isPlain = queue.messages.every(({ priority, group }) => priority === 0 && group === "");
+    if (group.isCounted && group.filter === "#" && isPlain && !queue.definition.retention.isCompacted) {
       assert.equal(view.unsettled, queue.unsettled(group).length, `${group.name}: unsettled`);
     }
     this.#comparePositions(queue, group);
@@ -322,7 +338,8 @@ export class World {
       for (const { offset } of log.records) {
         const message = queue.at(log.partition, offset);
         const { isSettled, failures } = group.of(message);
-        const isStored = place !== undefined && (offset < place.position || place.ranges.has(offset));
+        const isStored = place !== undefined &&
+          (offset < place.position || place.ranges.has(offset) || message.appendedAt < place.notBefore);
         if (isStored) assert.ok(isSettled, `${message.text} is settled on disk, and not for ${group.name}`);
         else if (isSettled) assert.ok(!group.wants(message), `${message.text} of ${group.name} is not settled on disk`);
         const stored = store.failures.find((each) => {
@@ -335,6 +352,9 @@ export class World {
 
   #watch(broker: BrokerOfQueues): BrokerOfQueues {
     broker.onCommit = (writes, happenings) => this.#committed(writes, happenings);
+    broker.onCompaction = ({ logId, tombstonesBefore }, removed) => {
+      for (const record of removed.toReversed()) this.#compacted(logId, record, tombstonesBefore);
+    };
     return broker;
   }
 
@@ -395,6 +415,10 @@ export class World {
       letters.push(`${origin.queue}:${origin.partition}:${origin.offset} ${origin.group}`);
     } else if (this.#expected.published?.text === text) {
       assert.equal(name, this.#expected.published.queue);
+      if (key !== "" && group === "") {
+        assert.equal(queue.homes.get(key) ?? log.partition, log.partition, `the partition of ${key}`);
+        queue.homes.set(key, log.partition);
+      }
       this.#expected = { ...this.#expected, published: undefined };
     } else {
       const delay = queue.delayed.find((each) => each.text === text);
@@ -419,7 +443,23 @@ export class World {
       group,
       isRemoved: false,
       isOut: false,
+      isCompacted: false,
     });
+  }
+
+  /** Only what there is news of goes, and tombstones that are old enough. */
+  #compacted(logId: number, record: QueueRecord, tombstonesBefore: number): void {
+    const log = this.broker.store.logs.get(logId)!;
+    const queue = this.queues.get(this.broker.store.queues.get(log.queueId)!.name)!;
+    const isReplaced = log.records.some(({ messageKey, offset }) => {
+      return messageKey === record.messageKey && offset > record.offset;
+    });
+    const isTombstone = record.payload.length === 0 && record.appendedAt < tombstonesBefore;
+    const end = queue.tombstones.get(record.messageKey) ?? -1;
+    assert.ok(record.messageKey !== "" && (isReplaced || isTombstone || end > record.offset), "the newest was taken");
+    if (isTombstone) queue.tombstones.set(record.messageKey, Math.max(end, record.offset));
+    assert.ok(record.appendedAt < this.now - queue.definition.retention.compactionLagMs, "too young to be compacted");
+    queue.at(log.partition, record.offset).isCompacted = true;
   }
 
   /** Only what every group has settled, or what is old enough, goes. */
@@ -431,12 +471,20 @@ export class World {
       if (message.partition !== log.partition || message.priority !== log.priority || message.offset >= before) {
         continue;
       }
+      if (message.isCompacted) {
+        message.isRemoved = true;
+        continue;
+      }
       const others = [...queue.groups.values()].filter((group) => group !== this.#expected.endOf);
       const groups = others.length > 0 ? others : [...queue.groups.values()];
       const isOver = groups.length > 0 ? groups.every((group) => group.of(message).isSettled) : message.isOut;
       const isSettled = type === "classic" && isOver;
       const isOld = message.appendedAt < this.now - retention.ageMs;
-      assert.ok(isSettled || isOld, `${message.text} was trimmed`);
+      const left = queue.present.filter((other) => {
+        return other.partition === log.partition && !other.isCompacted &&
+          !(other.priority === log.priority && other.offset < before && !isSettled);
+      });
+      assert.ok(isSettled || isOld || left.length >= retention.messages, `${message.text} was trimmed`);
       message.isRemoved = true;
     }
   }
@@ -551,6 +599,7 @@ export class World {
     const isStream = queue.definition.type === "stream";
     if (start.kind === "last" || (start.kind === "default" && isStream)) return true;
     if (start.kind === "offset") return message.offset < start.offset;
+    if (start.kind === "time") return start.time > this.now || message.appendedAt < start.time;
     if (isStream) return false;
     // A classic queue begins where the slowest group is.
     const groups = this.broker.queues.view(queue.definition.name)!.groups;
