@@ -406,6 +406,26 @@ Deno.test("a will for a queue is appended, and a retained publish is, too", asyn
   await publisher.publish("$queue/tasks", "kept", { qos: 1, retain: true });
   const kept = await client.receive();
   assert.deepEqual([`${kept.payload}`, kept.retain], ["kept", false]);
+  assert.equal(broker.broker.queues.get("tasks")!.stored.count, 2);
+  const late = await broker.connect();
+  await late.subscribe("$queue/tasks", { qos: 1, userProperties: { "consumer-group": "late", "start-at": "last" } });
+  await late.expectNothing(); // it lies in the queue, and is no retained message
+});
+
+Deno.test("a topic that ends like a settlement and is none of a queue is an ordinary one", async () => {
+  await using broker = await queueBroker();
+  const client = await broker.connect();
+  await client.subscribe("jobs/#", { qos: 1 });
+  assert.equal(await put(await broker.connect(), "jobs/$ack", "plain", { "message-id": "tasks:0:0" }), 0);
+  assert.equal(`${(await client.receive()).payload}`, "plain");
+});
+
+Deno.test("who names no group has one of its own, whatever its client id begins with", async () => {
+  await using broker = await queueBroker();
+  const clients = [await broker.connect({ clientId: "worker-1" }), await broker.connect({ clientId: "worker-2" })];
+  for (const client of clients) await client.subscribe("$queue/tasks", { qos: 1 });
+  await put(await broker.connect(), "$queue/tasks", "for both");
+  for (const client of clients) assert.equal(facts(await client.receive()).payload, "for both");
 });
 
 Deno.test("a session that is resumed consumes on", async () => {
