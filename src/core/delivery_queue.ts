@@ -9,12 +9,12 @@ export const QUEUE_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Bytes of all queues of a broker in memory; above it what comes is spilled, and a queue gets a small page when it has nothing left. */
 export const QUEUE_WINDOWS_BYTES = 64 * 1024 * 1024;
 
-/** Bytes of all queues of a broker that could not be spilled: of sessions that end with their connection, and QoS 0. Above it who has
- * more than {@link UNSPILLED_SHARE_BYTES} loses messages as if its own queue were full. */
+/** Bytes of all queues of a broker that cannot be spilled: of sessions that end with their connection, and of QoS 0. Above it a queue
+ * that holds more than its share, and more than {@link UNSPILLED_OWN_BYTES}, loses messages as if it were full. */
 const UNSPILLED_BYTES = 256 * 1024 * 1024;
 
-/** What one queue may always hold of it. */
-const UNSPILLED_SHARE_BYTES = 64 * 1024;
+/** What a queue may always hold of it. */
+const UNSPILLED_OWN_BYTES = 64 * 1024;
 
 /** What is read from the store at a time: half a window. */
 export const QUEUE_PAGE = { limit: QUEUE_WINDOW_MESSAGES / 2, bytesMax: QUEUE_WINDOW_BYTES / 2 } as const;
@@ -29,13 +29,17 @@ const DELIVERY_BYTES = 256;
 export class WindowTotal {
   #bytes = 0;
   #unspilledBytes = 0;
+  /** Queues that have some of it. */
+  #holders = 0;
 
   get isFull(): boolean {
     return this.#bytes >= QUEUE_WINDOWS_BYTES;
   }
 
-  get isUnspilledFull(): boolean {
-    return this.#unspilledBytes >= UNSPILLED_BYTES;
+  /** Bytes that a queue may hold which cannot be spilled. */
+  get unspilledShare(): number {
+    if (this.#unspilledBytes < UNSPILLED_BYTES) return Infinity;
+    return Math.max(UNSPILLED_BYTES / this.#holders, UNSPILLED_OWN_BYTES);
   }
 
   /** A stored delivery of a message of `bytes` came into memory. */
@@ -47,9 +51,11 @@ export class WindowTotal {
     this.#bytes -= bytes + DELIVERY_BYTES;
   }
 
-  /** A delivery of a message of `bytes` came that cannot be spilled, or went when `sign` is -1. */
-  addUnspilled(bytes: number, sign: 1 | -1): void {
-    this.#unspilledBytes += sign * (bytes + DELIVERY_BYTES);
+  /** A queue that held `before` bytes that cannot be spilled holds so many now. */
+  moveUnspilled(before: number, now: number): void {
+    this.#unspilledBytes += now - before;
+    if (before === 0) this.#holders++;
+    if (now === 0) this.#holders--;
   }
 }
 
@@ -62,6 +68,7 @@ export class DeliveryQueue {
   #head = 0;
   #waitingQos0 = 0;
   #windowBytes = 0;
+  #unspilledBytes = 0;
   /** Deliveries behind those in memory, which only the store has. */
   spilledCount = 0;
   /** Those of them that a shared group gave to the session. */
@@ -109,7 +116,7 @@ export class DeliveryQueue {
 
   /** Whether it holds more than its share when all queues together hold too much that cannot be spilled. */
   get isGreedy(): boolean {
-    return this.#windows.isUnspilledFull && this.bytes > UNSPILLED_SHARE_BYTES;
+    return this.#unspilledBytes > this.#windows.unspilledShare;
   }
 
   /** True while a QoS 0 message waits, so that a newer one must not overtake it. */
@@ -215,9 +222,15 @@ export class DeliveryQueue {
   #weigh(delivery: Delivery, sign: 1 | -1): void {
     this.#windowBytes += sign * delivery.message.size;
     if (delivery.qos === 0) this.#waitingQos0 += sign;
-    if (delivery.sequence === 0) this.#windows.addUnspilled(delivery.message.size, sign);
+    if (delivery.sequence === 0) this.#weighUnspilled(sign * (delivery.message.size + DELIVERY_BYTES));
     else if (sign > 0) this.#windows.add(delivery.message.size);
     else this.#windows.remove(delivery.message.size);
+  }
+
+  #weighUnspilled(bytes: number): void {
+    const before = this.#unspilledBytes;
+    this.#unspilledBytes += bytes;
+    this.#windows.moveUnspilled(before, this.#unspilledBytes);
   }
 
   #append(delivery: Delivery): void {

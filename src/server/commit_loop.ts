@@ -5,18 +5,15 @@ import type { Peer, Store } from "../core/ports.ts";
 import type { QueueLoad } from "../core/queue/load.ts";
 import type { Session } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
+import { Transmissions, type Transmitting } from "./transmissions.ts";
 
 /** Someone that the loop can speak to: an MQTT connection, or a subscription of the program itself. */
-export interface Speaker extends Peer {
+export interface Speaker extends Peer, Transmitting {
   /** Whether it has been told that it is connected, so that a message may overtake what waits for the disk. */
   readonly isOpen: boolean;
-  /** Something was said since the last `transmit`. Set by the loop. */
-  isDirty: boolean;
   /** SUBACKs that wait for the disk: retained messages do not overtake them. Set by the loop. */
   heldSubacks: number;
   speak(send: Send, turn: Turn): void;
-  /** Lets go what was said. */
-  transmit(): void;
 }
 
 /** What the loop is given to work with. */
@@ -48,8 +45,6 @@ const HELD_BYTES_MAX = 4 * 1024 * 1024;
  * subscribers is a thousand sends, and a chunk may hold a thousand messages. */
 const LADEN_SENDS = 16_384;
 const LADEN_WRITES = 4_096;
-/** Speakers that transmit until others get their turn: a system call each. */
-const FLUSHED_MAX = 512;
 
 /** Records of spare buffers, of 100 bytes each. */
 const SPARE_SENDS_MAX = 65_536;
@@ -60,16 +55,13 @@ export class CommitLoop {
   readonly #parts: CommitLoopParts;
   readonly #spare: Effects[] = [];
   #spareSends = 0;
-  readonly #dirty: Speaker[] = [];
-  /** So many of them have been served. */
-  #flushed = 0;
+  readonly #transmissions: Transmissions;
   #held: Effects[] = [];
   #heldSends = 0;
   #heldWrites = 0;
   #heldBytes = 0;
   #isCommitting = false;
   #isCommitDue = false;
-  #isFlushDue = false;
   #failure: { readonly error: unknown } | undefined;
   /** Who waits for the commit under way, and for the one after it. */
   #waiting: PromiseWithResolvers<void>[] = [];
@@ -77,6 +69,7 @@ export class CommitLoop {
 
   constructor(parts: CommitLoopParts) {
     this.#parts = parts;
+    this.#transmissions = new Transmissions(parts.pass);
   }
 
   /** To be called after each decision or batch of them: commits and speaks what they led to. Bytes that lie in a chunk are copied
@@ -120,19 +113,6 @@ export class CommitLoop {
     return waiting.promise;
   }
 
-  /** Lets go what was said, some at a time; what is said meanwhile goes out with it. */
-  #flush(): void {
-    const end = this.#flushed + FLUSHED_MAX;
-    while (this.#flushed < this.#dirty.length && this.#flushed < end) { // transmitting may add some
-      const speaker = this.#dirty[this.#flushed++];
-      speaker.isDirty = false;
-      speaker.transmit();
-    }
-    if (this.#flushed < this.#dirty.length) return void this.#parts.pass().then(() => this.#flush());
-    this.#dirty.length = this.#flushed = 0;
-    this.#isFlushDue = false;
-  }
-
   /** Whether something waits for the disk. */
   get isBehind(): boolean {
     return this.#held.length > 0 || this.#isCommitting;
@@ -167,7 +147,7 @@ export class CommitLoop {
     }
     effects.truncate(kept);
     this.#parts.onRoundEnd();
-    this.#scheduleFlush();
+    this.#transmissions.schedule();
   }
 
   #commit(): void {
@@ -228,7 +208,7 @@ export class CommitLoop {
     for (const { session, after } of effects.handOns) this.#parts.onHandOn(session, after);
     effects.clear();
     this.#keep(effects);
-    this.#scheduleFlush();
+    this.#transmissions.schedule();
   }
 
   /** It has not found yet what it may send: it looks on when others have had their turn. */
@@ -256,15 +236,7 @@ export class CommitLoop {
   #say(send: Send): void {
     const speaker = send.peer as Speaker;
     speaker.speak(send, this.#parts.turn);
-    if (speaker.isDirty) return;
-    speaker.isDirty = true;
-    this.#dirty.push(speaker);
-  }
-
-  #scheduleFlush(): void {
-    if (this.#isFlushDue || this.#dirty.length === 0) return;
-    this.#isFlushDue = true;
-    queueMicrotask(() => this.#flush());
+    this.#transmissions.note(speaker);
   }
 }
 
