@@ -1,16 +1,16 @@
 import { isIPv6 } from "node:net";
 
 /** An IPv4 address that is written as an IPv6 one (RFC 4291 section 2.5.5.2) as what it is, since it is the same machine; every other
- * address as it is. */
+ * address as it is, without the zone that one of this link may have (`%eth0`, RFC 4007). */
 export function plainAddress(address: string): string {
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address.replace(/%.*$/s, "");
 }
 
 /** What counts as one address: an IPv4 one however it is written, and the 64 bits of an IPv6 one that a single customer is given. */
 export function addressKey(address: string): string {
   const plain = plainAddress(address);
   if (!isIPv6(plain)) return plain;
-  const [head, tail] = plain.split("%")[0].split("::");
+  const [head, tail] = plain.split("::");
   const first = head === "" ? [] : head.split(":");
   const last = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);

@@ -1,5 +1,6 @@
 import type { Credentials, PeerCertificate } from "./authenticator.ts";
 import type { Denial, Identification, IdentitySource } from "./identity.ts";
+import { whyNoUserName } from "./user_list.ts";
 
 /** Which name of a certificate is the user's: the CN of the subject, or the first alternative name of a kind. */
 export type CertificateName = "cn" | "dns" | "uri" | "email";
@@ -22,7 +23,9 @@ export class CertificateSource implements IdentitySource {
   identify({ certificate, username: given }: Credentials): Identification | Denial | undefined {
     if (certificate === undefined) return undefined;
     const username = nameIn(certificate, this.#kind);
-    if (username === undefined) return { refusal: "not-authorized", reason: "The certificate names no user" };
+    if (username === undefined || whyNoUserName(username) !== undefined) {
+      return { refusal: "not-authorized", reason: "The certificate names no user" };
+    }
     if (given !== undefined && given !== username) {
       return { refusal: "not-authorized", reason: "The user name is not that of the certificate" };
     }

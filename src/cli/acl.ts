@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import type { QoS } from "../core/message.ts";
+import { readableBy } from "../core/queue/address.ts";
 import { Refusal } from "../core/refusal.ts";
 import { parseFilter } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
@@ -53,7 +54,7 @@ function requestOf(
     const filter = parseFilter(topic)?.filter;
     if (filter === undefined) throw new UsageError(`${quoted(topic)} is no shared subscription`);
     assertTopicFilter(filter, bytes, DEFAULT_LIMITS);
-    return { action, filter, qos };
+    return { action, filter: readableBy(filter), qos };
   } catch (error) {
     if (error instanceof Refusal) throw new UsageError(error.message);
     throw error;

@@ -1,6 +1,6 @@
 import type { Limits } from "../core/limits.ts";
-import { queueAddressOf } from "../core/queue/address.ts";
-import type { Identity, PublishFacts } from "../core/ports.ts";
+import { queueAddressOf, readableBy } from "../core/queue/address.ts";
+import type { Identity, Policy, PublishFacts } from "../core/ports.ts";
 import { expiryTime, Message, type QoS } from "../core/message.ts";
 import { Refusal } from "../core/refusal.ts";
 import { parseFilter } from "../core/subscription.ts";
@@ -35,9 +35,12 @@ export function assertCapabilities({ qosMax, retainAvailable }: Limits, view: Pu
 
 /** Refuses a message that may not be published; the refusal is said in the acknowledgement where there is one.
  * @throws {Refusal} not-authorized or payload-format-invalid */
-export function assertPublishable(endpoint: Endpoint, view: PublishView, topic: Topic): void {
+export function assertPublishable(
+  endpoint: Endpoint,
+  { view, topic, hasQueues }: { view: PublishView; topic: Topic; hasQueues: boolean },
+): void {
   const { policy, session, settings } = endpoint;
-  assertMayPublish({ policy: policy!, identity: session! }, topic, view);
+  assertMayPublish({ policy: policy!, identity: session!, hasQueues }, topic, view);
   if (settings.validatePayloadFormat && view.payloadIsUtf8) {
     assertUtf8Payload(view.bytes, view.payloadStart, view.payloadEnd);
   }
@@ -46,17 +49,26 @@ export function assertPublishable(endpoint: Endpoint, view: PublishView, topic: 
 /** Whether a client may publish to a topic. `$SYS` is the broker's own.
  * @throws {Refusal} not-authorized */
 export function assertMayPublish(
-  who: { policy: NonNullable<Endpoint["policy"]>; identity: Identity },
+  who: { policy: Policy; identity: Identity; hasQueues: boolean },
   topic: Topic,
   facts: PublishFacts,
 ): void {
-  if (topic.isReserved && queueAddressOf(topic)?.verb !== undefined) return; // who holds the message may settle it, and nobody else
+  if (who.hasQueues && topic.isReserved && queueAddressOf(topic)?.verb !== undefined) return; // who holds the message may settle it, and nobody else
   const isOwn = topic.isReserved && (topic.name === "$SYS" || topic.name.startsWith("$SYS/"));
   if (!isOwn && who.policy.mayPublish(who.identity, topic.name, facts)) return;
   throw new Refusal(
     "not-authorized",
     isOwn ? "Cannot publish to $SYS: it is the broker's own" : "Not allowed to publish there",
   );
+}
+
+/** Whether a client may subscribe to a filter, which is without `$share/<group>/`. */
+export function maySubscribe(
+  { policy, identity }: { policy: Policy; identity: Identity },
+  filter: string,
+  qos: QoS,
+): boolean {
+  return policy.maySubscribe(identity, readableBy(filter), qos);
 }
 
 /** Whether a client may keep a subscription that is there, `filter` as it was subscribed to. */
@@ -66,7 +78,7 @@ export function mayKeepSubscription(
   { filter, qos }: { filter: string; qos: QoS },
 ): boolean {
   const parsed = parseFilter(filter);
-  return parsed !== undefined && policy!.maySubscribe(identity, parsed.filter, qos);
+  return parsed !== undefined && maySubscribe({ policy: policy!, identity }, parsed.filter, qos);
 }
 
 /** Refuses a payload that says it is UTF-8 and is not (MQTT 5 3.3.2.3.2).

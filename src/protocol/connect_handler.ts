@@ -130,7 +130,8 @@ export class ConnectHandler {
       );
     }
     const topic = this.#topics.of(packet.topic);
-    assertMayPublish({ policy: who.as.policy, identity: who.identity }, topic, packet);
+    const { as: { policy }, identity } = who;
+    assertMayPublish({ policy, identity, hasQueues: this.#broker.queues !== null }, topic, packet);
     if (endpoint.settings.validatePayloadFormat && packet.payloadIsUtf8) assertUtf8Payload(payload, 0, payload.length);
     const source = messageSource(payload, { qos, retain, properties });
     return { topic, source, delaySeconds, expirySeconds, ...willRights(who, topic, packet) };

@@ -15,7 +15,7 @@ import { packetName, PacketType, type SubscribePacket, type SubscriptionRequest 
 import { PublishView, readPublish } from "../wire/publish.ts";
 import { readSubscribe, readUnsubscribe } from "../wire/subscribe.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
-import { assertCapabilities, assertPublishable, messageOf, resolveTopic } from "./admission.ts";
+import { assertCapabilities, assertPublishable, maySubscribe, messageOf, resolveTopic } from "./admission.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { consumeOptions } from "./queue_codec.ts";
 import { RateRefusal } from "./rate_limiter.ts";
@@ -80,7 +80,7 @@ export class PacketHandler {
         return this.#acknowledge(endpoint, "packet-identifier-in-use", "");
       }
       endpoint.meter?.assertMayPublish(frame.end - frame.start, this.#turn.now);
-      assertPublishable(endpoint, view, topic);
+      assertPublishable(endpoint, { view, topic, hasQueues: this.#broker.queues !== null });
       const message = messageOf(endpoint, { view, topic }, this.#turn.now);
       this.#broker.assertStorable(message, session, this.#turn);
       if (view.qos === 2) session.receive(view.packetId, this.#turn);
@@ -203,7 +203,8 @@ export class PacketHandler {
       throw error;
     }
     this.#assertSwitchedOn(endpoint, parsed);
-    if (!endpoint.policy!.maySubscribe(endpoint.session!, parsed.filter, request.qos)) return "not-authorized";
+    const who = { policy: endpoint.policy!, identity: endpoint.session! };
+    if (!maySubscribe(who, parsed.filter, request.qos)) return "not-authorized";
     return { ...request, subscriptionId };
   }
 

@@ -20,7 +20,13 @@ import { type ParsedFilter, parseFilter, type SubscriptionOptions } from "../cor
 import { quoted } from "../core/text.ts";
 import { assertTopicFilter, hasWildcard, type Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
-import { assertCapabilities, assertMayPublish, assertUtf8Payload } from "../protocol/admission.ts";
+import {
+  assertCapabilities,
+  assertMayPublish,
+  assertUtf8Payload,
+  mayKeepSubscription,
+  maySubscribe,
+} from "../protocol/admission.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
@@ -123,7 +129,7 @@ export class BridgeGuest implements Guest {
       expiresAt: this.expiresAt,
       holds: this.#holds,
       window: Math.min(options.window ?? Infinity, limits.inflightMax),
-      mayKeep: (filter, qos) => this.#policy.maySubscribe(this, parseFilter(filter)!.filter, qos),
+      mayKeep: (filter, qos) => mayKeepSubscription({ policy: this.#policy }, this, { filter, qos }),
       mayReceive: this.#policy.mayReceive && ((topic) => this.#policy.mayReceive!(this, topic)),
     }, {
       ...options,
@@ -206,7 +212,7 @@ export class BridgeGuest implements Guest {
     assertCapabilities(turn.limits, facts);
     const topic = topics.of(publication.topic);
     if (this.#parts.queues !== undefined) assertNoVerb(topic);
-    assertMayPublish({ policy: this.#policy, identity: this }, topic, facts);
+    assertMayPublish({ policy: this.#policy, identity: this, hasQueues: broker.queues !== null }, topic, facts);
     if (protocol.validatePayloadFormat && publication.payloadIsUtf8 === true) {
       assertUtf8Payload(payload, 0, payload.length);
     }
@@ -233,7 +239,7 @@ export class BridgeGuest implements Guest {
 
   #assertReadable(filter: string, qos: QoS): void {
     assertTopicFilter(filter, encodeUtf8(filter).length, this.#parts.turn.limits);
-    if (this.#policy.maySubscribe(this, filter, qos)) return;
+    if (maySubscribe({ policy: this.#policy, identity: this }, filter, qos)) return;
     throw new Refusal("not-authorized", `Not allowed to subscribe to ${quoted(filter)}`);
   }
 

@@ -19,6 +19,7 @@ import type { Identity, Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
+import { maySubscribe } from "../protocol/admission.ts";
 import { readMessageProperties } from "../wire/properties.ts";
 import type { LocalQueues } from "./local_queues.ts";
 import type { PullConsumers, Puller } from "./pull_consumers.ts";
@@ -141,7 +142,7 @@ export class LocalGuestQueues implements GuestQueues {
       expiresAt: this.#parts.expiresAt,
       holds: this.#parts.holds,
       meter: this.#parts.meter,
-      may: () => policy.maySubscribe(identity, topic, 1),
+      may: () => maySubscribe({ policy, identity }, topic, 1),
     };
     try {
       const deliveries = await pulls.pull(puller, { ...options, filter: filter.routingFilter });

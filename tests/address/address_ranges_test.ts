@@ -8,6 +8,7 @@ Deno.test("ranges hold both kinds of addresses", () => {
   const several = new AddressRanges(["192.0.2.7", "2001:db8::/32", "fd00::1"]);
   for (const address of ["192.0.2.7", "2001:db8:ffff::1", "fd00::1"]) assert.ok(several.has(address), address);
   for (const address of ["192.0.2.8", "2001:db9::", "fd00::2"]) assert.ok(!several.has(address), address);
+  assert.ok(new AddressRanges(["fe80::/10"]).has("fe80::1%eth0"));
   assert.ok(!new AddressRanges([]).has("127.0.0.1"));
   assert.ok(new AddressRanges(["0.0.0.0/0"]).has("192.0.2.7"));
 });

@@ -18,5 +18,6 @@ Deno.test("what counts as one address: an IPv4 one however written, 64 bits of a
 Deno.test("an IPv4 address that is written as an IPv6 one is told as what it is", () => {
   assert.equal(plainAddress("::ffff:192.0.2.7"), "192.0.2.7");
   assert.equal(plainAddress("::FFFF:192.0.2.7"), "192.0.2.7");
+  assert.equal(plainAddress("fe80::1%eth0"), "fe80::1", "whatever the interface");
   for (const address of ["192.0.2.7", "::ffff:c000:207", "::1", ""]) assert.equal(plainAddress(address), address);
 });

@@ -62,10 +62,17 @@ Deno.test("another user name than the certificate's is refused", async () => {
 
 Deno.test("a certificate without such a name lets nobody in, whatever the next one would say", async () => {
   for (
-    const [name, shown] of [["cn", certificate("", "DNS:x")], ["uri", certificate("x", "DNS:x")], [
-      "dns",
-      certificate("x", "DNS:"),
-    ]] as const
+    const [name, shown] of [
+      ["cn", certificate("", "DNS:x")],
+      ["uri", certificate("x", "DNS:x")],
+      [
+        "dns",
+        certificate("x", "DNS:"),
+      ],
+      ["cn", certificate("dev\0root")],
+      ["cn", certificate("dev\nroot")],
+      ["cn", certificate("x".repeat(257))],
+    ] as const
   ) {
     assert.deepEqual(await verdict(name, shown), {
       refusal: "not-authorized",

@@ -85,6 +85,15 @@ export function parseQueueFilter({ filter, group }: { filter: string; group: str
   return { queue, routingFilter: levels.length === 0 ? "#" : levels.join("/"), group };
 }
 
+/** The filter of everything that somebody reads by a filter (without `$share/<group>/`), for whoever decides about rights: by the bare
+ * name of a queue that is all of its messages, whatever their routing keys. */
+export function readableBy(filter: string): string {
+  if (!isQueueTopic(filter)) return filter;
+  const levels = filter.split("/").slice(1);
+  const isBare = levels.length === 1 || (levels.length === 2 && levels[1] === DEAD_LETTERS);
+  return isBare ? `${filter}/#` : filter;
+}
+
 /** The name at the front of `levels`, which are then what is behind it. */
 function takeName(levels: string[]): string | undefined {
   const name = levels.shift()!;
