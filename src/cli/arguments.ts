@@ -19,6 +19,7 @@ export class UsageError extends Error {
 /** Takes the command line apart. `--help` and `--version` excuse missing operands.
  * @throws {UsageError} for an unknown command or option, a missing or superfluous value or operand */
 export function parseArguments(args: readonly string[]): Invocation {
+  if (args.length > 0 && !args[0].startsWith("-")) assertCommand(args[0]);
   const words = positionals(args);
   const command = findCommand(words);
   const known = { ...COMMON_OPTIONS, ...command.options };
@@ -51,6 +52,12 @@ export function commandNamed(words: readonly string[]): Command {
     throw new UsageError(`unknown command "${name}"${didYouMean(name, COMMANDS.map((command) => command.name))}`);
   }
   return command;
+}
+
+/** The options of a command that there is not are none of ours.
+ * @throws {UsageError} for a word that no command begins with */
+function assertCommand(word: string): void {
+  if (!COMMANDS.some(({ name }) => name.split(" ")[0] === word)) commandNamed([word]);
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];

@@ -78,6 +78,7 @@ const SERVE: Command = {
       value: "HOST:PORT",
       about: "Where to listen, in place of server.tcp_addr; :1883 is every address",
     },
+    data: { short: "d", value: "FOLDER", about: "Where the data is, in place of storage.path" },
     "log-level": { value: "LEVEL", about: "debug, info, warn or error, in place of log.level" },
   },
   examples: [

@@ -38,7 +38,16 @@ export function commandHelp(command: Command): string {
     ...section(command.details),
     ...section(Object.keys(command.options).length > 0 ? ["Options:", ...optionLines(command.options)] : []),
     ...section(examples.length > 0 ? ["Examples:", ...examples] : []),
+    ...section(others(command)),
   ].join("\n");
+}
+
+/** The commands that begin with the same word. */
+function others({ name }: Command): string[] {
+  const [group] = name.split(" ");
+  const beside = COMMANDS.filter((other) => other.name !== name && other.name.startsWith(`${group} `));
+  if (beside.length === 0) return [];
+  return [`Others of weir ${group}:`, ...columns(beside.map((other) => [synopsis(other), other.about]))];
 }
 
 function synopsis(command: Command): string {

@@ -2,7 +2,7 @@
 import { type Config, doorsOf } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Override } from "../config/reading.ts";
-import { formatAddress } from "../config/text_type.ts";
+import { formatAddress, isLoopback } from "../config/text_type.ts";
 import { visible } from "../core/text.ts";
 import { VERSION } from "../server/version.ts";
 import type { QueueCommandName, UserCommandName } from "./command.ts";
@@ -151,15 +151,18 @@ function loader(options: ReadonlyMap<string, string>, host: Host): () => Config 
 }
 
 function overrides(options: ReadonlyMap<string, string>): Override[] {
-  return [["addr", "server.tcp_addr"], ["log-level", "log.level"]].flatMap(([option, path]) => {
+  const paths = { "addr": "server.tcp_addr", "data": "storage.path", "log-level": "log.level" };
+  return Object.entries(paths).flatMap(([option, path]) => {
     const text = options.get(option);
     return text === undefined ? [] : [{ place: { variable: `--${option}` }, path, text }];
   });
 }
 
 function summary(file: string, config: Config): string {
-  const doors = doorsOf(config).map((door) => `${door.name} on ${formatAddress(door)}`).join(", ");
-  const who = config.auth.allowAnonymous ? "anybody may connect" : "clients must log in";
+  const opened = doorsOf(config);
+  const doors = opened.map((door) => `${door.name} on ${formatAddress(door)}`).join(", ");
+  const anybody = opened.every(({ hostname }) => isLoopback(hostname)) ? "anybody on this machine" : "anybody";
+  const who = config.auth.allowAnonymous ? `${anybody} may connect` : "clients must log in";
   const users = config.auth.scramUsers.length;
   return `${visible(file, MESSAGE_CHARACTERS_MAX)}: no problems. It would open ${doors}; ${who}${
     users > 0 ? `, ${users} with a password here` : ""

@@ -131,7 +131,7 @@ weir --config weir.yaml     # what is written there, defaults for the rest
 weir check weir.yaml        # every problem of the file, with line and column; starts nothing
 \`\`\`
 
-**What wins.** The command line (\`--addr\`, \`--log-level\`) wins over the environment, the environment over the file, the file over
+**What wins.** The command line (\`--addr\`, \`--data\`, \`--log-level\`) wins over the environment, the environment over the file, the file over
 the defaults. Every key with one value has a variable: \`server.tcp_addr\` is \`WEIR_SERVER_TCP_ADDR\`. Lists are written in the file
 only.
 

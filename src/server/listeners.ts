@@ -1,4 +1,6 @@
+import { getLogger } from "@logtape/logtape";
 import type { Gateway } from "../bridge/gateway.ts";
+import { wordsOf } from "../core/text.ts";
 import type { HttpListener } from "../transport/http.ts";
 import { behindProxy } from "../transport/proxy/behind_proxy.ts";
 import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
@@ -209,11 +211,12 @@ export class Listeners {
 
   /** Out of file descriptors, this comes every few milliseconds: it is told once a minute. */
   #onAcceptError(error: unknown, name: string): void {
-    const { traffic, clock, onError } = this.#parts.connectionParts;
+    const { traffic, clock } = this.#parts.connectionParts;
     traffic.connectionsRejected++;
     const now = clock.now();
     if (now - this.#acceptErrorAt < 60_000) return;
     this.#acceptErrorAt = now;
-    onError(error, `listener ${name} cannot accept connections`);
+    const facts = { listener: name, error: wordsOf(error) };
+    getLogger(["weir"]).error("listener {listener} cannot accept connections: {error}", facts);
   }
 }

@@ -15,6 +15,7 @@ const MISUSES: Readonly<Record<string, string>> = {
   "frobnicate": 'unknown command "frobnicate"',
   "user": "user add needs NAME: weir user add NAME",
   "user scrm alice": 'unknown command "user scrm"; did you mean "user scram"?',
+  "pub -t x": 'unknown command "pub"',
   "--confg weir.yaml": 'unknown option --confg; did you mean "--config"?',
   "serve -x": "unknown option -x",
   "check --addr :1 weir.yaml": "unknown option --addr",
@@ -60,6 +61,18 @@ for (const { name, examples, options } of COMMANDS) {
   });
 }
 
+for (
+  const [line, others] of [["user add", ["user passwd NAME", "user list"]], ["queue", [
+    "queue replay NAME [ID,...]",
+  ]]] as const
+) {
+  Deno.test(`weir help ${line} names the commands beside it`, async () => {
+    const [, { printed }] = await run(`help ${line}`);
+    const beside = printed.slice(printed.indexOf(`Others of weir ${line.split(" ")[0]}:`));
+    for (const other of others) assert.ok(beside.some((text) => text.startsWith(`  ${other} `)), other);
+  });
+}
+
 for (const line of ["--version", "-V", "check --version"]) {
   Deno.test(`weir ${line} prints the version`, async () => {
     const [code, { printed }] = await run(line);
@@ -72,7 +85,7 @@ Deno.test("weir check says what a good file would do", async () => {
   const [code, { printed }] = await run("check weir.yaml", { files: { "weir.yaml": yaml } });
   const expected =
     "weir.yaml: no problems. It would open tcp on 127.0.0.1:1883, b on [::1]:1884, http on 127.0.0.1:8080, " +
-    "coap on 127.0.0.1:5683; anybody may connect.";
+    "coap on 127.0.0.1:5683; anybody on this machine may connect.";
   assert.deepEqual([code, printed], [0, [expected]]);
 });
 

@@ -139,6 +139,16 @@ Deno.test("options win over file and environment", async () => {
   assert.equal(host.printed[1], "  tcp  127.0.0.1:40000", "0 is told as what the system chose");
 });
 
+Deno.test("--data is where the data is", async () => {
+  const paths: string[] = [];
+  const serve: Serve = ({ storage }) => {
+    paths.push(storage.path);
+    return Promise.reject(new Error("enough"));
+  };
+  await start(["--data", "elsewhere"], { serve, env: { WEIR_STORAGE_PATH: "somewhere" } }).code;
+  assert.deepEqual(paths, ["elsewhere"]);
+});
+
 /** What the system says to `listen` -> what a person is told. */
 const LISTEN_FAILURES: readonly (readonly [Error, string])[] = [
   [
