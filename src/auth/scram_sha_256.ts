@@ -97,8 +97,8 @@ class ScramExchange implements Exchange {
     const users = this.#users;
     this.#credential = await users.find(first.username);
     if (this.#credential !== undefined && users.followsUsers) users.decoyIterations = this.#credential.iterations;
-    const { salt, iterations } = this.#credential ??
-      { salt: await this.#decoySalt(first.username), iterations: users.decoyIterations };
+    const decoySalt = await this.#decoySalt(first.username); // for who exists, too: it takes a time of its own
+    const { salt, iterations } = this.#credential ?? { salt: decoySalt, iterations: users.decoyIterations };
     const nonce = first.nonce + encodeBase64(crypto.getRandomValues(new Uint8Array(18)));
     this.#serverFirst = `r=${nonce},s=${encodeBase64(salt)},i=${iterations}`;
     return { kind: "continue", data: new TextEncoder().encode(this.#serverFirst) };

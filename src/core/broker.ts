@@ -213,7 +213,11 @@ export class Broker {
 
   /** The client of a session may do other things than before, and so may its will. */
   renewWill(session: Session, rights: WillRights, turn: Turn): void {
-    if (session.will !== null) this.#setWill(session, { ...session.will, ...rights }, turn);
+    const { will } = session;
+    if (will === null) return;
+    const isStoredSo = JSON.stringify(will.author) === JSON.stringify(rights.author);
+    if (isStoredSo) session.will = { ...will, ...rights };
+    else this.#setWill(session, { ...will, ...rights }, turn);
   }
 
   /** Publishes the will that a crash left behind and whose session is gone. */

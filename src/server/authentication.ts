@@ -45,6 +45,11 @@ export class Authentication {
     return this.#method !== undefined;
   }
 
+  /** Whether no exchange is under way: the next AUTH packet begins one. */
+  get isIdle(): boolean {
+    return this.#exchange === null;
+  }
+
   /** Takes the first step for a CONNECT. */
   begin(applicant: Applicant, credentials: Credentials): ExchangeStep | Promise<ExchangeStep> {
     this.#applicant = applicant;

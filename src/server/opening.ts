@@ -72,8 +72,10 @@ export class Opening {
   }
 
   /** Takes AUTH. Rejects as {@link onConnect} throws.
-   * @throws {Refusal} protocol-error when it is out of order */
+   * @throws {Refusal} protocol-error when it is out of order, connection-rate-exceeded when it comes too often */
   onAuth(frames: FrameReader): Promise<void> {
+    const { endpoint, remoteAddress } = this.#connection;
+    if (endpoint.isOpen && this.#authentication.isIdle) this.#parts.metering.assertMayConnect(remoteAddress); // it costs as much
     return this.#authentication.onAuth(frames).then((step) => this.#onStep(step));
   }
 

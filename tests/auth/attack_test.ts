@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { AccessRules, type Authenticator } from "../../mod.ts";
 import { runProgram } from "../../src/cli/program.ts";
+import { encode } from "../../src/bridge/coap/codec.ts";
+import { Code, formatCode, MessageType, OptionNumber } from "../../src/bridge/coap/message.ts";
 import { FakeHost } from "../cli/support.ts";
+import { UdpPeer } from "../coap/udp_peer.ts";
 import { HandStore } from "../embedding/hand_store.ts";
 import { TestBroker } from "../support/broker.ts";
 import { Served, usersText } from "./served.ts";
@@ -148,4 +151,85 @@ Deno.test("names that look the same are not the same: no normalization, no case"
   assert.ok(may("caf\u00e9", "own/caf\u00e9/x"));
   assert.ok(!may("cafe\u0301", "own/caf\u00e9/x"));
   assert.ok(may("%c", "own/%c/x"), "a name is put in once, and not looked at again");
+});
+
+const DOORS = {
+  WEIR_SERVER_HTTP_ENABLED: "true",
+  WEIR_SERVER_HTTP_ADDR: "127.0.0.1:0",
+  WEIR_SERVER_COAP_ENABLED: "true",
+  WEIR_SERVER_COAP_ADDR: "127.0.0.1:0",
+  WEIR_SERVER_COAP_URI_CREDENTIALS: "true",
+};
+
+async function httpStatus(served: Served, path: string, json?: unknown): Promise<number> {
+  const { port } = served.server.httpListener!;
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa("ann:pa")}`, "content-type": "application/json" },
+    body: JSON.stringify(json ?? "x"),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** The code that answers a POST to path segments as they are. */
+async function coapCode(served: Served, ...segments: string[]): Promise<string> {
+  await using peer = new UdpPeer(served.server.coapListener!.port);
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const options = [
+    ...segments.map((segment) => ({ number: OptionNumber.uriPath, value: bytes(segment) })),
+    ...["username=ann", "password=pa"].map((query) => ({ number: OptionNumber.uriQuery, value: bytes(query) })),
+  ];
+  const request = { type: MessageType.confirmable, code: Code.post, messageId: 1, token: Uint8Array.of(7) };
+  await peer.send(encode({ ...request, options, payload: bytes("x") }));
+  return formatCode((await peer.next(({ code }) => code !== Code.empty))!.code);
+}
+
+Deno.test("$SYS is the broker's own by every door, in whatever writing, also where rules allow everything", async () => {
+  await using served = await start(
+    '- { permission: allow, filter: "#" }\n- { permission: allow, filter: "$SYS/#" }',
+    DOORS,
+  );
+  const watch = await served.connect(BOB);
+  await watch.subscribe("$SYS/#");
+  const message = (topic: string) => ({ topic, payload: "eA==", retain: true });
+  for (const path of ["/topics/$SYS/x", "/topics/%24SYS/x", "/topics/%24%53YS%2Fx", "/request/$SYS/x"]) {
+    assert.equal(await httpStatus(served, path), 403, path);
+  }
+  assert.equal(await httpStatus(served, "/publish", message("$SYS/x")), 403);
+  assert.equal(await httpStatus(served, "/publish/batch", [message("a"), message("$SYS/x")]), 403, "and nothing of it");
+  assert.equal(await coapCode(served, "ps", "$SYS", "x"), "4.03");
+  assert.equal(await coapCode(served, "ps", "$SYS/x"), "4.00", "a segment has no slash");
+  assert.equal(await coapCode(served, "mqtt", "publish", "$SYS", "x"), "4.03");
+  for (const version of [4, 5] as const) {
+    const will = { topic: "$SYS/x", payload: Buffer.from("x"), qos: 0 as const, retain: true };
+    assert.equal(await served.code({ ...ANN, version, will }), version === 4 ? 5 : 0x87);
+  }
+  await watch.expectNothing();
+  await watch.subscribe("a");
+  await watch.expectNothing();
+});
+
+Deno.test("a topic is held to the rules as it reads, however HTTP and CoAP write it", async () => {
+  await using served = await start(
+    '- { permission: deny, filter: "secret/#" }\n- { permission: allow, filter: "#" }',
+    DOORS,
+  );
+  const paths = ["/topics/secret/x", "/topics/secret%2Fx", "/topics/%73ecret/x", "/topics/secret", "/topics/secret/"];
+  for (const path of paths) assert.equal(await httpStatus(served, path), 403, path);
+  for (const path of ["/topics//secret/x", "/topics/open/secret/x", "/topics/secret%252Fx"]) {
+    assert.equal(await httpStatus(served, path), 200, `${path} is another topic`);
+  }
+  assert.equal(await coapCode(served, "ps", "secret", "x"), "4.03");
+  assert.equal(await coapCode(served, "ps", "secret/x"), "4.00");
+  assert.equal(await coapCode(served, "ps", "secret%2Fx"), "2.04", "CoAP has no escapes: it is another topic");
+  const { port } = served.server.httpListener!;
+  for (const filter of ["%23", "%2B/x", "secret/%23", "$share/g/%23", "+/%23", "secret%2fx"]) {
+    for (const path of [`/subscribe?filter=${filter}`, `/poll?filter=${filter}&wait=0`, `/retained?filter=${filter}`]) {
+      const headers = { authorization: `Basic ${btoa("ann:pa")}` };
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
+      await response.body?.cancel();
+      assert.equal(response.status, 403, path);
+    }
+  }
 });

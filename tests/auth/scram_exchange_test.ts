@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { type Credentials, type Exchange, type ExchangeStep, ScramSha256 } from "../../mod.ts";
 import { ScramClient } from "./scram_client.ts";
 import { usersOf } from "./users.ts";
@@ -73,6 +74,27 @@ Deno.test("a user that does not exist looks like one that does, until the end", 
   assert.equal(salts[0], salts[1], "the salt of an existing user stays the same");
   const other = new ScramClient("nobody else", "pencil");
   assert.notEqual(other.onServerFirst(dataOf(await begin().step(other.first()))).salt.toString("hex"), salts[0]);
+});
+
+Deno.test("a user that does not exist costs as many hashes as one that does, at each step", async () => {
+  const { sign } = crypto.subtle;
+  const counts: number[][] = [];
+  try {
+    for (const name of ["user", "nobody"]) {
+      let signed = 0;
+      crypto.subtle.sign = (...args: Parameters<typeof sign>) => (signed++, sign.apply(crypto.subtle, args));
+      const client = new ScramClient(name, "wrong");
+      const exchange = begin();
+      const first = client.onServerFirst(dataOf(await exchange.step(client.first())));
+      const after = [signed];
+      await exchange.step(client.final(first, Buffer.alloc(32)));
+      counts.push([...after, signed]);
+    }
+  } finally {
+    crypto.subtle.sign = sign;
+  }
+  assert.deepEqual(counts[0], counts[1]);
+  assert.ok(counts[0][0] > 0);
 });
 
 Deno.test("the iterations of a user that does not exist are those of the others", async () => {

@@ -118,6 +118,17 @@ Deno.test("a will goes by the token that the client has shown last", async () =>
   await watch.expectNothing();
 });
 
+Deno.test("who authenticates again is counted with those who connect: DISCONNECT 0x9F when it is too often", async () => {
+  await using served = await start(`${YAML}ratelimit: { enabled: true, connection: { rate: 0.01, burst: 3 } }\n`);
+  const client = await served.connect({ properties: said(await sign({})) });
+  for (let n = 0; n < 2; n++) {
+    await again(client, await sign({}));
+    assert.equal((await client.expect("auth")).reasonCode, 0);
+  }
+  await again(client, await sign({}));
+  assert.equal((await client.expect("disconnect")).reasonCode, 0x9f);
+});
+
 Deno.test("guesses by this method are counted and banned, a token that has ended is no guess", async () => {
   await using served = await start(
     YAML.replace("auth:", 'auth:\n  ban_after: 3\n  ban_exempt: "10.0.0.0/8"'),

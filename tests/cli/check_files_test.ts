@@ -1,7 +1,10 @@
 /** `weir check` reads the files that a start would read, and says what is wrong with them. */
+import { resetSync } from "@logtape/logtape";
 import assert from "node:assert/strict";
+import { openLog } from "../../src/cli/log.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { processHost } from "../../src/cli/host.ts";
+import { Served } from "../auth/served.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
 import { FakeHost } from "./support.ts";
@@ -108,5 +111,35 @@ Deno.test(requires(["openssl"], {
       said,
       /Warning: auth\.acl_file \S+rules\.yaml: its mode is 0664, and others could change what clients may/,
     );
+  },
+}));
+
+Deno.test(requires(["openssl"], {
+  name:
+    "a start goes on with a certificate that is out of date and a key that others may read, and tells of both in the log",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using certificates = new Certificates();
+    certificates.sign("late", { subject: "/CN=old.example", to: "20210101000000Z" });
+    Deno.chmodSync(certificates.file("late.key"), 0o644);
+    const lines: string[] = [];
+    openLog({ level: "warn", format: "text" }, (line) => lines.push(line));
+    try {
+      await using served = await Served.start("", {}, {
+        WEIR_SERVER_HTTP_ENABLED: "true",
+        WEIR_SERVER_HTTP_ADDR: "127.0.0.1:0",
+        WEIR_SERVER_HTTP_CERT_FILE: certificates.file("late.crt"),
+        WEIR_SERVER_HTTP_KEY_FILE: certificates.file("late.key"),
+      });
+      assert.ok(served.server.httpListener !== undefined);
+    } finally {
+      resetSync();
+    }
+    assert.equal(
+      lines.filter((line) => /late\.crt: .*old\.example has expired/.test(line)).length,
+      1,
+      lines.join("\n"),
+    );
+    assert.equal(lines.filter((line) => /key_file \S+late\.key: its mode is 0644/.test(line)).length, 1);
   },
 }));

@@ -59,7 +59,7 @@ export const RATELIMIT_SETTINGS = {
   }),
   "ratelimit.connection.rate": rate(
     1.6667,
-    "Connections from one address, by MQTT and HTTP together; by CoAP, whose addresses may be anybody's, new endpoints and logins, " +
+    "Connections from one address, by MQTT and HTTP together, and clients that authenticate again (AUTH); by CoAP, whose addresses may be anybody's, new endpoints and logins, " +
       "counted apart",
     REFUSED,
   ),
