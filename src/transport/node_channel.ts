@@ -19,7 +19,8 @@ export class NodeChannel implements ByteChannel {
       socket.pause();
       pending.then(() => socket.resume());
     });
-    for (const event of ["end", "error", "close"]) socket.on(event, () => sink.onEnd());
+    const onEnd = () => sink.onEnd();
+    for (const event of ["end", "error", "close"]) socket.on(event, onEnd);
   }
 
   write(bytes: Uint8Array): void {

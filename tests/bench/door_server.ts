@@ -1,6 +1,7 @@
 /** `door_server.ts DOOR`: a broker with that door, and one for MQTT over TCP beside it, until its input ends. */
 import { WeirBroker } from "../../mod.ts";
 import { Certificates } from "../tls/certificates.ts";
+import { untilEnd } from "./until_end.ts";
 
 /** Where the doors are. */
 export interface DoorAddress {
@@ -27,6 +28,6 @@ if (import.meta.main) {
   const broker = await WeirBroker.start({ sysIntervalMs: 0 });
   using certificates = new Certificates();
   console.log(JSON.stringify(await open(broker, Deno.args[0], certificates)));
-  await Deno.stdin.read(new Uint8Array(1));
+  await untilEnd();
   await broker.stop();
 }

@@ -9,7 +9,8 @@ import { rounded, ServerProcess } from "./server_process.ts";
 const MQTT_DOORS = ["tcp", "ws", "tls", "wss"];
 const HTTP_DOORS = ["http", "https"];
 
-const IDLE = 1_000;
+const IDLE = 5_000;
+const WARM = 100;
 const BATCH = 1_000;
 const BATCHES = 1_000;
 /** Publishers with a message under way each, in one write. */
@@ -96,10 +97,13 @@ async function opening(door: string, server: Server) {
   return { "opens/s": perSecond, "cpu ms an open": rounded(cpuPerMillion / 1000) };
 }
 
-async function memory(make: () => Promise<ByteClient>, server: Server): Promise<number> {
+/** What one that stays costs, in a server that has only just begun to serve. */
+async function memory(door: string, make: (server: Server) => Promise<ByteClient>): Promise<number> {
+  await using server: Server = await ServerProcess.start("door_server.ts", [door]);
+  for (let i = 0; i < WARM; i++) (await make(server)).close();
   const idle: ByteClient[] = [];
   const kb = await server.growth(IDLE, async () => {
-    while (idle.length < IDLE) idle.push(await make());
+    while (idle.length < IDLE) idle.push(await make(server));
   });
   for (const client of idle) client.close();
   return kb;
@@ -171,11 +175,11 @@ async function measure(door: string): Promise<Record<string, string | number>> {
   if (HTTP_DOORS.includes(door)) {
     const publish = await publishing(server);
     const told = await events(server);
-    return { door, ...publish, ...told, "KB a stream": await memory(() => eventStream(server), server) };
+    return { door, ...publish, ...told, "KB a stream": await memory(door, eventStream) };
   }
   const batches = await inBatches(door, server);
   const singles = await oneByOne(door, server);
-  const kb = await memory(() => connect(door, server), server);
+  const kb = await memory(door, (server) => connect(door, server));
   const opens = await opening(door, server);
   return { door, ...batches, ...singles, "KB a connection": kb, ...opens, ...await handshakes(server) };
 }

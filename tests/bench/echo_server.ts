@@ -7,6 +7,7 @@ import { ReadRounds } from "../../src/transport/read_rounds.ts";
 import { listenTcp } from "../../src/transport/tcp.ts";
 import { upgradeRules } from "../../src/transport/websocket/upgrade.ts";
 import { WebSocketChannel } from "../../src/transport/websocket/websocket_channel.ts";
+import { untilEnd } from "./until_end.ts";
 
 /** Larger messages are refused by ws; by ours what is read is gone. */
 const MESSAGE_BYTES_MAX = 256 * 1024 ** 2;
@@ -56,5 +57,5 @@ async function servePackage(): Promise<number> {
 
 const port = Deno.args[0] === "ws" ? await servePackage() : serveOwn();
 console.log(JSON.stringify({ port }));
-await Deno.stdin.read(new Uint8Array(1));
+await untilEnd();
 Deno.exit();

@@ -1,31 +1,41 @@
 /** A server that is measured: a process of its own, on the first core. */
+import { YOUNG_HEAP } from "./contender.ts";
 import { pinned } from "./machine.ts";
 
 const TICKS_PER_SECOND = 100;
 
-/** A module that prints one line of JSON when it listens, and ends with its input. */
+/** Memory as `deno task start` has it, and a word that collects garbage. */
+const FLAGS = `${YOUNG_HEAP},--expose-gc`;
+
+/** A module that prints a line of JSON when it listens, and then goes by `untilEnd`. */
 export class ServerProcess<T> implements AsyncDisposable {
   /** What it has printed. */
   readonly said: T;
   readonly #child: Deno.ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
 
-  private constructor(child: Deno.ChildProcess, said: T) {
-    this.#child = child;
+  private constructor(child: Deno.ChildProcess, lines: AsyncIterator<string>, said: T) {
     this.said = said;
+    this.#child = child;
+    this.#lines = lines;
+    this.#input = child.stdin.getWriter();
   }
 
   /** @param name the module, beside this one */
   static async start<T>(name: string, args: readonly string[]): Promise<ServerProcess<T>> {
     const module = new URL(name, import.meta.url).pathname;
-    const [program, ...words] = pinned(0, [Deno.execPath(), "run", "-A", "--quiet", module, ...args]);
+    const [program, ...words] = pinned(0, [Deno.execPath(), "run", "-A", "--quiet", FLAGS, module, ...args]);
     const child = new Deno.Command(program, { args: words, stdin: "piped", stdout: "piped" }).spawn();
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let line = "";
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      line += part.value;
-      if (line.endsWith("\n")) return new ServerProcess(child, JSON.parse(line));
-    }
-    throw new Error(`${name} has ended: ${line}`);
+    const lines = linesOf(child.stdout);
+    return new ServerProcess(child, lines, JSON.parse((await lines.next()).value ?? ""));
+  }
+
+  /** Memory in use, when garbage has been collected. */
+  async #residentKb(): Promise<number> {
+    await this.#input.write(Uint8Array.of(0));
+    await this.#lines.next();
+    return this.residentKb;
   }
 
   get residentKb(): number {
@@ -49,15 +59,24 @@ export class ServerProcess<T> implements AsyncDisposable {
 
   /** What memory grows by with each of `count` things that `act` makes, in KB. */
   async growth(count: number, act: () => Promise<void>): Promise<number> {
-    const before = this.residentKb;
+    const before = await this.#residentKb();
     await act();
-    return rounded((this.residentKb - before) / count);
+    return rounded((await this.#residentKb() - before) / count);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child.stdin.close();
-    await this.#child.stdout.cancel().catch(() => {}); // it is being read
+    await this.#input.close();
+    while ((await this.#lines.next()).done !== true);
     await this.#child.status;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
   }
 }
 

@@ -33,6 +33,8 @@ export interface Door {
   /** What a publisher behind it can say, and what a subscriber behind it is shown. */
   readonly sends: ReadonlySet<Fact>;
   readonly shows: ReadonlySet<Fact>;
+  /** A program of the machine, without which it cannot be opened. */
+  readonly needs?: string;
   /** Opens the door and comes in by it. */
   open(broker: WeirBroker): Promise<OpenDoor>;
 }

@@ -1,8 +1,9 @@
-import type { WeirBroker } from "../../mod.ts";
+import type { TlsOptions, WeirBroker } from "../../mod.ts";
 import { HttpClient } from "../http/http_client.ts";
 import { TestClient } from "../support/client.ts";
+import { Certificates } from "../tls/certificates.ts";
 import { CoapClient } from "./coap_client.ts";
-import { WebSocketClient } from "./websocket_client.ts";
+import { MqttJsClient } from "./mqttjs_client.ts";
 import { ALL_FACTS, type Door, type Fact, type OpenDoor, type QoS, type Shown } from "./door.ts";
 
 /** What a packet of 3.1.1 has besides topic and payload. */
@@ -30,6 +31,18 @@ const program: Door = {
   open: (broker) => Promise.resolve(new ProgramGuest(broker)),
 };
 
+/** Made when the first door asks for them. */
+let certificates: Certificates | undefined;
+
+function tls(): { tls: TlsOptions; ca: string } {
+  if (certificates === undefined) {
+    const made = certificates = new Certificates();
+    globalThis.addEventListener("unload", () => made[Symbol.dispose]());
+  }
+  const [certificate, privateKey] = ["server.crt", "server.key"].map((name) => certificates!.read(name));
+  return { tls: { certificate, privateKey }, ca: certificates.read("ca.crt") };
+}
+
 /** HTTP, with an event stream or with polls. */
 function http(kind: "stream" | "poll"): Door {
   return {
@@ -39,6 +52,35 @@ function http(kind: "stream" | "poll"): Door {
     open: async (broker) => {
       const { port } = await broker.listenHttp({ port: 0, name: `http-${crypto.randomUUID()}` });
       return new HttpClient(`http://127.0.0.1:${port}`, kind);
+    },
+  };
+}
+
+/** HTTP over TLS. */
+const https: Door = {
+  name: "HTTPS",
+  sends: ALL_FACTS,
+  shows: ALL_FACTS,
+  needs: "openssl",
+  open: async (broker) => {
+    const { tls: own, ca } = tls();
+    const { port } = await broker.listenHttp({ port: 0, name: `https-${crypto.randomUUID()}`, tls: own });
+    return new HttpClient(`https://localhost:${port}`, "stream", ca);
+  },
+};
+
+/** MQTT 5 over TLS, with WebSocket in between or without. */
+function secure(kind: "TLS" | "WebSocket over TLS"): Door {
+  return {
+    name: kind,
+    sends: ALL_FACTS,
+    shows: ALL_FACTS,
+    needs: "openssl",
+    open: async (broker) => {
+      const { tls: own, ca } = tls();
+      const webSocket = kind === "TLS" ? undefined : {};
+      const { port } = await broker.listenTls({ port: 0, name: `tls-${crypto.randomUUID()}`, tls: own, webSocket });
+      return await MqttJsClient.connect(webSocket ? `wss://localhost:${port}/mqtt` : `mqtts://localhost:${port}`, ca);
     },
   };
 }
@@ -61,12 +103,15 @@ const webSocket: Door = {
   shows: ALL_FACTS,
   open: async (broker) => {
     const { port } = broker.listen({ port: 0, name: `ws-${crypto.randomUUID()}`, webSocket: {} });
-    return await WebSocketClient.connect(port);
+    return await MqttJsClient.connect(`ws://127.0.0.1:${port}/mqtt`);
   },
 };
 
 /** Every door that there is. */
-export const DOORS: readonly Door[] = [mqtt(4), mqtt(5), webSocket, program, http("stream"), http("poll"), coap];
+export const DOORS: readonly Door[] = [
+  ...[mqtt(4), mqtt(5), secure("TLS"), webSocket, secure("WebSocket over TLS"), program],
+  ...[http("stream"), http("poll"), https, coap],
+];
 
 class MqttGuest implements OpenDoor {
   readonly #client: TestClient;

@@ -7,11 +7,15 @@ import { EventReader } from "./door.ts";
 export class HttpClient implements OpenDoor {
   readonly #url: string;
   readonly #kind: "stream" | "poll";
+  readonly #client: Deno.HttpClient;
   readonly #leaving = new AbortController();
 
-  constructor(url: string, kind: "stream" | "poll") {
+  /** @param kind how it receives
+   * @param ca who has signed the broker's certificate */
+  constructor(url: string, kind: "stream" | "poll", ca?: string) {
     this.#url = url;
     this.#kind = kind;
+    this.#client = Deno.createHttpClient({ caCerts: ca === undefined ? [] : [ca] });
   }
 
   async publish(message: Shown): Promise<void> {
@@ -34,12 +38,16 @@ export class HttpClient implements OpenDoor {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#leaving.abort();
+    this.#client.close();
     return Promise.resolve();
   }
 
   async #stream(topic: string): Promise<() => Promise<Shown>> {
     const { signal } = this.#leaving;
-    const response = await fetch(`${this.#url}/subscribe?filter=${topic}&qos=2&encoding=text`, { signal });
+    const response = await fetch(`${this.#url}/subscribe?filter=${topic}&qos=2&encoding=text`, {
+      signal,
+      client: this.#client,
+    });
     assert.equal(response.status, 200);
     const reader = new EventReader(response);
     await reader.begun();
@@ -52,7 +60,7 @@ export class HttpClient implements OpenDoor {
     const { signal } = this.#leaving;
     const poll = async (query: string) => {
       const url = `${this.#url}/poll?filter=${topic}&qos=2&session_expiry_seconds=60&encoding=text&${query}`;
-      const response = await fetch(url, { headers: { "x-client-id": clientId }, signal });
+      const response = await fetch(url, { headers: { "x-client-id": clientId }, signal, client: this.#client });
       assert.equal(response.status, 200);
       return (await response.json()).messages;
     };
@@ -71,7 +79,8 @@ export class HttpClient implements OpenDoor {
 
   async #call(path: string, document: unknown): Promise<void> {
     const headers = { "content-type": "application/json" };
-    const response = await fetch(`${this.#url}${path}`, { method: "POST", headers, body: JSON.stringify(document) });
+    const body = JSON.stringify(document);
+    const response = await fetch(`${this.#url}${path}`, { method: "POST", headers, body, client: this.#client });
     const text = await response.text();
     assert.equal(response.status, 200, text);
   }

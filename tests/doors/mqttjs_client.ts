@@ -2,16 +2,17 @@ import { Buffer } from "node:buffer";
 import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
 import type { OpenDoor, QoS, Shown } from "./door.ts";
 
-/** MQTT.js over WebSocket. */
-export class WebSocketClient implements OpenDoor {
+/** MQTT.js, over whatever its URL says. */
+export class MqttJsClient implements OpenDoor {
   readonly #client: MqttClient;
 
   private constructor(client: MqttClient) {
     this.#client = client;
   }
 
-  static async connect(port: number): Promise<WebSocketClient> {
-    return new WebSocketClient(await connectAsync(`ws://127.0.0.1:${port}/mqtt`, { protocolVersion: 5 }));
+  /** @param ca who has signed the broker's certificate */
+  static async connect(url: string, ca?: string): Promise<MqttJsClient> {
+    return new MqttJsClient(await connectAsync(url, { protocolVersion: 5, ca }));
   }
 
   async publish({ topic, payload, qos = 0, retain = false, ...facts }: Shown): Promise<void> {
