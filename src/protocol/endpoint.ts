@@ -106,7 +106,7 @@ export class Endpoint implements Peer {
     const { kind } = send;
     if (kind !== SendKind.publish) return this.#answer(kind, send);
     if (!this.#writer.write(this, send, turn.now)) this.#giveUp(send, turn);
-    this.congested ||= this.outbox.length + this.unwrittenBytes > this.settings.outboxBytesMax;
+    this.congested ||= this.outbox.size + this.unwrittenBytes > this.settings.outboxBytesMax;
   }
 
   #answer(kind: AnswerKind, send: Send): void {

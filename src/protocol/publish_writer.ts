@@ -1,7 +1,7 @@
 import type { Send } from "../core/effects.ts";
 import type { Message, QoS } from "../core/message.ts";
 import type { Outbox } from "../wire/outbox.ts";
-import { publishBytes, PublishShape, writePublish } from "../wire/publish.ts";
+import { ATTACHED_BYTES_MIN, publishBytes, PublishShape, writePublish } from "../wire/publish.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -27,6 +27,7 @@ export class PublishWriter {
     const message = send.message!;
     const isV5 = endpoint.version === 5;
     if (message === this.#message && this.#mayCopy(endpoint, send, isV5)) return this.#copy(endpoint, send);
+    if (message.payloadEnd - message.payloadStart >= ATTACHED_BYTES_MIN) message.own(); // the outboxes share it
     const shape = this.#shape;
     shape.version = endpoint.version;
     shape.qos = send.qos;
@@ -66,7 +67,7 @@ export class PublishWriter {
 
   #remember(endpoint: Endpoint, message: Message, start: number): void {
     const { outbox } = endpoint;
-    this.#message = this.#shape.subscriptionIds === null ? message : null;
+    this.#message = this.#shape.subscriptionIds === null && outbox.length > start ? message : null; // it may be attached
     this.#outbox = outbox;
     this.#buffer = outbox.bytes;
     this.#isV5 = endpoint.version === 5;

@@ -409,7 +409,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     const { outbox } = this.endpoint;
     if (this.#isClosed) return;
     if (this.#written !== null) return this.#noteBacklog();
-    if (outbox.length === 0) {
+    if (outbox.size === 0) {
       if (this.endpoint.isClosing) this.#shutdown();
       return;
     }
@@ -424,7 +424,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
   /** The peer is behind: what waits for it counts until it has taken what is being written. */
   #noteBacklog(): void {
     const { endpoint } = this;
-    const waiting = endpoint.outbox.length + endpoint.unwrittenBytes;
+    const waiting = endpoint.outbox.size + endpoint.unwrittenBytes;
     if (this.#parts.traffic.backlog.isTooMuch(waiting, this.#counted)) endpoint.congested = true;
     this.#counted = waiting;
   }
@@ -458,8 +458,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     this.#written = null;
     endpoint.unwrittenBytes = 0;
     this.#forgetBacklog();
-    if (endpoint.outbox.length > 0 || endpoint.isClosing) this.transmit();
-    if (endpoint.outbox.length > endpoint.settings.outboxBytesMax / 2) return;
+    if (endpoint.outbox.size > 0 || endpoint.isClosing) this.transmit();
+    if (endpoint.outbox.size > endpoint.settings.outboxBytesMax / 2) return;
     endpoint.congested = false;
     // By turns, as reading: a socket that takes all at once would have its whole queue before others were looked at.
     if (endpoint.session?.isWaiting) rounds.again(this, bytes);

@@ -13,6 +13,8 @@ const SMALL_SLOTS = new ReadBuffers(64);
 const WRITES = new WriteRounds();
 const NONE = new Uint8Array(0);
 const READ_BYTES_MAX = 32 * 1024;
+/** In the place of a count. */
+const ENDED = -1;
 /** Small reads in a row after which the buffer is halved. */
 const SMALL_READS = 16;
 
@@ -101,13 +103,16 @@ class TcpChannel implements ByteChannel {
 
   /** The last chunk has been dealt with by now: its bytes may go. */
   read(): void {
-    if (this.#isClosed) return this.#onReadEnd();
+    if (this.#isClosed || this.#count === ENDED) return this.#onReadEnd();
     this.#fit();
     this.#connection.read(this.#buffer).then(this.#onRead, this.#onRead);
   }
 
   #onReadSettled(count: unknown): void {
-    if (typeof count !== "number") return this.#onReadEnd();
+    if (typeof count !== "number") {
+      this.#count = ENDED;
+      return this.#rounds.again(this, 0); // by turns: when ten thousand go at once, their ends are work for a second
+    }
     this.#count = count;
     const pending = this.#sink.onChunk(this.#buffer.subarray(0, count));
     if (pending === undefined) this.#rounds.again(this, count);

@@ -8,6 +8,13 @@ const OWN_POOL_BYTES_MAX = 64 * 1024;
 // 16 bytes 9 : 22, 32 bytes 18 : 25, 48 bytes 28 : 25, 64 bytes 37 : 26, 256 bytes 152 : 26, 1024 bytes 781 : 26).
 const LOOP_COPY_BYTES_MAX = 40;
 
+/** What goes out before the buffer that is being filled. */
+interface Sealed {
+  readonly filled: Uint8Array;
+  /** To be recycled; empty when the bytes are somebody else's. */
+  readonly buffer: Uint8Array;
+}
+
 /** The bytes that wait to be sent on one connection, one packet behind the other. It owns no buffer while it is empty:
  * `take` hands the filled buffer to the writer, `recycle` gives it back to the pool once it has been written. */
 export class Outbox {
@@ -18,16 +25,32 @@ export class Outbox {
   readonly #pool: BufferPool;
   #expected = BUFFER_BYTES_MIN; // what the traffic of late needed, so that a busy connection does not grow step by step
   #taken: Uint8Array = EMPTY;
+  /** Null for none, as mostly. */
+  #sealed: Sealed[] | null = null;
+  #sealedBytes = 0;
 
   /** Hand in the pool that all connections share; without it the outbox keeps up to 64 KiB for itself. */
   constructor(pool: BufferPool = new BufferPool(OWN_POOL_BYTES_MAX)) {
     this.#pool = pool;
   }
 
+  /** All bytes that wait: `length`, and what was attached with what came before it. */
+  get size(): number {
+    return this.#sealedBytes + this.length;
+  }
+
   /** Makes room for `count` bytes behind `length`. The buffer grows geometrically; `bytes` may be another one afterwards. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed > this.bytes.length) this.#grow(needed);
+  }
+
+  /** Puts `data` behind what is there without a copy: it is not to be changed until it has been written. */
+  attach(data: Uint8Array): void {
+    if (this.length > 0) this.#seal({ filled: this.bytes.subarray(0, this.length), buffer: this.bytes });
+    this.bytes = EMPTY;
+    this.length = 0;
+    this.#seal({ filled: data, buffer: EMPTY });
   }
 
   /** Copies `data` behind what is there. */
@@ -49,9 +72,10 @@ export class Outbox {
     for (let index = start; index < end; index++) bytes[at++] = source[index];
   }
 
-  /** The filled part, for one write. What is put in from now on goes to another buffer, since this one may still be on
+  /** The filled part, or what is attached before it, for one write. What is put in from now on goes to another buffer, since this one may still be on
    * its way; hand it to `recycle` when it has been written. */
   take(): Uint8Array {
+    if (this.#sealed !== null) return this.#takeSealed(this.#sealed);
     const filled = this.bytes.subarray(0, this.length);
     this.#expected = Math.min(Math.max(this.length, this.#expected >> 1, BUFFER_BYTES_MIN), EXPECTED_BYTES_MAX);
     this.#taken = this.bytes;
@@ -74,6 +98,21 @@ export class Outbox {
     this.bytes = EMPTY;
     this.#taken = EMPTY;
     this.length = 0;
+    this.#sealed = null;
+    this.#sealedBytes = 0;
+  }
+
+  #seal(sealed: Sealed): void {
+    (this.#sealed ??= []).push(sealed);
+    this.#sealedBytes += sealed.filled.length;
+  }
+
+  #takeSealed(sealed: Sealed[]): Uint8Array {
+    const { filled, buffer } = sealed.shift()!;
+    if (sealed.length === 0) this.#sealed = null;
+    this.#sealedBytes -= filled.length;
+    this.#taken = buffer;
+    return filled;
   }
 
   #grow(needed: number): void {

@@ -84,3 +84,29 @@ Deno.test("clear forgets what waits and never reuses a buffer on its way", () =>
   out.recycle(written);
   assert.equal(pool.keptBytes, 512);
 });
+
+Deno.test("what is attached is not copied, goes out in its place, and its bytes never come to the pool", () => {
+  const pool = new BufferPool();
+  const out = new Outbox(pool);
+  const large = new Uint8Array(512).fill(7);
+  out.append(hex("01"));
+  out.attach(large);
+  assert.deepEqual([out.length, out.size], [0, 513]);
+  out.append(hex("02"));
+  out.attach(large.subarray(0, 2));
+  out.append(hex("03"));
+  assert.equal(out.size, 517);
+  const written: Uint8Array[] = [];
+  while (out.size > 0) {
+    const part = out.take();
+    written.push(part);
+    out.recycle(part);
+  }
+  assert.deepEqual(written.map((part) => part.length), [1, 512, 1, 2, 1]);
+  assert.equal(written[1], large);
+  assert.equal(pool.keptBytes, 3 * 512, "three buffers of its own");
+  out.append(hex("04"));
+  out.attach(large);
+  out.clear();
+  assert.deepEqual([out.length, out.size], [0, 0]);
+});
