@@ -1,5 +1,5 @@
 /**
- * Weir, an MQTT 3.1.1 and 5.0 broker as a library: in memory or on a store of your own, over TCP or any pair of Web Streams.
+ * Weir, an MQTT 3.1.1 and 5.0 broker as a library: in memory, on SQLite or on a store of your own, over TCP or any pair of Web Streams.
  *
  * ```ts
  * import { WeirBroker } from "@weir/broker";
@@ -174,6 +174,8 @@ export type {
   QueueReader,
 } from "./src/server/queue_api.ts";
 export { MemoryStore } from "./src/store/memory.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./src/store/sqlite/open.ts";
+export type { StorageSync } from "./src/store/sqlite/sqlite_store.ts";
 export type { TlsOptions } from "./src/transport/tls.ts";
 export type { ByteStreams } from "./src/transport/transport.ts";
 export type { MessageProperties } from "./src/wire/properties.ts";

@@ -44,6 +44,9 @@ export class LocalClient {
     // Maximum QoS is about what clients send; those who subscribed get what they were granted.
     assertCapabilities(limits, { qos: 0, retain });
     const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError("Cannot publish the payload: it is text or a Uint8Array");
+    }
     const source = messageSource(bytes, { qos, retain, properties: writeMessageProperties(message) });
     const topic = topics.of(message.topic);
     decide((turn) => {
@@ -58,6 +61,7 @@ export class LocalClient {
   subscribe(filter: string, options: SubscribeOptions): ReadableStream<ReceivedMessage> {
     const { broker, decide } = this.#parts;
     const { qos = 0, highWaterMark = 1_000, retained = true, signal } = options;
+    if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot subscribe with QoS ${qos}: it is 0, 1 or 2`);
     if (!Number.isInteger(highWaterMark) || highWaterMark < 1) {
       throw new RangeError(`Cannot keep ${highWaterMark} messages for a reader: it is a whole number from 1 on`);
     }

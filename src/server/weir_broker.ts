@@ -278,7 +278,8 @@ export class WeirBroker {
    * @throws {Refusal} topic-name-invalid
    * @throws {Refusal} retain-not-supported when the limits rule that out
    * @throws {Refusal} quota-exceeded when it would have to be stored and the disk is full
-   * @throws {RangeError} for a QoS or an expiry that MQTT does not have */
+   * @throws {RangeError} for a QoS or an expiry that MQTT does not have
+   * @throws {TypeError} for a payload that is neither text nor a Uint8Array */
   async publish(message: OutgoingMessage): Promise<void> {
     this.#assertRunning("publish");
     this.#program.publish(message);
@@ -287,7 +288,8 @@ export class WeirBroker {
 
   /** Subscribes; read the answer as a stream or with `for await`. Leaving the loop or cancelling the stream unsubscribes. The reader
    * sets the pace: see {@link SubscribeOptions.highWaterMark}.
-   * @throws {Refusal} topic-filter-invalid */
+   * @throws {Refusal} topic-filter-invalid
+   * @throws {RangeError} for a QoS that MQTT does not have, or a high-water mark that is no whole number from 1 on */
   subscribe(filter: string, options: SubscribeOptions = {}): ReadableStream<ReceivedMessage> {
     this.#assertRunning("subscribe");
     return this.#program.subscribe(filter, options);

@@ -27,8 +27,12 @@ export interface UdpListener extends UdpAddress {
 }
 
 /** Opens a UDP socket.
+ * @throws {Error} when Deno runs without its unstable part for the network
  * @throws {Deno.errors.AddrInUse | Deno.errors.PermissionDenied | Deno.errors.NotCapable} as the system says */
 export function listenUdp(options: UdpListenOptions): UdpListener {
+  if (Deno.listenDatagram === undefined) {
+    throw new Error(`Cannot listen over UDP: Deno wants --unstable-net for that, or "unstable": ["net"] in deno.json`);
+  }
   const socket = Deno.listenDatagram({ transport: "udp", hostname: options.hostname, port: options.port });
   const { hostname, port } = socket.addr as Deno.NetAddr;
   const received = receiveAll(socket, options);

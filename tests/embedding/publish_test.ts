@@ -29,6 +29,17 @@ Deno.test("every property reaches the clients, user properties in order and with
   assert.ok(hex(bytes).includes(pairs), "the user properties are not there in their order");
 });
 
+Deno.test("a payload is text or bytes, and nothing else", async () => {
+  await using broker = await TestBroker.start();
+  for (const payload of [5, null, [1]]) {
+    const message = { topic: "p", payload } as unknown as OutgoingMessage;
+    await assert.rejects(broker.broker.publish(message), {
+      name: "TypeError",
+      message: "Cannot publish the payload: it is text or a Uint8Array",
+    });
+  }
+});
+
 Deno.test("every property reaches the program's own subscriptions", async () => {
   await using broker = await TestBroker.start();
   const messages = broker.broker.subscribe("p").getReader();

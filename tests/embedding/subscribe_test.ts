@@ -19,6 +19,14 @@ Deno.test("for await gives the messages in order; leaving the loop unsubscribes"
   assert.equal(await client.publish("a/b", "nobody", { qos: 1 }), 0x10); // no matching subscribers
 });
 
+Deno.test("a QoS that MQTT does not have is refused", async () => {
+  await using broker = await TestBroker.start();
+  assert.throws(() => broker.broker.subscribe("a", { qos: 3 as never }), {
+    name: "RangeError",
+    message: "Cannot subscribe with QoS 3: it is 0, 1 or 2",
+  });
+});
+
 Deno.test("an error in the loop unsubscribes, too", async () => {
   await using broker = await TestBroker.start();
   const client = await broker.connect();
