@@ -3,14 +3,11 @@ import type { ByteChannel, ByteSink } from "./byte_channel.ts";
 import type { TransportConnection, TransportListener } from "./transport.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import type { ReadRounds } from "./read_rounds.ts";
-import { WriteRounds } from "./write_rounds.ts";
 
 /** What a connection reads its CONNECT into, and most packets of a client that has little to say; and what one that says nothing but
  * PINGREQ and PUBACK waits with. */
 const SLOTS = new ReadBuffers(256);
 const SMALL_SLOTS = new ReadBuffers(64);
-/** One for the process, as the runtime's event loop is. */
-const WRITES = new WriteRounds();
 const NONE = new Uint8Array(0);
 const READ_BYTES_MAX = 32 * 1024;
 /** In the place of a count. */
@@ -94,11 +91,7 @@ class TcpChannel implements ByteChannel {
 
   /** What waits for a write is made for that write: as fields it would take 170 bytes of each idle connection. */
   write(bytes: Uint8Array): void {
-    WRITES.write(this, bytes);
-  }
-
-  writeNow(bytes: Uint8Array): void {
-    this.#connection.write(bytes).then((count) => this.#onWritten(bytes, count), () => this.#onWriteFailed());
+    this.#connection.write(bytes).then((count) => this.#onWritten(bytes, count), () => this.#sink.onEnd());
   }
 
   /** The last chunk has been dealt with by now: its bytes may go. */
@@ -125,14 +118,8 @@ class TcpChannel implements ByteChannel {
   }
 
   #onWritten(bytes: Uint8Array, count: number): void {
-    WRITES.done();
     if (count < bytes.length) return this.write(bytes.subarray(count));
     this.#sink.onWritten();
-  }
-
-  #onWriteFailed(): void {
-    WRITES.done();
-    this.#sink.onEnd();
   }
 
   shutdown(): Promise<void> {
