@@ -116,8 +116,10 @@ export type {
   QueueView,
 } from "./src/core/queue/views.ts";
 export type {
+  QueueAmount,
   QueueCompaction,
   QueueCompactionRequest,
+  QueueCountRequest,
   QueueDelayPage,
   QueuePageRequest,
   QueueStore,

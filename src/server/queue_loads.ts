@@ -27,6 +27,8 @@ export class QueueLoads {
     switch (load.kind) {
       case "page":
         return this.#ask(store.queuePage(load.request), (records, turn) => queues.refill(load, records, turn));
+      case "count":
+        return this.#ask(store.countQueue(load.request), (amount, turn) => queues.counted(load, amount, turn));
       case "delays":
         return this.#ask(store.queueDelays(load.now, load.limit), (page, turn) => queues.delaysDue(page, turn));
       case "compaction":

@@ -11,8 +11,10 @@ import type {
 } from "../core/queue/mutation.ts";
 import type { QueueDefinition } from "../core/queue/definition.ts";
 import type {
+  QueueAmount,
   QueueCompaction,
   QueueCompactionRequest,
+  QueueCountRequest,
   QueueDelayPage,
   QueuePageRequest,
   QueueStore,
@@ -93,6 +95,19 @@ export class MemoryQueues implements QueueStore {
       page.push(record);
     }
     return page;
+  }
+
+  countQueue({ logId, ranges }: QueueCountRequest): QueueAmount {
+    const records = this.#logs.get(logId)?.records ?? [];
+    let count = 0;
+    let bytes = 0;
+    for (let i = 0; i < ranges.length; i += 2) {
+      for (let at = indexOf(records, ranges[i]); at < records.length && records[at].offset < ranges[i + 1]; at++) {
+        count++;
+        bytes += recordBytes(records[at]);
+      }
+    }
+    return { count, bytes };
   }
 
   queueDelays(now: number, limit: number): QueueDelayPage {

@@ -37,6 +37,7 @@ export function queueContract(name: string, open: OpenStore): void {
   };
   definitionContract(contract);
   logContract(contract);
+  countContract(contract);
   trimContract(contract);
   groupContract(contract);
   waitingContract(contract);
@@ -149,6 +150,39 @@ function logContract(contract: Contract): void {
       assert.equal(lastAt, all[from + count - 1].record.appendedAt);
     }
   });
+}
+
+function countContract(contract: Contract): void {
+  contract(
+    "what lies in ranges of a log is counted, however its records came and whatever is trimmed",
+    async (bench) => {
+      const all = Array.from({ length: 300 }, (_, i) => appended(2, 3 * i, { payload: new Uint8Array(i % 7) }));
+      await bench.commit([queue(1), log(2, 1), log(5, 1, 1), appended(5, 1)]);
+      for (let i = 0; i < all.length; i += 90) await bench.commit(all.slice(i, i + 90));
+      const counted = async (...ranges: number[]) => {
+        const { count, bytes } = await queuesOf(bench.store).countQueue({ logId: 2, ranges });
+        const inside = all.filter(({ record: { offset } }) => {
+          return offset >= trimmed && ranges.some((from, i) => i % 2 === 0 && offset >= from && offset < ranges[i + 1]);
+        });
+        assert.deepEqual(
+          { count, bytes },
+          { count: inside.length, bytes: inside.reduce((sum, { record }) => sum + recordBytes(record), 0) },
+          `${ranges}`,
+        );
+        return count;
+      };
+      let trimmed = 0;
+      assert.equal(await counted(0, 900), 300);
+      assert.equal(await counted(0, 1, 3, 4, 5, 6), 2);
+      assert.equal(await counted(100, 110, 500, 501, 600, 891), 3 + 0 + 97);
+      assert.equal(await counted(), 0);
+      assert.equal(await counted(897, 2_000), 1);
+      trimmed = 400;
+      await bench.commit([{ kind: "queue-trimmed", logId: 2, before: trimmed }]);
+      assert.equal(await counted(0, 405, 890, 900), 4);
+      assert.deepEqual(await queuesOf(bench.store).countQueue({ logId: 99, ranges: [0, 9] }), { count: 0, bytes: 0 });
+    },
+  );
 }
 
 function trimContract(contract: Contract): void {

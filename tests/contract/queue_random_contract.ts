@@ -168,13 +168,19 @@ function byOffset(removed: QueueCompaction["removed"]): QueueCompaction["removed
 }
 
 async function follow(
-  { then }: Step,
+  { then, pick, size }: Step,
   { bench, model, author }: { bench: StoreBench; model: MemoryStore; author: Author },
 ): Promise<void> {
   if (then === "maintain") await bench.store.maintain?.();
   if (then === "look") {
     await bench.load();
     assert.deepEqual(await queueContents(bench.store), await queueContents(model));
+  }
+  if (then === "look") {
+    for (const { logId, next } of author.logs) {
+      const request = { logId, ranges: [pick, pick + size, Math.max(pick + size, next >> 1), next] };
+      assert.deepEqual(await queuesOf(bench.store).countQueue(request), await queuesOf(model).countQueue(request));
+    }
   }
   if (then !== "compact") return;
   for (const { logId, next } of author.logs) {

@@ -69,7 +69,6 @@ export class Group implements Due {
     const partition = this.partitions[log.partition];
     const place = new GroupLog(this, { partition, log, cursor: Math.max(cursor, log.first) });
     partition.places[log.priority] = place;
-    place.recount();
     return place;
   }
 
@@ -138,7 +137,7 @@ export class Group implements Due {
     place.load = null;
     for (const record of records) if (record.offset >= place.cursor) this.#take(place, record, turn);
     if (records.length === 0) place.cursor = Math.max(place.cursor, to);
-    if (place.cursor >= place.log.next) place.recount();
+    if (place.cursor >= place.log.next) place.recount(turn);
     this.progressed(place, turn);
     place.partition.relist();
     const { lane } = place.partition;
@@ -155,7 +154,7 @@ export class Group implements Due {
   dropBelow(log: QueueLog, before: number, turn: Turn): void {
     const place = this.placeIn(log);
     while (place.first !== null && place.first.record.offset < before) this.custody.drop(place.first, turn);
-    place.dropBelow(before);
+    place.dropBelow(before, turn);
   }
 
   /** A message is settled from outside, wherever the group is; false when it was. */
@@ -188,7 +187,7 @@ export class Group implements Due {
     const { groupId } = this;
     const { position } = place;
     turn.effects.writes.push({ kind: "queue-settled", groupId, logId: log.logId, from, to: range.to, position });
-    place.recount();
+    place.recount(turn);
   }
 
   /** Goes to another place in each log of a partition, or of all: what is under way there is withdrawn. To be followed by

@@ -4,6 +4,7 @@ import type { Group } from "./group.ts";
 import type { GroupPartition } from "./group_partition.ts";
 import { QueueItem } from "./item.ts";
 import type { StoredQueueFailure } from "./mutation.ts";
+import type { QueueAmount } from "./ports.ts";
 import { type QueueLog, SEGMENT_RECORDS } from "./queue_log.ts";
 import { type QueueRecord, recordBytes } from "./record.ts";
 import { SettledRanges } from "./settled_ranges.ts";
@@ -25,6 +26,8 @@ export class GroupLog {
   notBefore = 0;
   /** The page that is asked for. */
   load: QueueLoad | null = null;
+  /** What the store is counting. */
+  #counting: QueueLoad | null = null;
   /** The window by offset, and its ends. */
   readonly items = new Map<number, QueueItem>();
   first: QueueItem | null = null;
@@ -145,14 +148,29 @@ export class GroupLog {
     return Math.max(0, this.log.appended - this.passed);
   }
 
-  /** Counts anew, as well as it can be known: exactly where the window reaches the end of the log. */
-  recount(): void {
-    const rest = this.log.between(this.cursor, this.log.next);
-    const settled = this.ahead.covered(this.cursor, this.log.next);
-    const share = rest.count === 0 ? 0 : Math.max(0, 1 - settled / rest.count);
-    const count = this.items.size + Math.round(rest.count * share);
-    const bytes = this.#bytes + Math.round(rest.bytes * share);
-    this.pass(this.log.appended - count - this.passed, this.log.appendedBytes - bytes - this.passedBytes);
+  /** Counts anew. Where a segment has gaps its share is estimated, until the store has counted it. */
+  recount(turn: Turn): void {
+    const { log } = this;
+    const rest = { count: this.items.size, bytes: this.#bytes };
+    const estimate = { count: 0, bytes: 0 };
+    const ranges: number[] = [];
+    const bounds = [this.cursor, ...this.ahead.toArray(), log.next];
+    for (let i = 0; i < bounds.length; i += 2) {
+      addTo(rest, log.between(bounds[i], bounds[i + 1]));
+      ranges.push(...log.unsure(bounds[i], bounds[i + 1]));
+    }
+    for (let i = 0; i < ranges.length; i += 2) addTo(estimate, log.between(ranges[i], ranges[i + 1]));
+    this.pass(log.appended - rest.count - this.passed, log.appendedBytes - rest.bytes - this.passedBytes);
+    this.#counting = null;
+    if (ranges.length === 0) return;
+    const correct = ({ count, bytes }: QueueAmount) => {
+      if (this.#counting !== load) return; // it was counted anew since
+      this.#counting = null;
+      this.pass(-count, -bytes);
+    };
+    const load: QueueLoad = { kind: "count", request: { logId: log.logId, ranges }, estimate, correct };
+    this.#counting = load;
+    turn.effects.queueLoads.push(load);
   }
 
   /** A message is not there any more. One in the window is: who reads it has it. */
@@ -197,21 +215,19 @@ export class GroupLog {
     this.notBefore = notBefore;
     this.cursor = cursor;
     this.#empty();
-    this.recount();
+    this.recount(turn);
     const { group: { groupId }, log: { logId } } = this;
     turn.effects.writes.push({ kind: "queue-positioned", groupId, logId, position: cursor, notBefore });
   }
 
   /** What lies below `before` is about to go from the log; the window has been cleared of it. */
-  dropBelow(before: number): void {
+  dropBelow(before: number, turn: Turn): void {
     for (const offset of [...this.failures.keys()]) if (offset < before) this.failures.delete(offset);
     if (this.cursor >= before) return;
-    const { count, bytes } = this.log.between(this.cursor, before);
-    const share = count === 0 ? 0 : Math.max(0, 1 - this.ahead.covered(this.cursor, before) / count);
-    this.pass(Math.round(count * share), Math.round(bytes * share));
     this.load = null;
     this.cursor = before;
     this.ahead.dropBelow(before);
+    this.recount(turn);
   }
 
   /** Takes out a message that goes with its log. */
@@ -243,4 +259,9 @@ export class GroupLog {
 export function failureOf({ place, record, failures, failedAt, dueAt }: QueueItem): StoredQueueFailure {
   const { group, log } = place;
   return { groupId: group.groupId, logId: log.logId, offset: record.offset, failures, failedAt, dueAt };
+}
+
+function addTo(sum: { count: number; bytes: number }, { count, bytes }: QueueAmount): void {
+  sum.count += count;
+  sum.bytes += bytes;
 }

@@ -15,6 +15,22 @@ export interface QueuePageRequest {
   readonly bytesMax: number;
 }
 
+/** What is to be counted. */
+export interface QueueCountRequest {
+  /** Which log. */
+  readonly logId: number;
+  /** From (included) and to (excluded) in turn, growing, of offsets. */
+  readonly ranges: readonly number[];
+}
+
+/** Messages and their bytes of topics, properties and payloads. */
+export interface QueueAmount {
+  /** How many. */
+  readonly count: number;
+  /** Their bytes. */
+  readonly bytes: number;
+}
+
 /** What of a log a compaction has taken out. */
 export interface QueueCompaction {
   /** Which log. */
@@ -31,6 +47,8 @@ export interface QueueStore {
   loadQueues(): StoredQueues | Promise<StoredQueues>;
   /** Committed records of a log, by offset; none at all when there are none between `from` and `to`. */
   queuePage(request: QueuePageRequest): readonly QueueRecord[] | Promise<readonly QueueRecord[]>;
+  /** How much lies in ranges of a log, of what is committed before. */
+  countQueue(request: QueueCountRequest): QueueAmount | Promise<QueueAmount>;
   /** Delays that are due at `now`, the earliest first, and when the one after them is due; Infinity for none. */
   queueDelays(now: number, limit: number): QueueDelayPage | Promise<QueueDelayPage>;
   /** Compacts a bounded piece of a log: between `from` and `to` of each `message-key` only the newest record stays, and none when that

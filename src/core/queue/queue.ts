@@ -11,7 +11,8 @@ import type { QueueItem } from "./item.ts";
 import { messageIdOf } from "./message_id.ts";
 import { MessageKeys } from "./message_keys.ts";
 import type { QueueSegment, StoredQueueLog } from "./mutation.ts";
-import { type Amount, QueueLog, SEGMENT_RECORDS } from "./queue_log.ts";
+import type { QueueAmount } from "./ports.ts";
+import { QueueLog, SEGMENT_RECORDS } from "./queue_log.ts";
 import { type QueueEntry, type QueueRecord, recordBytes } from "./record.ts";
 import { QueueStatistics } from "./queue_statistics.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -44,7 +45,7 @@ export class Queue {
   readonly statistics: QueueStatistics = new QueueStatistics();
   readonly upkeep: Upkeep = new Upkeep(this);
   /** What is to be appended later. */
-  delayed: Amount = { count: 0, bytes: 0 };
+  delayed: QueueAmount = { count: 0, bytes: 0 };
   /** Delays up to this id are purged, though the store may just have brought them. */
   delaysPurged = 0;
   /** What lies in its logs, and what ever did since the start. */
@@ -54,7 +55,7 @@ export class Queue {
   appendedBytes = 0;
   isGone = false;
   /** At most what the slowest group has passed; groups only go on, so it is looked up when it matters. */
-  #slowest: Amount = { count: 0, bytes: 0 };
+  #slowest: QueueAmount = { count: 0, bytes: 0 };
   #definition: QueueDefinition;
   #inTurn = 0;
 
@@ -261,7 +262,7 @@ export class Queue {
   }
 
   /** Everything below `before` goes from the log, settled or not; to be followed by {@link refresh}. */
-  dropBelow(log: QueueLog, before: number, turn: Turn): Amount {
+  dropBelow(log: QueueLog, before: number, turn: Turn): QueueAmount {
     for (const group of this.groups.values()) group.dropBelow(log, before, turn);
     return this.#cut(log, before, turn);
   }
@@ -300,7 +301,7 @@ export class Queue {
   }
 
   /** What waits: what the slowest group has not settled, or everything while there is none; delayed messages included. */
-  get waiting(): Amount {
+  get waiting(): QueueAmount {
     this.#findSlowest();
     const isStream = this.#definition.type === "stream";
     return {
@@ -354,12 +355,23 @@ export class Queue {
     return lowest === Infinity ? this.removed?.placeIn(log).position : lowest;
   }
 
-  #cut(log: QueueLog, before: number, turn: Turn): Amount {
+  #cut(log: QueueLog, before: number, turn: Turn): QueueAmount {
     this.removed?.dropBelow(log, before, turn);
+    const ranges = log.unsure(before, log.next);
     const dropped = log.dropBelow(before);
     this.count -= dropped.count;
     this.bytes -= dropped.bytes;
     turn.effects.writes.push({ kind: "queue-trimmed", logId: log.logId, before });
+    if (ranges.length === 0) return dropped;
+    const estimate = log.between(ranges[0], ranges[1]);
+    const correct = (by: QueueAmount, turn: Turn) => {
+      if (!log.correct(before, by)) return;
+      this.count += by.count;
+      this.bytes += by.bytes;
+      for (const group of this.groups.values()) group.placeIn(log).recount(turn); // those that have come meanwhile
+      this.removed?.placeIn(log).recount(turn);
+    };
+    turn.effects.queueLoads.push({ kind: "count", request: { logId: log.logId, ranges }, estimate, correct });
     return dropped;
   }
 
@@ -380,7 +392,7 @@ export class Queue {
     const stored = { groupId: this.context.nextId(), queueId, name, filter: "#", clientId: "", idleSince: turn.now };
     turn.effects.writes.push({ kind: "queue-group-saved", ...stored });
     const group = new Group(this, stored);
-    for (const log of this.logs()) group.enter(log, log.first);
+    for (const log of this.logs()) group.enter(log, log.first).recount(turn);
     return group;
   }
 

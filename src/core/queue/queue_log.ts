@@ -1,20 +1,16 @@
 import { type QueueSegment, type StoredQueueLog } from "./mutation.ts";
+import type { QueueAmount } from "./ports.ts";
 
 /** A segment is closed after so many records or bytes, or when the next record is so much younger than its first. */
 export const SEGMENT_RECORDS = 1_024;
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
 export const SEGMENT_MS = 60_000;
 
-/** Messages and their bytes. */
-export interface Amount {
-  readonly count: number;
-  readonly bytes: number;
-}
-
 type Segment = { -readonly [Key in keyof QueueSegment]: QueueSegment[Key] };
 
 /** What is known of one log without looking at its records: where it begins and ends, and how much lies in each of its segments.
- * Within a segment that has gaps (priorities, compaction) counts are estimated in proportion; at its ends they are exact. */
+ * Within a segment that has gaps (priorities, compaction) counts are estimated in proportion, until the store is asked; at its ends they are
+ * exact. */
 export class QueueLog {
   readonly logId: number;
   readonly partition: number;
@@ -84,7 +80,7 @@ export class QueueLog {
   }
 
   /** What lies from `from` (included) to `to` (excluded). */
-  between(from: number, to: number): Amount {
+  between(from: number, to: number): QueueAmount {
     let count = 0;
     let bytes = 0;
     for (let i = this.#segmentAt(from); i < this.segments.length && this.segments[i].from < to; i++) {
@@ -95,6 +91,20 @@ export class QueueLog {
     return { count, bytes };
   }
 
+  /** Of the offsets from `from` (included) to `to` (excluded) those for which {@link between} can only estimate, as ranges: the ends, where
+   * they lie within a segment that has gaps. */
+  unsure(from: number, to: number): number[] {
+    const ends = from < to ? new Set([this.#segmentAt(from), this.#segmentAt(to - 1)]) : [];
+    return [...ends].flatMap((index) => {
+      const segment = this.segments[index];
+      if (segment === undefined) return [];
+      const end = this.endOf(index);
+      const isSure = (from <= segment.from && end <= to) || segment.count === end - segment.from;
+      const [start, stop] = [Math.max(from, segment.from), Math.min(to, end)];
+      return isSure || stop <= start ? [] : [start, stop];
+    });
+  }
+
   /** The end of the last segment that lies below `position` as a whole: what is trimmed to there is counted exactly. */
   wholeBelow(position: number): number {
     if (position >= this.next) return this.next;
@@ -102,7 +112,7 @@ export class QueueLog {
   }
 
   /** Forgets what lies below `before`, and answers how much that was. */
-  dropBelow(before: number): Amount {
+  dropBelow(before: number): QueueAmount {
     const { segments } = this;
     let count = 0;
     let bytes = 0;
@@ -125,6 +135,17 @@ export class QueueLog {
     this.count -= count;
     this.bytes -= bytes;
     return { count, bytes };
+  }
+
+  /** Puts right what was estimated of the segment that begins at `from`, where it was cut; false when it does not any more. */
+  correct(from: number, { count, bytes }: QueueAmount): boolean {
+    const segment = this.segments.at(0);
+    if (segment?.from !== from) return false;
+    segment.count += count;
+    segment.bytes += bytes;
+    this.count += count;
+    this.bytes += bytes;
+    return true;
   }
 
   /** Takes out a record that a compaction has removed; false when it was trimmed meanwhile. */

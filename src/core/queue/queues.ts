@@ -18,7 +18,7 @@ import type { QueueLoad } from "./load.ts";
 import type { QueueConsumer, QueueMember } from "./member.ts";
 import { messageIdOf, parseMessageId } from "./message_id.ts";
 import type { StoredQueues } from "./mutation.ts";
-import type { QueueCompaction, QueueDelayPage } from "./ports.ts";
+import type { QueueAmount, QueueCompaction, QueueDelayPage } from "./ports.ts";
 import { type Appended, type Publication, publicationBytes } from "./publication.ts";
 import { assertSize, type Queue } from "./queue.ts";
 import { type DeadLetterCause, type QueueEntry, type QueueRecord, recordBytes } from "./record.ts";
@@ -291,6 +291,13 @@ export class Queues {
   refill(load: QueueLoad, records: readonly QueueRecord[], turn: Turn): void {
     if (load.kind !== "page" || load.place.load !== load) return; // the group is gone, or elsewhere
     load.place.group.refill(load.place, records, turn);
+  }
+
+  /** The answer to a load of the kind "count". */
+  counted(load: QueueLoad, amount: QueueAmount, turn: Turn): void {
+    if (load.kind !== "count") return;
+    const { count, bytes } = load.estimate;
+    load.correct({ count: amount.count - count, bytes: amount.bytes - bytes }, turn);
   }
 
   /** The answer to a load of the kind "delays": what is due is appended. */

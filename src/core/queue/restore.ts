@@ -45,7 +45,7 @@ function restoreGroups(queues: ReadonlyMap<number, Queue>, stored: StoredQueues,
       place.notBefore = notBefore;
       place.ahead = new SettledRanges(settled);
       place.ahead.dropBelow(place.cursor);
-      place.recount();
+      place.recount(turn);
       places.set(id, place);
     }
     if (each.name === REMOVED) {

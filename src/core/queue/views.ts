@@ -58,7 +58,8 @@ export interface QueueGroupView {
   readonly filter: string;
   /** The client whose session it ends with; empty for one that stays. */
   readonly clientId: string;
-  /** What it has not settled. */
+  /** What it has not settled. What it has not read yet counts although its filter may not ask for it, or it is for another group alone, or
+   * older than where the group begins. */
   readonly unsettled: number;
   /** With a consumer. */
   readonly inFlight: number;

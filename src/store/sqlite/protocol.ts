@@ -2,8 +2,10 @@ import type { StoredState } from "../../core/mutation.ts";
 import type { PageRequest } from "../../core/ports.ts";
 import type { StoredQueues } from "../../core/queue/mutation.ts";
 import type {
+  QueueAmount,
   QueueCompaction,
   QueueCompactionRequest,
+  QueueCountRequest,
   QueueDelayPage,
   QueuePageRequest,
 } from "../../core/queue/ports.ts";
@@ -20,6 +22,7 @@ export type StoreRequest =
   | { readonly kind: "page"; readonly request: PageRequest }
   | { readonly kind: "load-queues" }
   | { readonly kind: "queue-page"; readonly request: QueuePageRequest }
+  | { readonly kind: "count-queue"; readonly request: QueueCountRequest }
   | { readonly kind: "queue-delays"; readonly now: number; readonly limit: number }
   | { readonly kind: "compact-queue"; readonly request: QueueCompactionRequest }
   | { readonly kind: "maintain" }
@@ -32,6 +35,7 @@ export type StoreReply =
   | { readonly kind: "paged"; readonly page: PackedPage }
   | { readonly kind: "queues-loaded"; readonly state: StoredQueues }
   | { readonly kind: "queue-paged"; readonly page: PackedQueuePage }
+  | { readonly kind: "queue-counted"; readonly amount: QueueAmount }
   | { readonly kind: "delays-paged"; readonly page: QueueDelayPage }
   | { readonly kind: "queue-compacted"; readonly compaction: QueueCompaction }
   | { readonly kind: "maintained"; readonly hasMore: boolean; readonly isFull: boolean }

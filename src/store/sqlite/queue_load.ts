@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { QueueSegment, StoredQueuePosition, StoredQueues } from "../../core/queue/mutation.ts";
+import type { QueueAmount } from "../../core/queue/ports.ts";
 import { recordBytes } from "../../core/queue/record.ts";
 import { type BlockRow, unpackBlock } from "./queue_blocks.ts";
 import { unpackRanges } from "./queue_place.ts";
@@ -83,23 +84,34 @@ function visible(
     const end = segments[i + 1]?.from ?? next;
     if (end <= first || segment.count === 0) return [];
     if (segment.from >= first) return [segment];
-    let count = 0;
-    let bytes = 0;
-    for (const row of statements.blocksLight.iterate(slot, first, end) as Iterable<unknown> as Iterable<BlockRow>) {
-      if (row.first >= first) {
-        count += row.count;
-        bytes += row.bytes;
-        continue;
-      }
-      const { data } = statements.block.get(slot, row.first) as { data: Uint8Array<ArrayBuffer> };
-      for (const record of unpackBlock(row.first, data)) {
-        if (record.offset < first) continue;
-        count++;
-        bytes += recordBytes(record);
-      }
-    }
+    const { count, bytes } = amountIn(slot, { from: first, to: end }, statements);
     return count === 0 ? [] : [{ ...segment, from: first, count, bytes }];
   });
+}
+
+/** How much lies from an offset (included) to another (excluded). Only the blocks at the ends are looked into. */
+export function amountIn(
+  slot: number,
+  { from, to }: { from: number; to: number },
+  { blocksLight, block }: QueueStatements,
+): QueueAmount {
+  let count = 0;
+  let bytes = 0;
+  if (from >= to) return { count, bytes };
+  for (const row of blocksLight.iterate(slot, from, to) as Iterable<unknown> as Iterable<BlockRow>) {
+    if (row.first >= from && row.last < to) {
+      count += row.count;
+      bytes += row.bytes;
+      continue;
+    }
+    const { data } = block.get(slot, row.first) as { data: Uint8Array<ArrayBuffer> };
+    for (const record of unpackBlock(row.first, data)) {
+      if (record.offset < from || record.offset >= to) continue;
+      count++;
+      bytes += recordBytes(record);
+    }
+  }
+  return { count, bytes };
 }
 
 /** JSON has no Infinity, and a definition no null. */

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StoredQueues } from "../../core/queue/mutation.ts";
 import type {
+  QueueAmount,
   QueueCompaction,
   QueueCompactionRequest,
+  QueueCountRequest,
   QueueDelayPage,
   QueuePageRequest,
   QueueStore,
@@ -11,7 +13,7 @@ import type { QueueRecord } from "../../core/queue/record.ts";
 import { type BlockRow, unpackEntry } from "./queue_blocks.ts";
 import type { QueueCommit } from "./queue_commit.ts";
 import { Compaction } from "./queue_compaction.ts";
-import { loadQueues } from "./queue_load.ts";
+import { amountIn, loadQueues } from "./queue_load.ts";
 import { type PackedQueuePage, unpackQueuePage } from "./queue_page.ts";
 import { OFFSET_MAX, prepareQueues, type QueueStatements } from "./queue_statements.ts";
 import { QueueSweep } from "./queue_sweep.ts";
@@ -59,6 +61,19 @@ export class SqliteQueues implements QueueStore {
     let end = 0;
     for (const block of blocks) data.set(block, (end += block.length) - block.length);
     return { heads: Float64Array.from(heads), data, first: log?.first ?? 0 };
+  }
+
+  /** What lies in the ranges. */
+  countQueue({ logId, ranges }: QueueCountRequest): QueueAmount {
+    const log = this.#log(logId);
+    let count = 0;
+    let bytes = 0;
+    for (let i = 0; log !== undefined && i < ranges.length; i += 2) {
+      const part = amountIn(log.slot, { from: Math.max(ranges[i], log.first), to: ranges[i + 1] }, this.statements);
+      count += part.count;
+      bytes += part.bytes;
+    }
+    return { count, bytes };
   }
 
   /** What is due. */

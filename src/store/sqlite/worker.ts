@@ -39,6 +39,8 @@ async function answer(request: StoreRequest): Promise<StoreReply> {
       return { kind: "queues-loaded", state: store.queues.loadQueues() };
     case "queue-page":
       return { kind: "queue-paged", page: store.queues.packedPage(request.request) };
+    case "count-queue":
+      return { kind: "queue-counted", amount: store.queues.countQueue(request.request) };
     case "queue-delays":
       return { kind: "delays-paged", page: store.queues.queueDelays(request.now, request.limit) };
     case "compact-queue":

@@ -1,7 +1,9 @@
 import type { StoredQueues } from "../../core/queue/mutation.ts";
 import type {
+  QueueAmount,
   QueueCompaction,
   QueueCompactionRequest,
+  QueueCountRequest,
   QueueDelayPage,
   QueuePageRequest,
   QueueStore,
@@ -27,6 +29,10 @@ export class WorkerQueues implements QueueStore {
   async queuePage(request: QueuePageRequest): Promise<QueueRecord[]> {
     const { page } = await this.#ask({ kind: "queue-page", request }) as Reply<"queue-paged">;
     return unpackQueuePage(page, request);
+  }
+
+  async countQueue(request: QueueCountRequest): Promise<QueueAmount> {
+    return (await this.#ask({ kind: "count-queue", request }) as Reply<"queue-counted">).amount;
   }
 
   async queueDelays(now: number, limit: number): Promise<QueueDelayPage> {

@@ -6,7 +6,7 @@ import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
 import type { QueueLoad } from "../../../src/core/queue/load.ts";
 import type { QueueConsumer, QueueMember } from "../../../src/core/queue/member.ts";
 import { isQueueMutation, type QueueMutation } from "../../../src/core/queue/mutation.ts";
-import type { QueueCompactionRequest } from "../../../src/core/queue/ports.ts";
+import type { QueueAmount, QueueCompactionRequest } from "../../../src/core/queue/ports.ts";
 import type { Publication } from "../../../src/core/queue/publication.ts";
 import { type JoinOptions, Queues, type QueuesOptions } from "../../../src/core/queue/queues.ts";
 import type { QueueRecord } from "../../../src/core/queue/record.ts";
@@ -96,6 +96,8 @@ export class BrokerOfQueues {
   /** Whether the store takes its time: what it is asked is answered when `answer` says so. */
   isSlow = false;
   readonly pending: QueueLoad[] = [];
+  /** What is counted is what lay there when it was asked, however late the answer comes: a store does what it is asked in order. */
+  readonly #counts = new WeakMap<QueueLoad, QueueAmount>();
   /** Called with what a compaction has taken out of a log. */
   onCompaction: (request: QueueCompactionRequest, removed: readonly QueueRecord[]) => void = () => {};
   /** Called for every commit, also for one of nothing, once it has been made. */
@@ -184,6 +186,7 @@ export class BrokerOfQueues {
       this.onCommit(writes, [...effects.happenings]);
       loads = [...effects.queueLoads];
       effects.clear();
+      for (const load of loads) if (load.kind === "count") this.#counts.set(load, this.store.count(load.request));
       if (this.isSlow) this.pending.push(...loads.splice(0));
       for (const load of loads) this.#answer(load);
     }
@@ -199,6 +202,7 @@ export class BrokerOfQueues {
   #answer(load: QueueLoad): void {
     if (load.kind === "page") this.pages++;
     if (load.kind === "page") this.queues.refill(load, this.store.page(load.request), this.turn);
+    else if (load.kind === "count") this.queues.counted(load, this.#counts.get(load)!, this.turn);
     else if (load.kind === "delays") this.queues.delaysDue(this.store.delaysDue(load.now, load.limit), this.turn);
     else this.#compact(load.request);
   }

@@ -184,6 +184,28 @@ Deno.test("of a partition the highest priority comes first, and equal ones in or
   assert.deepEqual(order.slice(1), order[0] === "2" ? ["4", "3", "1"] : ["2", "4", "3"]);
 });
 
+Deno.test("what waits is exact also where priorities leave gaps: over a restart, a seek and the end of a group", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q", limits: { ...limits, messages: Infinity }, prefetch: 1_000 });
+  for (let i = 0; i < 100; i++) broker.publish("q", `${i}`, { priority: i < 60 ? 0 : i % 2 * 9 });
+  const alice = broker.join("alice");
+  const bob = broker.join("bob", { group: "other" });
+  broker.ack(alice, ...Array.from({ length: 30 }, (_, i) => `${i}`), "99");
+  broker.ack(bob, "0", "2");
+  const unsettled = (broker: BrokerOfQueues) => broker.queues.view("q")!.groups.map(({ unsettled }) => unsettled);
+  assert.deepEqual(unsettled(broker), [69, 98]);
+  const again = broker.restarted();
+  assert.deepEqual(unsettled(again), [69, 98]);
+  assert.equal(again.queues.view("q")!.waiting.count, 98);
+  again.queues.seek({ queue: "q", group: "other", to: { kind: "offset", offset: 61 } }, again.turn);
+  again.settle();
+  assert.deepEqual(unsettled(again), [69, 39]);
+  again.queues.deleteGroup("q", "other", again.turn);
+  again.queues.deleteGroup("q", "g", again.turn);
+  again.settle();
+  assert.equal(again.queues.view("q")!.waiting.count, again.restarted().queues.view("q")!.waiting.count);
+});
+
 Deno.test("what has expired is not delivered, by its own expiry or the queue's", () => {
   const broker = new BrokerOfQueues();
   broker.create({ name: "q", limits: { ...limits, ttlMs: 10_000 } });

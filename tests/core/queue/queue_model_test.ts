@@ -72,7 +72,7 @@ function definitionFor(kind: Kind): QueueDefinition {
   const { type, ordering, deliveryLimit, hasDeadLetters, ageMs, keeps } = kind;
   const plain = definitionOf({ name: "q" });
   const isCompacted = type === "stream" && kind.isCompacted;
-  const isCounted = !kind.hasFilters && !kind.hasPriorities && !isCompacted; // else what waits depends on what was read
+  const isCounted = !kind.hasFilters && !isCompacted && !(kind.hasPriorities && kind.isSlow); // else it depends on what was read
   return {
     ...plain,
     type: type as QueueDefinition["type"],

@@ -13,8 +13,10 @@ import type {
   StoredQueues,
 } from "../../../src/core/queue/mutation.ts";
 import type {
+  QueueAmount,
   QueueCompaction,
   QueueCompactionRequest,
+  QueueCountRequest,
   QueueDelayPage,
   QueuePageRequest,
 } from "../../../src/core/queue/ports.ts";
@@ -79,6 +81,13 @@ export class ReferenceStore {
       found.push(record);
     }
     return found;
+  }
+
+  count({ logId, ranges }: QueueCountRequest): QueueAmount {
+    const found = (this.logs.get(logId)?.records ?? []).filter(({ offset }) => {
+      return ranges.some((from, i) => i % 2 === 0 && offset >= from && offset < ranges[i + 1]);
+    });
+    return { count: found.length, bytes: found.reduce((sum, record) => sum + recordBytes(record), 0) };
   }
 
   delaysDue(now: number, limit: number): QueueDelayPage {
