@@ -109,6 +109,16 @@ export interface ReplayRefusal {
   readonly reason: string;
 }
 
+/** Which part of many dead letters. */
+export interface GuestDeadLetterRange {
+  /** Behind this message id. */
+  readonly after?: string;
+  /** How many at most. */
+  readonly limit: number;
+  /** Ends early with the one by which they weigh so much. */
+  readonly bytesMax?: number;
+}
+
 /** Which dead letters. */
 export type GuestDeadLetterChoice = readonly string[] | "all";
 
@@ -136,7 +146,7 @@ export interface GuestQueues {
   /** Takes a group away. */
   deleteGroup(queue: string, group: string): Promise<void>;
   /** By their places, without consuming them. */
-  deadLetters(queue: string, range: { readonly after?: string; readonly limit?: number }): Promise<GuestDeadLetter[]>;
+  deadLetters(queue: string, range: GuestDeadLetterRange): Promise<GuestDeadLetter[]>;
   /** Each that can goes back; of those that are not there any more nothing is said. */
   replay(
     queue: string,

@@ -3,7 +3,7 @@ import { deadLetterName } from "../core/queue/dead_letters.ts";
 import { parseMessageId } from "../core/queue/message_id.ts";
 import type { QueueStore } from "../core/queue/ports.ts";
 import type { Queues } from "../core/queue/queues.ts";
-import type { QueueRecord } from "../core/queue/record.ts";
+import { type QueueRecord, recordBytes } from "../core/queue/record.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
@@ -42,11 +42,13 @@ export class DeadLetterShelf {
   }
 
   /** See {@link BrokerQueues.deadLetters}. */
-  async list(queue: string, { limit = LIMIT, after }: DeadLetterRange): Promise<DeadLetter[]> {
+  async list(queue: string, { limit = LIMIT, after, bytesMax = Infinity }: DeadLetterRange): Promise<DeadLetter[]> {
     const letters: DeadLetter[] = [];
+    let bytes = 0;
     for await (const letter of this.#all(queue, after)) {
       letters.push(deadLetter(letter));
-      if (letters.length >= limit) break;
+      bytes += recordBytes(letter.record);
+      if (letters.length >= limit || bytes >= bytesMax) break;
     }
     return letters;
   }

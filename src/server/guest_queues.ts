@@ -1,6 +1,7 @@
 import {
   type GuestDeadLetter,
   type GuestDeadLetterChoice,
+  type GuestDeadLetterRange,
   type GuestPullOptions,
   type GuestQueueMessage,
   type GuestQueues,
@@ -105,10 +106,7 @@ export class LocalGuestQueues implements GuestQueues {
     await this.#parts.queues.deleteGroup(queue, group);
   }
 
-  async deadLetters(
-    queue: string,
-    range: { readonly after?: string; readonly limit?: number },
-  ): Promise<GuestDeadLetter[]> {
+  async deadLetters(queue: string, range: GuestDeadLetterRange): Promise<GuestDeadLetter[]> {
     this.get(queue);
     return await this.#parts.queues.deadLetters(queue, range);
   }

@@ -1,9 +1,12 @@
 import type { QueueDelivery } from "../core/queue/delivery.ts";
 import type { QueueConsumer, QueueMember } from "../core/queue/member.ts";
+import { recordBytes } from "../core/queue/record.ts";
 
 /** How long a call waits at least for what the group has already asked the store for; and for more of it once there is something. */
 const LOAD_MS = 500;
 const MORE_MS = 50;
+/** Topics, properties and payloads of one answer, beyond which there is no further message in it. */
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 /** One call that wants messages. */
 export interface PullRequest {
@@ -22,6 +25,7 @@ export class PullConsumer implements QueueConsumer {
   /** What was in an answer and is not settled. */
   readonly #handed = new Set<QueueDelivery>();
   readonly #waiters: (() => void)[] = [];
+  #arrivedBytes = 0;
   #wanted = 0;
   #isEnded = false;
 
@@ -30,7 +34,7 @@ export class PullConsumer implements QueueConsumer {
   }
 
   get hasRoom(): boolean {
-    return this.#arrived.length < this.#wanted;
+    return this.#arrived.length < this.#wanted && this.#arrivedBytes < ANSWER_BYTES_MAX;
   }
 
   /** Whether a call waits. */
@@ -50,13 +54,14 @@ export class PullConsumer implements QueueConsumer {
 
   deliver(delivery: QueueDelivery): void {
     this.#arrived.push(delivery);
+    this.#arrivedBytes += recordBytes(delivery.record);
     this.#waiters.shift()?.();
   }
 
   withdraw(delivery: QueueDelivery): void {
     this.#handed.delete(delivery);
     const index = this.#arrived.indexOf(delivery);
-    if (index >= 0) this.#arrived.splice(index, 1);
+    if (index >= 0) this.#taken(this.#arrived.splice(index, 1));
   }
 
   /** What clients were given and have not settled. */
@@ -77,12 +82,14 @@ export class PullConsumer implements QueueConsumer {
       pump();
       const patience = Math.max(waitMs, this.#isLoading ? LOAD_MS : 0);
       if (this.#arrived.length === 0 && patience > 0 && !this.#isEnded) await this.#arrival(patience, signal);
-      while (this.#arrived.length > 0 && this.#arrived.length < max && this.#isLoading && !signal.aborted) {
+      while (
+        this.#arrived.length > 0 && this.#arrived.length < max && this.#isLoading && this.hasRoom && !signal.aborted
+      ) {
         const before = this.#arrived.length;
         await this.#arrival(MORE_MS, signal);
         if (this.#arrived.length <= before) break;
       }
-      const taken = signal.aborted ? [] : this.#arrived.splice(0, max);
+      const taken = this.#taken(signal.aborted ? [] : this.#arrived.splice(0, max));
       for (const delivery of taken) this.#handed.add(delivery);
       return taken;
     } finally {
@@ -94,8 +101,13 @@ export class PullConsumer implements QueueConsumer {
   /** Whoever waits gets nothing. */
   end(): void {
     this.#isEnded = true;
-    this.#arrived.length = 0;
+    this.#taken(this.#arrived.splice(0));
     for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  #taken(deliveries: QueueDelivery[]): QueueDelivery[] {
+    for (const { record } of deliveries) this.#arrivedBytes -= recordBytes(record);
+    return deliveries;
   }
 
   /** Whether the group has asked the store for messages, which come in a moment. */

@@ -77,6 +77,8 @@ export interface DeadLetterRange {
   readonly after?: string;
   /** How many at most; 100. */
   readonly limit?: number;
+  /** Ends early with the one by which they weigh so much: topics, properties and payloads; Infinity. */
+  readonly bytesMax?: number;
 }
 
 /** Which dead letters: those of these `messageId`s, or all that are there now. */

@@ -129,6 +129,21 @@ Deno.test("a pull answers with what there is, however many partitions it lies in
   assert.equal(payloadsOf(await pulled(door, "wait=5&max=20")).length, 8);
 });
 
+Deno.test("an answer ends when it weighs a lot: the rest is in the next one", async () => {
+  await using door = await filled([], { partitions: 4 }); // a group has 4 MiB of each at hand
+  const payload = "x".repeat(1_000_000);
+  for (let i = 0; i < 12; i++) await door.broker.publish({ topic: "$queue/tasks", payload, qos: 1 });
+  const first = await pulled(door, "wait=5&max=20");
+  assert.equal(first.length, 9, "8 MiB, and the message by which they are full");
+  const rest = await pulled(door, "wait=5&max=20");
+  assert.equal(rest.length, 3);
+  await settled(door, "reject", [...first, ...rest].map(({ message_id: id }) => id));
+  const page = await door.call("/queues/tasks/dead-letters?limit=20");
+  assert.equal(page.messages.length, 9);
+  const { messages, next } = await door.call(`/queues/tasks/dead-letters?limit=20&after=${page.next}`);
+  assert.deepEqual([messages.length, next], [3, undefined]);
+});
+
 Deno.test("several calls of one client share what comes; each message is in one answer", async () => {
   await using door = await filled([]);
   const calls = [1, 2, 3].map(() => pulled(door, "wait=20&max=1"));

@@ -11,6 +11,8 @@ import { deadLetterDocument, queueDocument, summaryDocument } from "./queue_json
 
 /** Dead letters of one answer, and of one request. */
 const LETTERS_MAX = 1_000;
+/** Topics, properties and payloads of one answer; it ends with the letter by which they are so many. */
+const LETTERS_BYTES_MAX = 8 * 1024 * 1024;
 
 /** `GET /queues` */
 export async function listQueues(call: Call): Promise<Response> {
@@ -93,11 +95,13 @@ export async function listDeadLetters(call: Call): Promise<Response> {
   const limit = query.read("limit", (text, name) => countOf(text, name, { from: 1, to: LETTERS_MAX })) ?? 100;
   const after = query.take("after");
   query.end();
-  const letters = await queues.deadLetters(queueOf(call), { after, limit: limit + 1 });
-  const page = letters.slice(0, limit);
+  const name = queueOf(call);
+  const letters = await queues.deadLetters(name, { after, limit, bytesMax: LETTERS_BYTES_MAX });
+  const last = letters.at(-1)?.messageId;
+  const rest = last === undefined ? [] : await queues.deadLetters(name, { after: last, limit: 1 });
   return jsonAnswer({
-    messages: page.map((letter) => deadLetterDocument(letter, encoding)),
-    next: letters.length > limit ? page.at(-1)!.messageId : undefined,
+    messages: letters.map((letter) => deadLetterDocument(letter, encoding)),
+    next: rest.length > 0 ? last : undefined,
   });
 }
 
