@@ -172,6 +172,7 @@ export type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterRange,
+  QueueDefaults,
   QueueMessage,
   QueueReader,
 } from "./src/server/queue_api.ts";

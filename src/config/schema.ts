@@ -25,7 +25,7 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   session: "What is kept for a client, connected or not.",
   queue:
     "What durable queues are that do not say otherwise under `queues`: those that are made by their first use, too.",
-  queues: "Durable queues that are there from the start.",
+  queues: "Durable queues that are there from the start, or from the SIGHUP at which they were read.",
   auth: "Who may connect, and what clients may do.",
   ratelimit:
     "How much clients may do in which time, for each address, client id and user. Times without use are saved up to the burst.",

@@ -19,6 +19,7 @@ import type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterRange,
+  QueueDefaults,
   QueueReader,
 } from "./queue_api.ts";
 
@@ -26,10 +27,13 @@ import type {
 interface LocalQueuesParts {
   readonly queues: Queues;
   readonly store: QueueStore;
-  readonly template: Omit<QueueDefinition, "name">;
+  /** Shared with `queues`, so that both see it change. */
+  readonly defaults: Writable<QueueDefaults>;
   readonly decide: Decide;
   readonly settled: () => Promise<void>;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Lets the core decide, then persists and speaks. */
 type Decide = <T>(decide: (turn: Turn) => T) => T;
@@ -51,8 +55,8 @@ export function openQueues(options: ResolvedOptions, host: QueueHost): LocalQueu
     if (definitions.length === 0) return undefined;
     throw new TypeError(`Cannot open the queue ${quoted(definitions[0].name)}: the store keeps no durable queues`);
   }
-  const queues = new Queues({ random: Math.random, template, autoCreate, queuesMax });
-  return new LocalQueues({ queues, store: store.queues, template, ...host });
+  const defaults = { random: Math.random, template, autoCreate, queuesMax };
+  return new LocalQueues({ queues: new Queues(defaults), store: store.queues, defaults, ...host });
 }
 
 /** The durable queues of a broker: what the program does with them, and what the shell does for them. */
@@ -74,18 +78,21 @@ export class LocalQueues implements BrokerQueues {
 
   /** Makes or changes the queues that the configuration lists.
    * @throws {RangeError} when a queue that is there cannot become what is asked for */
-  define(definitions: readonly QueueDefinition[], turn: Turn): void {
-    const { queues } = this.#parts;
-    for (const definition of definitions) {
-      const known = queues.find(definition.name)?.definition;
-      if (known === undefined) queues.create(definition, turn);
-      else if (JSON.stringify(known) !== JSON.stringify(definition)) queues.change(definition, turn);
-    }
+  defineAll(definitions: readonly QueueDefinition[], turn: Turn): void {
+    for (const definition of definitions) this.#define(definition, turn);
+  }
+
+  async define(definition: QueueDefinition): Promise<void> {
+    await this.#do((turn) => this.#define(definition, turn));
+  }
+
+  adjust(defaults: Partial<QueueDefaults>): void {
+    Object.assign(this.#parts.defaults, defaults);
   }
 
   async create(options: QueueOptions): Promise<void> {
-    const { queues, template } = this.#parts;
-    await this.#do((turn) => queues.create(definitionOf(options, template), turn));
+    const { queues, defaults } = this.#parts;
+    await this.#do((turn) => queues.create(definitionOf(options, defaults.template), turn));
   }
 
   async change(options: QueueOptions): Promise<void> {
@@ -175,6 +182,13 @@ export class LocalQueues implements BrokerQueues {
   /** Ends all readers. */
   close(): void {
     for (const reader of [...this.#readers]) reader.close();
+  }
+
+  #define(definition: QueueDefinition, turn: Turn): void {
+    const { queues } = this.#parts;
+    const known = queues.find(definition.name)?.definition;
+    if (known === undefined) queues.create(definition, turn);
+    else if (JSON.stringify(known) !== JSON.stringify(definition)) queues.change(definition, turn);
   }
 
   #existing(name: string): QueueView {

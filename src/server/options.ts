@@ -75,7 +75,7 @@ export interface QueueBrokerOptions {
   readonly template?: Omit<QueueDefinition, "name">;
   /** Whether the first publish or subscription makes a queue; true. */
   readonly autoCreate?: boolean;
-  /** Queues beyond which none is made by itself; 1,000. */
+  /** Queues beyond which none is made; 1,000. */
   readonly queuesMax?: number;
   /** Queues that are there from the start. One that is there already becomes what is said here; its type and ordering stay. */
   readonly definitions?: readonly QueueDefinition[];

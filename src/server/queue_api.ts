@@ -1,5 +1,5 @@
 import type { ReplayOutcome } from "../bridge/queue_gateway.ts";
-import type { QueueOptions } from "../core/queue/definition.ts";
+import type { QueueDefinition, QueueOptions } from "../core/queue/definition.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
 import type { DeadLetterOrigin } from "../core/queue/record.ts";
 import type { QueueView } from "../core/queue/views.ts";
@@ -96,6 +96,16 @@ export interface QueueReader extends AsyncIterableIterator<QueueMessage, undefin
   close(): void;
 }
 
+/** What holds for queues that nobody has defined. */
+export interface QueueDefaults {
+  /** What a queue is that says nothing else. */
+  readonly template: Omit<QueueDefinition, "name">;
+  /** Whether the first publish or subscription makes a queue. */
+  readonly autoCreate: boolean;
+  /** Queues beyond which none is made. */
+  readonly queuesMax: number;
+}
+
 /** The durable queues of a broker, for the program: made, changed, looked at, consumed. {@link WeirBroker.publish} publishes to one with
  * a topic `$queue/<name>[/<routing/key>]`. */
 export interface BrokerQueues {
@@ -105,6 +115,11 @@ export interface BrokerQueues {
   /** Changes what is given of a queue that is there. Partitions may grow; type and ordering stay.
    * @throws {RangeError} when there is none, or the change is not possible */
   change(options: QueueOptions): Promise<void>;
+  /** Makes a queue, or changes one that is there, so that it is this.
+   * @throws {RangeError} as `create` and `change` */
+  define(definition: QueueDefinition): Promise<void>;
+  /** Changes what holds for queues that nobody has defined; those that are there stay as they are. */
+  adjust(defaults: Partial<QueueDefaults>): void;
   /** Takes a queue away with its messages, groups and dead letters. False when there is none. */
   delete(name: string): Promise<boolean>;
   /** Takes all messages of a queue away, those that are delayed too; groups stay. Answers how many lay in it.

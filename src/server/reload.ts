@@ -1,7 +1,7 @@
 /** What a reload changes while the broker runs, and what it can only name. */
 import { getLogger } from "@logtape/logtape";
 import type { AccessRules } from "../auth/access_rules.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Config, ListenerConfig, QueuesConfig } from "../config/config.ts";
 import type { AdjustableLimits, Limits } from "../core/limits.ts";
 import { wordsOf } from "../core/text.ts";
 import type { AuthenticationChain } from "./authentication_chain.ts";
@@ -17,6 +17,7 @@ const LIVE: readonly RegExp[] = [
   /^session\.(max_sessions|max_subscriptions)(_per_user|_per_address)?$/,
   /^session\.(takeover|max_offline_queue_size|max_offline_queue_bytes)$/,
   /^session\.(offline_queue_policy|queue_qos0)$/,
+  /^queues?(\.|$)/,
   /^broker\.(max_retained_messages|max_retained_bytes|max_message_expiry)$/,
 ];
 
@@ -30,7 +31,10 @@ export interface Reloadable {
 /** Brings the broker from `before` to `after`, as far as it can be, and reads again the files that both name. What cannot be used is told
  * in the log and leaves what was. Without `after`, which could not be read, only the files are. */
 export async function reload({ broker, rules, chain }: Reloadable, before: Config, after?: Config): Promise<void> {
-  if (after !== undefined) apply({ broker, rules }, after);
+  if (after !== undefined) {
+    apply({ broker, rules }, after);
+    await defineQueues(broker, after.queues);
+  }
   await renewTls(broker, [...before.listeners, ...before.http === null ? [] : [before.http]]);
   await chain.reload();
   broker.endRevoked();
@@ -53,6 +57,19 @@ function apply({ broker, rules }: Omit<Reloadable, "chain">, { auth, limits, rat
   getLogger(["weir"]).info("the configuration has been read again; access rules: {count}", {
     count: auth.acl.rules.length,
   });
+}
+
+/** A queue that cannot become what is asked for stays as it is. */
+async function defineQueues({ queues }: WeirBroker, { definitions, ...defaults }: QueuesConfig): Promise<void> {
+  queues.adjust(defaults);
+  for (const definition of definitions) {
+    try {
+      await queues.define(definition);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      getLogger(["weir"]).error("the queue {name} stays as it is: {error}", { name: definition.name, error });
+    }
+  }
 }
 
 function adjustable(limits: Limits): AdjustableLimits {

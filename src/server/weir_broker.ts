@@ -167,7 +167,7 @@ export class WeirBroker {
     const queues = await resolved.store.queues?.loadQueues();
     const { mayPublishStored } = resolved;
     restore(weir.#broker, { state, queues, topicOf, mayPublishStored }, weir.#turn);
-    weir.#queues?.define(resolved.queues.definitions, weir.#turn);
+    weir.#queues?.defineAll(resolved.queues.definitions, weir.#turn);
     weir.#loop.noteRoom();
     weir.#loop.settle();
     weir.#alarm.start();

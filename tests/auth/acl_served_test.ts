@@ -160,7 +160,7 @@ Deno.test("what a reload cannot change is named, and what it can is not", () => 
   const read = (yaml: string) => loadConfig({ path: "weir.yaml", readFile: () => new TextEncoder().encode(yaml) });
   const after = read(
     "server: { tcp_addr: 127.0.0.1:1884, listeners: [{ name: b, addr: 127.0.0.1:1885 }] }\nlog: { level: debug }\n" +
-      "session: { max_subscriptions: 5, receive_maximum: 7 }\nauth: { acl: [{ permission: deny, filter: a }] }",
+      "queue: { partitions: 3 }\nqueues: [{ name: a }]\nsession: { max_subscriptions: 5, receive_maximum: 7 }\nauth: { acl: [{ permission: deny, filter: a }] }",
   );
   assert.deepEqual(needsRestart(read(""), after), ["server.tcp_addr", "session.receive_maximum", "server.listeners"]);
   assert.deepEqual(needsRestart(after, after), []);
