@@ -56,8 +56,9 @@ export class AdminClient {
       text = await response.text();
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new CommandError(`Cannot reach a broker at ${this.#url.href}: ${visible(why)}`, { cause });
+      const why = rootMessage(cause);
+      const hint = /UnknownIssuer/.test(why) ? ". --cacert names whom to trust" : "";
+      throw new CommandError(`Cannot reach a broker at ${this.#url.href}: ${visible(why)}${hint}`, { cause });
     }
     const document = documentOf(text);
     if (response.ok) return document;
@@ -129,6 +130,12 @@ function readText(option: string, options: Options, host: Host): string {
     const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : (cause as Error).message;
     throw new CommandError(`Cannot read --${option} ${path}: ${why}`, { cause });
   }
+}
+
+/** What went wrong in the first place: above it stands that fetch failed. */
+function rootMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : rootMessage(error.cause);
 }
 
 function isHere({ hostname }: URL): boolean {

@@ -107,5 +107,5 @@ export function letterLines({ messages, next }: { messages: readonly Letter[]; n
     new Date(letter.moved_at).toISOString().replace(/\.\d+/, ""),
     payload.length > PAYLOAD_CHARACTERS_MAX ? `${payload.slice(0, PAYLOAD_CHARACTERS_MAX)}...` : payload,
   ]);
-  return [...tableLines(columns, rows), ...next === undefined ? [] : ["... and more; --limit shows up to 1000"]];
+  return [...tableLines(columns, rows), ...next === undefined ? [] : [`... and more: --after '${visible(next)}'`]];
 }

@@ -1,7 +1,9 @@
 /** Durable queues over HTTP: administered, pulled from, settled. */
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import type { Authenticator } from "../../mod.ts";
 import { until } from "../embedding/waiting.ts";
+import { KEYS, nested } from "../config/queue_keys.ts";
 import { EventReader, HttpDoor } from "./door.ts";
 
 const RETRY_NOW = { initial_backoff: "0s", max_backoff: "0s", jitter: 0 };
@@ -56,6 +58,25 @@ Deno.test("a queue is made, shown, changed, purged and deleted", async () => {
   await door.call("/queues/tasks", { method: "DELETE", status: 404 });
   await door.call("/queues/tasks", { method: "PATCH", json: {}, status: 404 });
   assert.deepEqual(await door.call("/queues"), { queues: [] });
+});
+
+/** Those that a queue keeps for its life. */
+const FIXED = new Set(["type", "ordering"]);
+
+Deno.test("every key of a queue can be said when it is made, and all but type and ordering changed", async () => {
+  await using door = await HttpDoor.open();
+  for (const [key, [text, read, expected]] of Object.entries(KEYS)) {
+    const json = parse(nested(key, text));
+    const name = key.replaceAll(".", "-");
+    const path = `/queues/${name}`;
+    const type = key === "retention.compaction_enabled" ? { type: "stream" } : {};
+    await door.call(path, { method: "PUT", json: { ...type, ...json }, status: 201 });
+    assert.deepEqual(read(door.broker.queues.get(name)!.definition), expected, `made with ${key}`);
+    await door.call(path, { method: "DELETE", status: 204 });
+    await door.call(path, { method: "PUT", json: type, status: 201 });
+    await door.call(path, { method: "PATCH", json, status: FIXED.has(key) ? 400 : 200 });
+    if (!FIXED.has(key)) assert.deepEqual(read(door.broker.queues.get(name)!.definition), expected, `changed ${key}`);
+  }
 });
 
 Deno.test("what a definition says is what the next one can be made of", async () => {

@@ -1,5 +1,5 @@
 /** docs/queues.md and config/queues.yaml do what they say: every command of the page runs, in order, on other ports and in memory, and
- * prints what stands below it. What is TypeScript runs with `deno task test`. */
+ * prints what stands below it; every program runs, every configuration loads. */
 import assert from "node:assert/strict";
 import { loadConfig } from "../../src/config/load.ts";
 import { COAP_CLIENT } from "../coap/libcoap.ts";
@@ -105,6 +105,22 @@ Deno.test(requires(["curl", "mosquitto_pub", "mosquitto_sub", COAP_CLIENT], {
     for (const example of rest) await broker.play(example);
   },
 }));
+
+Deno.test("the page on durable queues: its programs run", async () => {
+  const args = [
+    "test",
+    "--doc",
+    "--quiet",
+    "--no-prompt",
+    "-P=test",
+    `--config=${ROOT}deno.json`,
+    `${ROOT}docs/queues.md`,
+  ];
+  await using programs = new Program(Deno.execPath(), args);
+  const { code, errors } = await programs.end();
+  assert.equal(code, 0, errors + programs.said.join("\n"));
+  assert.match(programs.said.join("\n"), /ok \| 4 passed/);
+});
 
 Deno.test("the page on durable queues: its configurations load", () => {
   const blocks = yamlBlocks();
