@@ -172,7 +172,6 @@ export type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterRange,
-  QueueDefaults,
   QueueMessage,
   QueueReader,
 } from "./src/server/queue_api.ts";

@@ -10,7 +10,7 @@ import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
 import { QueuePropertyCodec } from "../protocol/queue_codec.ts";
 import { DeadLetterShelf } from "./dead_letter_shelf.ts";
-import type { ResolvedOptions } from "./options.ts";
+import type { QueueBrokerOptions, ResolvedOptions } from "./options.ts";
 import { QueueLoads } from "./queue_loads.ts";
 import { LocalConsumer } from "./local_consumer.ts";
 import type {
@@ -19,7 +19,6 @@ import type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterRange,
-  QueueDefaults,
   QueueReader,
 } from "./queue_api.ts";
 
@@ -28,12 +27,13 @@ interface LocalQueuesParts {
   readonly queues: Queues;
   readonly store: QueueStore;
   /** Shared with `queues`, so that both see it change. */
-  readonly defaults: Writable<QueueDefaults>;
+  readonly defaults: Defaults;
   readonly decide: Decide;
   readonly settled: () => Promise<void>;
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
+/** What holds for queues that nobody has defined; it may change. */
+type Defaults = Omit<Required<QueueBrokerOptions>, "definitions">;
 
 /** Lets the core decide, then persists and speaks. */
 type Decide = <T>(decide: (turn: Turn) => T) => T;
@@ -86,7 +86,7 @@ export class LocalQueues implements BrokerQueues {
     await this.#do((turn) => this.#define(definition, turn));
   }
 
-  adjust(defaults: Partial<QueueDefaults>): void {
+  adjust(defaults: Partial<Defaults>): void {
     Object.assign(this.#parts.defaults, defaults);
   }
 

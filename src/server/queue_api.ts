@@ -4,6 +4,7 @@ import type { GroupStart } from "../core/queue/group_start.ts";
 import type { DeadLetterOrigin } from "../core/queue/record.ts";
 import type { QueueView } from "../core/queue/views.ts";
 import type { MessageProperties } from "../wire/properties.ts";
+import type { QueueBrokerOptions } from "./options.ts";
 
 /** A message of a durable queue as the program gets it. It is held until one of its methods was called or its time is over. */
 export interface QueueMessage extends MessageProperties {
@@ -96,16 +97,6 @@ export interface QueueReader extends AsyncIterableIterator<QueueMessage, undefin
   close(): void;
 }
 
-/** What holds for queues that nobody has defined. */
-export interface QueueDefaults {
-  /** What a queue is that says nothing else. */
-  readonly template: Omit<QueueDefinition, "name">;
-  /** Whether the first publish or subscription makes a queue. */
-  readonly autoCreate: boolean;
-  /** Queues beyond which none is made. */
-  readonly queuesMax: number;
-}
-
 /** The durable queues of a broker, for the program: made, changed, looked at, consumed. {@link WeirBroker.publish} publishes to one with
  * a topic `$queue/<name>[/<routing/key>]`. */
 export interface BrokerQueues {
@@ -119,7 +110,7 @@ export interface BrokerQueues {
    * @throws {RangeError} as `create` and `change` */
   define(definition: QueueDefinition): Promise<void>;
   /** Changes what holds for queues that nobody has defined; those that are there stay as they are. */
-  adjust(defaults: Partial<QueueDefaults>): void;
+  adjust(defaults: Omit<QueueBrokerOptions, "definitions">): void;
   /** Takes a queue away with its messages, groups and dead letters. False when there is none. */
   delete(name: string): Promise<boolean>;
   /** Takes all messages of a queue away, those that are delayed too; groups stay. Answers how many lay in it.

@@ -10,7 +10,7 @@ import { assertChange, assertDefinition } from "./definition_rules.ts";
 import type { Group } from "./group.ts";
 import { Queue } from "./queue.ts";
 
-/** How queues are made that nobody has defined. */
+/** How queues are made that nobody has defined. Who hands it in may change it. */
 export interface RegistryOptions {
   /** What a queue is that comes into being by its first use. */
   readonly template: Omit<QueueDefinition, "name">;
@@ -22,7 +22,6 @@ export interface RegistryOptions {
 
 /** Which queues there are: made by hand or by their first use, changed, deleted. */
 export class QueueRegistry {
-  readonly template: Omit<QueueDefinition, "name">;
   readonly #options: RegistryOptions;
   readonly #context: QueueContext;
   readonly #byName = new Map<string, Queue>();
@@ -30,7 +29,6 @@ export class QueueRegistry {
   readonly #captures = new Captures();
 
   constructor(options: RegistryOptions, context: QueueContext) {
-    this.template = options.template;
     this.#options = options;
     this.#context = context;
   }
@@ -42,6 +40,10 @@ export class QueueRegistry {
       this.#byId.set(queue.queueId, queue);
     }
     this.#captures.reset(this.#byName.values());
+  }
+
+  get template(): Omit<QueueDefinition, "name"> {
+    return this.#options.template;
   }
 
   get size(): number {
