@@ -81,6 +81,7 @@ export type {
 export {
   type GuestDeadLetter,
   type GuestDeadLetterChoice,
+  type GuestDeadLetterRange,
   type GuestPullOptions,
   type GuestQueueMessage,
   type GuestQueues,
