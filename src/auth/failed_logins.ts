@@ -1,4 +1,5 @@
 import { addressKey } from "../address/ip_address.ts";
+import { BoundedMap } from "../core/bounded_map.ts";
 
 /** What a table of failed logins goes by. */
 export interface FailedLoginsOptions {
@@ -30,7 +31,7 @@ interface Failures {
  * back: whoever has one user could guess for ever otherwise. Times are milliseconds of one clock. */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;
-  readonly #byAddress = new Map<string, Failures>();
+  readonly #byAddress = new BoundedMap<string, Failures>(ADDRESSES_MAX);
 
   constructor(options: FailedLoginsOptions) {
     this.#options = options;
@@ -53,8 +54,6 @@ export class FailedLogins {
     const failures = before !== undefined && before.forgottenAt > now
       ? before
       : { count: 0, bannedUntil: -Infinity, forgottenAt: 0 };
-    this.#byAddress.delete(key); // and behind all others again
-    if (this.#byAddress.size >= ADDRESSES_MAX) this.#byAddress.delete(this.#byAddress.keys().next().value!);
     this.#byAddress.set(key, failures);
     const { banAfter, banMs, banMsMax, memoryMs } = this.#options;
     const excess = ++failures.count - banAfter;

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
+import { BoundedMap } from "../core/bounded_map.ts";
 import { equalBytes } from "./bytes.ts";
 
 /** Users of whom a password is remembered; the one that was not used for longest makes room. */
@@ -14,22 +15,19 @@ interface Shown<U> {
  * again and again costs no hash. A wrong one costs what it always does. */
 export class ProvenPasswords<U extends object> {
   readonly #key = randomBytes(32);
-  readonly #byName = new Map<string, { readonly user: U; readonly code: Uint8Array }>();
+  readonly #byName = new BoundedMap<string, { readonly user: U; readonly code: Uint8Array }>(USERS_MAX);
 
   /** Whether this is the password that `user` has shown before; a user that is another object has shown nothing yet. */
   has(name: string, { user, password }: Shown<U>): boolean {
     const known = this.#byName.get(name);
     if (known === undefined || known.user !== user || password === undefined) return false;
     if (!equalBytes(known.code, this.#codeOf(name, password))) return false;
-    this.#byName.delete(name); // and behind all others again
-    this.#byName.set(name, known);
+    this.#byName.set(name, known); // behind all others again
     return true;
   }
 
   add(name: string, { user, password }: Shown<U>): void {
     if (password === undefined) return;
-    this.#byName.delete(name);
-    if (this.#byName.size >= USERS_MAX) this.#byName.delete(this.#byName.keys().next().value!);
     this.#byName.set(name, { user, code: this.#codeOf(name, password) });
   }
 

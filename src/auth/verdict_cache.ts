@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
+import { BoundedMap } from "../core/bounded_map.ts";
 import type { Credentials } from "./authenticator.ts";
 import type { Denial, Identification } from "./identity.ts";
 
@@ -24,11 +25,13 @@ interface Entry {
 export class VerdictCache {
   readonly #options: VerdictCacheOptions;
   readonly #key = randomBytes(32);
-  readonly #known = new Map<string, Entry>();
-  readonly #denied = new Map<string, Entry>();
+  readonly #known: Map<string, Entry>;
+  readonly #denied: Map<string, Entry>;
 
   constructor(options: VerdictCacheOptions) {
     this.#options = options;
+    this.#known = new BoundedMap(options.entriesMax);
+    this.#denied = new BoundedMap(options.entriesMax);
   }
 
   get size(): number {
@@ -66,7 +69,6 @@ export class VerdictCache {
     const ms = isDenied ? deniedMs : knownMs;
     if (ms === 0 || entriesMax === 0) return;
     const entries = isDenied ? this.#denied : this.#known;
-    if (entries.size >= entriesMax) entries.delete(entries.keys().next().value!);
     entries.set(key, { found, until: now + ms });
   }
 

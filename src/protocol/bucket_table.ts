@@ -1,3 +1,4 @@
+import { BoundedMap } from "../core/bounded_map.ts";
 import { type Rate, TokenBucket } from "./token_bucket.ts";
 
 /** Buckets that nobody holds and that are not full yet; the one released longest ago makes room for another. */
@@ -13,7 +14,7 @@ interface Held {
 export class BucketTable {
   #rate: Rate;
   readonly #held = new Map<string, Held>();
-  readonly #idle = new Map<string, TokenBucket>();
+  readonly #idle = new BoundedMap<string, TokenBucket>(IDLE_MAX);
 
   constructor(rate: Rate) {
     this.#rate = rate;
@@ -55,7 +56,6 @@ export class BucketTable {
     this.#held.delete(key);
     if (held.bucket.isFull(now)) return;
     this.#idle.set(key, held.bucket);
-    if (this.#idle.size > IDLE_MAX) this.#idle.delete(this.#idle.keys().next().value!);
   }
 
   /** Lets go of what is full again. */

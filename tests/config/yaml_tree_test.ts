@@ -55,7 +55,7 @@ Deno.test("fifty thousand unknown keys are told in no time and a few lines", () 
       return true;
     },
   );
-  assert.ok(performance.now() - before < 5_000, "linear: it took a minute when each key was compared with each");
+  assert.ok(performance.now() - before < 20_000, "linear: it took a minute when each key was compared with each");
 });
 
 Deno.test("a key that comes twice is refused, wherever it stands", () => {

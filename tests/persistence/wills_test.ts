@@ -75,7 +75,7 @@ everyEnding("a will without delay of a client that was connected is published on
 everyEnding("a delayed will fires after the restart when the client does not return", async (broker) => {
   await watcher(broker);
   const alice = await broker.connect("alice", { will: will("alice", 1) }); // gone before the restart
-  const bob = await broker.connect("bob", { will: will("bob", 2) }); // goes with the broker
+  const bob = await broker.connect("bob", { will: will("bob", 4) }); // goes with the broker
   alice.close();
   await committed(bob);
   await broker.restart();

@@ -1,4 +1,5 @@
 import { addressKey } from "../../address/ip_address.ts";
+import { BoundedMap } from "../../core/bounded_map.ts";
 
 /** How many addresses are told apart; the one that was silent longest is forgotten, and has a full allowance when it comes back. */
 const ADDRESSES_MAX = 10_000;
@@ -15,7 +16,7 @@ interface Bucket {
  * goes on after having been told so as often is not answered any more. */
 export class RateLimit {
   readonly #perSecond: number;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new BoundedMap<string, Bucket>(ADDRESSES_MAX);
 
   /** Infinity for no limit. */
   constructor(perSecond: number) {
@@ -28,9 +29,7 @@ export class RateLimit {
     const burst = this.#perSecond * 2;
     const key = addressKey(hostname);
     const bucket = this.#buckets.get(key) ?? { tokens: burst, filledAt: now };
-    this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
-    if (this.#buckets.size > ADDRESSES_MAX) this.#buckets.delete(this.#buckets.keys().next().value!);
     bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.filledAt) / 1000 * this.#perSecond);
     bucket.filledAt = now;
     if (bucket.tokens <= -burst) return "ignored";
