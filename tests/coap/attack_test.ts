@@ -77,6 +77,14 @@ test("ten thousand datagrams of garbage", async ({ port }) => {
   }
 });
 
+test("DTLS is left unanswered: the door speaks none", async ({ port }) => {
+  await using peer = new UdpPeer(port);
+  const hello = [0x16, 0xfe, 0xfd, ...new Array(8).fill(0), 0, 60, 1, 0, 0, 48, ...new Array(56).fill(7)];
+  for (const length of [1, 3, 4, 13, hello.length]) await peer.send(Uint8Array.from(hello.slice(0, length)));
+  await assertServes(port);
+  assert.equal(peer.bytesIn, 0);
+});
+
 test("an address that answers nothing gets three bytes for one, whatever it asks for", async ({ broker, port }) => {
   await broker.publish({ topic: "large", payload: "x".repeat(60_000), retain: true });
   const wishes: Wish[] = [

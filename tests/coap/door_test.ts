@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ALLOW_ALL, type Happening } from "../../mod.ts";
 import { Code, formatCode, MessageType, OptionNumber, uintOf, uintOption } from "../../src/bridge/coap/message.ts";
+import { optionsOf } from "./options.ts";
 import { DoorScene, type DoorSceneOptions, type Request, text, textOf, valueOf } from "./door_scene.ts";
 
 function test(name: string, play: (scene: DoorScene) => Promise<void>, options: DoorSceneOptions = {}): void {
@@ -77,6 +78,36 @@ test("what is wrong is refused with its code and in words", async (scene) => {
     assert.ok(textOf(answer).startsWith(words), `${what}: ${textOf(answer)}`);
     assert.ok(answer.payload.length <= 160);
   }
+});
+
+test("a critical option that is not known rejects a message that wants no acknowledgement (RFC 7252 section 5.4.1)", async (scene) => {
+  const client = scene.client(1);
+  const ask = async (number: number) => {
+    const options = [...optionsOf("/ps/a"), { number, value: text("x") }];
+    const pending = client.request({ code: Code.post, options, payload: text("x"), isConfirmable: false });
+    await scene.pass(3_000);
+    return pending;
+  };
+  const reader = scene.broker.subscribe("a").getReader();
+  const { isSettled, responses } = await ask(9999);
+  assert.deepEqual([isSettled, responses], [true, []], "a reset, and no answer");
+  const [{ code, type }] = (await ask(9998)).responses;
+  assert.deepEqual([code, type], [Code.changed, MessageType.nonConfirmable]);
+  assert.equal((await reader.read()).done, false);
+  await reader.cancel();
+});
+
+test("a client that asks for small blocks gets such from the first one on (RFC 7959 section 2.4)", async (scene) => {
+  const client = scene.client(1);
+  await scene.broker.publish({ topic: "a", payload: "x".repeat(150), retain: true });
+  const block = async (number: number, sizeExponent: number) => {
+    const answer = await scene.ask(client, get("/ps/a", [uintOption(OptionNumber.block2, number * 16 + sizeExponent)]));
+    return [answer.payload.length, uintOf(valueOf(answer, OptionNumber.block2)!)];
+  };
+  assert.deepEqual(await block(0, 2), [64, 0 * 16 + 8 + 2]);
+  assert.deepEqual(await block(1, 2), [64, 1 * 16 + 8 + 2]);
+  assert.deepEqual(await block(2, 2), [22, 2 * 16 + 0 + 2]);
+  assert.deepEqual(await block(4, 1), [22, 4 * 16 + 0 + 1], "and smaller ones on the way");
 });
 
 test("elective options that are not known, or too long, are ignored", async (scene) => {

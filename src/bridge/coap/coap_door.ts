@@ -146,6 +146,7 @@ export class CoapDoor {
     const allowance = this.#rates.take(hostname, now);
     if (allowance === "ignored") return this.#layer.drop(exchange);
     const answered = allowance === "granted" ? this.#answer(message, exchange) : this.#tooMany(hostname);
+    if (answered === "rejected") return this.#layer.reject(exchange);
     if (!(answered instanceof Promise)) return this.#layer.respond(exchange, answered, now);
     const done = answered.then((response) => this.#layer.respond(exchange, response, this.#parts.now()))
       .catch(this.#parts.onError).finally(() => this.#answering.delete(done));
@@ -157,11 +158,16 @@ export class CoapDoor {
     return refusalResponse(new CoapRefusal(Code.tooManyRequests, "Too many requests", [age]));
   }
 
-  /** Whatever goes wrong is an answer. */
-  #answer(message: CoapMessage, exchange: Exchange): CoapResponse | Promise<CoapResponse> {
+  /** Whatever goes wrong is an answer, but for critical options in a message that wants no acknowledgement (RFC 7252 section 5.4.1). */
+  #answer(message: CoapMessage, exchange: Exchange): CoapResponse | Promise<CoapResponse> | "rejected" {
     let request: CoapRequest;
     try {
       request = readRequest(message);
+    } catch (error) {
+      const isBadOption = error instanceof CoapRefusal && error.code === Code.badOption;
+      return isBadOption && !exchange.isConfirmable ? "rejected" : this.#explain(error);
+    }
+    try {
       const answered = answer(this.#callOf(request, exchange));
       if (!(answered instanceof Promise)) return withBlock1(answered, request);
       return answered.then((response) => withBlock1(response, request), (error) => this.#explain(error));

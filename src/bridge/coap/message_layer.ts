@@ -99,6 +99,12 @@ export class MessageLayer {
     this.#sender.send(peer, bytes);
   }
 
+  /** Rejects the message that a request came in: with a reset, and without an answer. A duplicate is rejected as well. */
+  reject(exchange: Exchange): void {
+    this.drop(exchange);
+    this.#reject(exchange.peer, exchange.messageId);
+  }
+
   /** Leaves a request unanswered, and forgets it. */
   drop(exchange: Exchange): void {
     this.#close(exchange);
