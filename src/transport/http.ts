@@ -68,8 +68,6 @@ export class HttpListener {
   readonly #begin: (socket: Socket) => void;
   /** Those that are served. By the peer: beneath the socket of TLS there is another. */
   readonly #served = new Map<string, Served>();
-  /** Peers with a request that is not answered yet. */
-  readonly #busy = new Set<string>();
   /** What was found of the clients that have done their handshake. */
   readonly #certificates = new WeakMap<Socket, Promise<ClientCertificate | undefined>>();
   #tls: UsableTls | undefined;
@@ -125,7 +123,7 @@ export class HttpListener {
     this.#isClosing = true;
     this.#server.close(() => resolve());
     this.#handshakes.cut();
-    for (const [peer, { socket }] of [...this.#served]) if (!this.#busy.has(peer)) socket.destroy();
+    for (const { socket, requests } of [...this.#served.values()]) if (requests === 0) socket.destroy();
     const cut = setTimeout(() => {
       for (const { socket } of [...this.#served.values()]) socket.destroy();
     }, timeoutMs);
@@ -144,11 +142,10 @@ export class HttpListener {
     const leave = this.#served.size < connectionsMax ? enter(source.address) : undefined;
     if (leave === undefined) return void socket.destroy();
     const peer = peerOf(socket);
-    this.#served.set(peer, { socket, source, refusal: this.#options.refusalOf?.(source.address) });
+    this.#served.set(peer, { socket, source, refusal: this.#options.refusalOf?.(source.address), requests: 0 });
     socket.on("error", () => {}); // "close" follows
     socket.once("close", () => {
       this.#served.delete(peer);
-      this.#busy.delete(peer);
       leave();
     });
     if (this.#tls !== undefined) {
@@ -176,33 +173,34 @@ export class HttpListener {
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    const peer = peerOf(socket);
-    this.#busy.add(peer);
+    const served = this.#served.get(peerOf(socket));
+    if (served === undefined) return void response.destroy(); // it has gone
+    served.requests++;
     const gone = new AbortController();
     response.on("error", () => {}); // "close" follows
     response.once("close", () => gone.abort());
     try {
       const certificate = await this.#certificates.get(socket)?.catch(() => null);
       if (certificate === null) return void response.destroy(); // it is told, and its socket is on its way out
-      const served = this.#served.get(peer);
       const answer = await this.#options.onRequest({
         method: request.method ?? "",
         target: request.url ?? "",
         headers: headersOf(request),
         body: bodyOf(request, response),
         signal: gone.signal,
-        remoteAddress: served?.source.address ?? "",
+        remoteAddress: served.source.address,
         certificate,
-        refusal: served?.refusal,
+        refusal: served.refusal,
       });
-      if (this.#isClosing || served?.refusal !== undefined) response.setHeader("connection", "close");
+      const isLast = this.#isClosing && served.requests === 1;
+      if (isLast || served.refusal !== undefined) response.setHeader("connection", "close");
       await send(answer, request, new Taking(response, this.#options.writeTimeoutMs));
     } catch (error) {
       if (!(error instanceof Deno.errors.TimedOut)) this.#options.onError(error); // else it is the peer's fault
       response.destroy();
     } finally {
-      this.#busy.delete(peer);
-      if (this.#isClosing) socket.destroySoon();
+      served.requests--;
+      if (this.#isClosing && served.requests === 0) socket.destroySoon();
     }
   }
 }
@@ -212,6 +210,8 @@ interface Served {
   readonly socket: Socket;
   readonly source: ProxySource;
   readonly refusal: Error | undefined;
+  /** Those that are not answered yet. */
+  requests: number;
 }
 
 /** What `node:http` says of a client that it has not understood. */

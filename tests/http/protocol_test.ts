@@ -51,6 +51,20 @@ Deno.test("HTTP: requests that come at once are answered in their order, and eac
   assert.deepEqual([await events.payload(), await events.payload()].toSorted(), ["a", "b"]);
 });
 
+Deno.test("HTTP: of several that came at once each is answered when the broker stops", async () => {
+  await using door = await HttpDoor.open();
+  const lingering = await door.mqtt.connect(); // it takes the broker a while to give up on it
+  using raw = await RawHttp.open(door.port);
+  const poll = (wait: number) => `GET /poll?filter=${wait}&wait=${wait} HTTP/1.1\r\n${HOST}\r\n`;
+  await raw.write(`${GET}${poll(20)}${poll(21)}`);
+  await raw.read((answer) => answer.includes("healthy"));
+  const stopped = door.broker.stop();
+  const answers = await raw.read();
+  assert.equal(statusesOf(answers).length, 2, answers);
+  lingering.close();
+  await stopped;
+});
+
 Deno.test("HTTP: who asks without end and reads nothing is not served without end", async () => {
   await using door = await HttpDoor.open({ connection: { writeTimeoutMs: 500 } });
   const subscribed = door.broker.subscribe("a").getReader();
