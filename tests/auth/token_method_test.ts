@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { SignJWT } from "jose";
+import { connectAsync } from "mqtt";
 import type { IAuthPacket } from "mqtt-packet";
 import type { TestClient } from "../support/client.ts";
 import { Served } from "./served.ts";
@@ -53,6 +54,17 @@ Deno.test("a token as the data of CONNECT lets in, and one that is wrong or none
   for (const [token, code] of cases) assert.equal(await served.code({ properties: said(token) }), code, `${token}`);
   assert.equal(await served.code({ username: "ann", properties: said(await sign({})) }), 0x87, "another's name");
   assert.equal(await served.code({ username: "tom", properties: said(await sign({})) }), 0);
+});
+
+Deno.test("MQTT.js logs in with a token as its authentication data", async () => {
+  await using served = await start();
+  const { port } = served.server.listeners[0];
+  const client = await connectAsync(`mqtt://127.0.0.1:${port}`, {
+    protocolVersion: 5,
+    properties: said(await sign({})) as { authenticationMethod: string; authenticationData: Buffer },
+  });
+  assert.equal((await client.subscribeAsync("own/tom/#"))[0].qos, 0);
+  await client.endAsync();
 });
 
 Deno.test("a new token before the old one ends keeps the connection, until the new one ends", async () => {
