@@ -25,7 +25,10 @@ import type { Address } from "./text_type.ts";
 
 /** Expects values without problems and clashes.
  * @throws {RangeError} when the core's own check of its limits disagrees with the schema, which is our fault. */
-export function buildConfig({ values, lists }: Pick<Reading, "values" | "lists">, rules: readonly AclRule[]): Config {
+export function buildConfig(
+  { values, lists }: Pick<Reading, "values" | "lists">,
+  rules: readonly AclRule[],
+): Omit<Config, "file"> {
   const limits = buildLimits(values);
   assertLimits(limits);
   return {

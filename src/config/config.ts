@@ -21,6 +21,8 @@ export interface Config {
   readonly rateLimits: RateLimitConfig;
   readonly log: LogConfig;
   readonly storage: StorageConfig;
+  /** The file that it was read from; undefined without one. */
+  readonly file: string | undefined;
   /** Every key as JSON, to tell what has changed between two readings. */
   readonly keys: ReadonlyMap<string, string>;
   /** How long a stop waits for connections to end before it cuts them. */

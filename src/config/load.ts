@@ -32,7 +32,7 @@ export function loadConfig(
   const before = [...file.problems, ...environment.problems, ...acl.problems];
   const problems = [...before, ...reading.problems, ...(file.problems.length > 0 ? [] : findClashes(reading))];
   if (problems.length > 0) throw new ConfigError(problems.sort(byPlace));
-  return buildConfig(reading, acl.rules);
+  return { ...buildConfig(reading, acl.rules), file: path };
 }
 
 /** The file from top to bottom, then variables and options. */

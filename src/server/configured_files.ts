@@ -4,8 +4,8 @@ import type { Config } from "../config/config.ts";
 import { assertAuthenticationFiles } from "./authentication_chain.ts";
 import { assertTlsFiles } from "./tls_files.ts";
 
-/** What nobody but the owner may do with a file that decides about others. */
-const OTHERS_MAY_WRITE = 0o022;
+/** What nobody but the owner and its group may do with a file that decides about others. */
+const OTHERS_MAY_WRITE = 0o002;
 
 /** Reads every file that a start would read besides the configuration, for those who only want to know whether it could.
  * @throws {Error} for one that cannot be used, or whose certificates are not good today */
@@ -16,13 +16,12 @@ export async function assertConfiguredFiles({ listeners, http, auth }: Config): 
 
 /** Files of a configuration that others on the machine could read or change and should not, a warning for each. Those that only the
  * broker's own programs write are refused instead (`auth.users_file` and the secrets of `auth`). */
-export async function looseFiles(
-  { listeners, http, auth }: Pick<Config, "listeners" | "http" | "auth">,
-): Promise<string[]> {
-  const keys = [...listeners, http].map((door) => door?.tls?.keyFile).filter((path) => path !== undefined);
+export async function looseFiles({ listeners, http, auth, file }: Config): Promise<string[]> {
+  const keys = new Set([...listeners, http].map((door) => door?.tls?.keyFile));
   const found = await Promise.all([
-    ...[...new Set(keys)].map((path) => warning("key_file", path, whyNotKept)),
-    ...auth.acl.file === undefined ? [] : [warning("auth.acl_file", auth.acl.file, whyOthersDecide)],
+    warning("the configuration", file, auth.scramUsers.length > 0 ? whyNotKept : whyOthersDecide), // credentials are secrets
+    warning("auth.acl_file", auth.acl.file, whyOthersDecide),
+    ...[...keys].map((path) => warning("key_file", path, whyNotKept)),
   ]);
   return found.filter((each) => each !== undefined);
 }
@@ -30,7 +29,8 @@ export async function looseFiles(
 type Why = (path: string, info: Pick<Deno.FileInfo, "mode">) => string | undefined;
 
 /** A file that is not there is told elsewhere. */
-async function warning(key: string, path: string, why: Why): Promise<string | undefined> {
+async function warning(key: string, path: string | undefined, why: Why): Promise<string | undefined> {
+  if (path === undefined) return undefined;
   try {
     const reason = why(path, await Deno.stat(path));
     return reason && `${key} ${path}: ${reason}`;
@@ -43,5 +43,5 @@ async function warning(key: string, path: string, why: Why): Promise<string | un
 function whyOthersDecide(path: string, { mode }: Pick<Deno.FileInfo, "mode">): string | undefined {
   if (mode === null || (mode & OTHERS_MAY_WRITE) === 0) return undefined;
   const shown = (mode & 0o777).toString(8).padStart(4, "0");
-  return `its mode is ${shown}, and others could change what clients may do; chmod go-w ${path}`;
+  return `its mode is ${shown}, and others could change it; chmod o-w ${path}`;
 }

@@ -7,6 +7,7 @@ import { processHost } from "../../src/cli/host.ts";
 import { Served } from "../auth/served.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
+import { SCRAM_USER } from "../config/support.ts";
 import { FakeHost } from "./support.ts";
 
 /** Reads files from the disk. */
@@ -18,9 +19,10 @@ class DiskHost extends FakeHost {
   }
 }
 
-async function checked(yaml: string): Promise<{ code: number; said: string }> {
+async function checked(yaml: string, mode = 0o644): Promise<{ code: number; said: string }> {
   const path = Deno.makeTempFileSync({ suffix: ".yaml" });
   Deno.writeTextFileSync(path, yaml);
+  if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
   const host = new DiskHost();
   const code = await runProgram(["check", path], host);
   Deno.removeSync(path);
@@ -97,10 +99,10 @@ Deno.test(requires(["openssl"], {
       listener(`cert_file: ${certificates.file("server.crt")}, key_file: ${key}`)
     }auth: { acl_file: ${rules} }\n`;
     Deno.chmodSync(key, 0o640);
-    Deno.chmodSync(rules, 0o644);
+    Deno.chmodSync(rules, 0o664);
     assert.deepEqual(await checked(yaml), { code: 0, said: "" });
     Deno.chmodSync(key, 0o644);
-    Deno.chmodSync(rules, 0o664);
+    Deno.chmodSync(rules, 0o666);
     const { code, said } = await checked(yaml);
     assert.equal(code, 0);
     assert.match(
@@ -109,7 +111,7 @@ Deno.test(requires(["openssl"], {
     );
     assert.match(
       said,
-      /Warning: auth\.acl_file \S+rules\.yaml: its mode is 0664, and others could change what clients may/,
+      /Warning: auth\.acl_file \S+rules\.yaml: its mode is 0666, and others could change it/,
     );
   },
 }));

@@ -13,7 +13,7 @@ for (const [path, text] of [["docs/configuration.md", configurationPage()], ["co
 
 Deno.test("loading the default file changes nothing", () => {
   const readFile = () => new TextEncoder().encode(defaultFile());
-  assert.deepEqual(loadConfig({ path: "default.yaml", readFile }), loadConfig());
+  assert.deepEqual(loadConfig({ path: "default.yaml", readFile }), { ...loadConfig(), file: "default.yaml" });
 });
 
 Deno.test("the examples of the lists are good ones", () => {
