@@ -80,8 +80,9 @@ export class PacketHandler {
         return this.#acknowledge(endpoint, "packet-identifier-in-use", "");
       }
       endpoint.meter?.assertMayPublish(frame.end - frame.start, this.#turn.now);
-      assertPublishable(endpoint, { view, topic, hasQueues: this.#broker.queues !== null });
-      const message = messageOf(endpoint, { view, topic }, this.#turn.now);
+      const publication = { view, topic, hasQueues: this.#broker.queues !== null };
+      assertPublishable(endpoint, publication);
+      const message = messageOf(endpoint, publication, this.#turn.now);
       this.#broker.assertStorable(message, session, this.#turn);
       if (view.qos === 2) session.receive(view.packetId, this.#turn);
       outcome = this.#broker.publish(message, session, this.#turn);
