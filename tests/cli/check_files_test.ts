@@ -116,6 +116,26 @@ Deno.test(requires(["openssl"], {
   },
 }));
 
+Deno.test({
+  name:
+    "weir check: a configuration that others may write is warned of, one with credentials also when they may read it",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const plain = "log: { level: info }\n";
+    const users = `auth: { acl_default: allow, scram: { users: [${SCRAM_USER}] } }\n`;
+    assert.deepEqual(await checked(plain), { code: 0, said: "" });
+    assert.deepEqual(await checked(users, 0o640), { code: 0, said: "" });
+    for (const [yaml, mode] of [[plain, 0o666], [users, 0o644]] as const) {
+      const { code, said } = await checked(yaml, mode);
+      assert.equal(code, 0);
+      assert.match(
+        said,
+        /^weir: Warning: the configuration \S+\.yaml: its mode is 06\d\d, and others could .* it; chmod /,
+      );
+    }
+  },
+});
+
 Deno.test(requires(["openssl"], {
   name:
     "a start goes on with a certificate that is out of date and a key that others may read, and tells of both in the log",
