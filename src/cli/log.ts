@@ -47,7 +47,8 @@ const formatJson = getJsonLinesFormatter({ properties: "flatten" });
 
 function jsonLine(record: LogRecord): string {
   const properties = bounded(record.properties) as LogRecord["properties"];
-  return visibleJson(formatJson({ ...record, message: record.message.map(bounded), properties }).trimEnd());
+  const message = [record.message.map((part, index) => index % 2 === 0 ? part : onOneLine(part)).join("")]; // as in text
+  return visibleJson(formatJson({ ...record, message, properties }).trimEnd());
 }
 
 /** Facts are plain data, a level or two deep. */

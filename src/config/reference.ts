@@ -147,6 +147,8 @@ weir.yaml:6:17: session.max_sessions: expected a whole number from 1 to 10000000
 Keys that other brokers and later versions know and this version has no part for, such as \`server.tls_cert_file\` or \`cluster\`, are
 refused by name. Nothing is accepted that does nothing.
 
+**Files and folders** that do not begin with \`/\` are looked for in the folder that the broker is started in.
+
 **Units.** Durations carry theirs: \`100ms\`, \`60s\`, \`5m\`, \`168h\`, \`7d\`, \`1m30s\`. What MQTT itself counts in seconds (expiry
 intervals, keep alive) also takes a plain number of seconds. Sizes are plain bytes or \`64KiB\`, \`1MiB\`, \`2GiB\`. \`never\` and
 \`unlimited\` are accepted where the table says so.

@@ -121,9 +121,8 @@ function droppedWords(count: number, cause: DropCause): string {
 }
 
 /** A message is told by its topic and size: payloads do not belong into logs. */
-function describe(happening: Happening): Record<string, unknown> {
-  const { kind: _, ...facts } = happening;
-  if (!("message" in happening)) return facts;
-  const { message } = happening;
-  return { ...facts, message: undefined, topic: message.topic.name, bytes: message.payload.length };
+function describe({ kind: _, ...facts }: Happening): Record<string, unknown> {
+  if (!("message" in facts)) return facts;
+  const { message: { topic, payload }, ...others } = facts;
+  return { ...others, topic: topic.name, bytes: payload.length };
 }

@@ -37,7 +37,8 @@ Deno.test("log.format json writes an object a line, facts and all", () => {
   const [line] = linesOf({ level: "error", format: "json" });
   const { level, logger, clientId, message } = JSON.parse(line);
   assert.deepEqual([level, logger, clientId], ["ERROR", "weir", "a\nb"]);
-  assert.match(message, /connected/);
+  assert.equal(message, 'client "a\\nb" connected', "as in text");
+  assert.equal(JSON.parse(jsonLinesOf("a")[0]).message, "client a connected");
 });
 
 Deno.test("nothing that a client is called turns a line around, moves the cursor or fills the disk", () => {
