@@ -88,3 +88,13 @@ Deno.test("retained messages are read one by one, listed in parts and cleared", 
   }
   await door.call("/retained/r/%23", { method: "DELETE", status: 400 });
 });
+
+Deno.test("a list of retained messages ends when it weighs a lot, and goes on behind", async () => {
+  await using door = await HttpDoor.open();
+  const payload = "x".repeat(1_000_000);
+  for (let i = 0; i < 12; i++) await door.broker.publish({ topic: `large/${i + 10}`, payload, retain: true });
+  const first = await door.call("/retained?filter=large/%2B&limit=100");
+  assert.deepEqual([first.messages.length, first.next], [9, "large/18"]);
+  const second = await door.call(`/retained?filter=large/%2B&limit=100&after=${first.next}`);
+  assert.deepEqual([second.messages.length, second.next], [3, undefined]);
+});

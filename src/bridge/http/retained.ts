@@ -1,11 +1,14 @@
 /** Routes to retained messages. */
 import { countOf, topicOfPath } from "../fields.ts";
 import { hasWildcard } from "../../core/topic.ts";
+import type { GuestMessage } from "../gateway.ts";
 import { type Call, jsonAnswer, notFound } from "./call.ts";
 import { encodingOf, messageDocument } from "./message_json.ts";
 
 /** Messages in one answer. */
 const LIMIT_MAX = 1_000;
+/** Topics and payloads of one answer. */
+const LIST_BYTES_MAX = 8 * 1024 * 1024;
 
 /** `GET /retained/{topic}` */
 export async function readRetained(call: Call): Promise<Response> {
@@ -28,8 +31,16 @@ export async function listRetained(call: Call): Promise<Response> {
   const encoding = query.read("encoding", encodingOf) ?? "base64";
   query.end();
   const found = guest.retained(filter, { limit: limit + 1, after });
-  const messages = found.slice(0, limit).map((message) => messageDocument(message, encoding));
-  return jsonAnswer({ messages, next: found.length > limit ? found[limit - 1].topic : undefined });
+  const count = countWithin(found.slice(0, limit));
+  const messages = found.slice(0, count).map((message) => messageDocument(message, encoding));
+  return jsonAnswer({ messages, next: found.length > count ? found[count - 1].topic : undefined });
+}
+
+/** How many there are up to the one by which they are too heavy for one answer. */
+function countWithin(messages: readonly GuestMessage[]): number {
+  let bytes = 0;
+  const last = messages.findIndex(({ topic, payload }) => (bytes += topic.length + payload.length) >= LIST_BYTES_MAX);
+  return last < 0 ? messages.length : last + 1;
 }
 
 /** `DELETE /retained/{topic}` */
