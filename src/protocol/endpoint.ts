@@ -56,8 +56,9 @@ export class Endpoint implements Peer {
   isClosing = false;
   /** Waits to be emptied in this turn. */
   isDirty = false;
-  /** SUBACKs that wait for the disk; kept by the commit loop. */
+  /** SUBACKs that wait for the disk, and all answers that do; kept by the commit loop. */
   heldSubacks = 0;
+  heldAnswers = 0;
 
   /** The client's Maximum Packet Size. */
   packetBytesMax = PACKET_BYTES_MAX;

@@ -13,6 +13,8 @@ export interface Speaker extends Peer, Transmitting {
   readonly isOpen: boolean;
   /** SUBACKs that wait for the disk: retained messages do not overtake them. Set by the loop. */
   heldSubacks: number;
+  /** All answers that wait for the disk: PINGRESP does not overtake them. Set by the loop. */
+  heldAnswers: number;
   speak(send: Send, turn: Turn): void;
 }
 
@@ -140,7 +142,7 @@ export class CommitLoop {
         this.#say(send);
         continue;
       }
-      if (send.kind === SendKind.suback) speaker.heldSubacks++;
+      noteHeld(send, 1);
       if (send.kind === SendKind.publish) send.message!.own();
       sends[i] = sends[kept];
       sends[kept++] = send;
@@ -173,9 +175,7 @@ export class CommitLoop {
       this.#heldSends -= effects.length;
       this.#heldWrites -= effects.writes.length;
       this.#heldBytes -= bodyBytes(effects);
-      for (let i = 0; i < effects.length; i++) {
-        if (effects.sends[i].kind === SendKind.suback) (effects.sends[i].peer as Speaker).heldSubacks--;
-      }
+      for (let i = 0; i < effects.length; i++) noteHeld(effects.sends[i], -1);
       this.#speak(effects);
     }
     this.#isCommitting = false;
@@ -240,10 +240,23 @@ export class CommitLoop {
   }
 }
 
-/** A QoS 0 message promises nothing, but retained ones do not overtake their SUBACK; PINGRESP only says that the broker is there. */
+/** A QoS 0 message promises nothing, but retained ones do not overtake their SUBACK. PINGRESP only says that the broker is there, but a
+ * client may take it to say that what it sent before has been answered, as it is by brokers without a store. */
 function isFree(send: Send, speaker: Speaker): boolean {
-  if (send.kind === SendKind.pingresp) return true;
+  if (send.kind === SendKind.pingresp) return speaker.heldAnswers === 0;
   return send.kind === SendKind.publish && send.qos === 0 && speaker.heldSubacks === 0;
+}
+
+/** Counts, or counts off, an answer that waits for the disk. */
+function noteHeld({ kind, peer }: Send, by: 1 | -1): void {
+  if (!isAnswer(kind)) return;
+  const speaker = peer as Speaker;
+  speaker.heldAnswers += by;
+  if (kind === SendKind.suback) speaker.heldSubacks += by;
+}
+
+function isAnswer(kind: SendKind): boolean {
+  return kind !== SendKind.publish && kind !== SendKind.pingresp && kind !== SendKind.disconnect;
 }
 
 function writesOf(batch: readonly Effects[]): readonly Mutation[] {

@@ -46,6 +46,7 @@ export class GuestStream implements Speaker, GuestSubscription {
   isOpen = false;
   isDirty = false;
   heldSubacks = 0;
+  heldAnswers = 0;
   congested = false;
   sessionPresent = false;
   granted: readonly QoS[] = [];

@@ -42,6 +42,7 @@ export class LocalSubscription implements Speaker {
   readonly isOpen = true;
   isDirty = false;
   heldSubacks = 0;
+  heldAnswers = 0;
   congested = false;
   readonly stream: ReadableStream<ReceivedMessage>;
   readonly #parts: LocalSubscriptionParts;

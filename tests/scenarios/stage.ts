@@ -19,6 +19,7 @@ class Connection implements Speaker {
   isOpen = false;
   isDirty = false;
   heldSubacks = 0;
+  heldAnswers = 0;
   session: Session | null = null;
   constructor(readonly name: string, readonly hear: (line: string) => void) {}
 

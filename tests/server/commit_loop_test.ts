@@ -11,6 +11,7 @@ class Listener implements Speaker {
   readonly congested = false;
   isDirty = false;
   heldSubacks = 0;
+  heldAnswers = 0;
   told = 0;
   transmitted = 0;
 
