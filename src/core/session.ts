@@ -75,6 +75,12 @@ export class Session implements Identity {
     return this.queue !== null || this.#toResend.length > 0 || this.#replays !== null || this.#consumers !== null;
   }
 
+  /** Whether {@link pump} would find something that it may send, as far as the window goes. */
+  get canSend(): boolean {
+    if (this.#toResend.length > 0 || this.inflight === null || this.inflight.size < this.window) return this.isWaiting;
+    return this.queue?.peek()?.qos === 0;
+  }
+
   /** Its consumers; only to be added to by {@link addConsumer}. */
   get consumers(): ReadonlyMap<string, SessionConsumer> {
     return this.#consumers ?? NO_CONSUMERS;
@@ -119,7 +125,10 @@ export class Session implements Identity {
   replay(replay: Replay, turn: Turn): void {
     (this.#replays ??= new Map()).set(replay.options.filter, replay);
     if (this.peer !== null) this.#takeReplays(this.#replays, turn);
-    if (this.#replays?.get(replay.options.filter) === replay) this.#noteReplay(replay, turn);
+    if (!this.isStored || replay.entry.qos === 0 || this.#replays?.get(replay.options.filter) !== replay) return;
+    replay.isStored = true; // after a crash it begins anew, so that nothing of it is lost
+    const { clientId } = this;
+    turn.effects.writes.push({ kind: "subscribed", clientId, ...replay.options, isReplaying: true });
   }
 
   /** Queues no more of them; the subscription is gone. */
@@ -240,7 +249,7 @@ export class Session implements Identity {
     if (delivery === undefined) return false;
     this.inflight!.delete(packetId);
     if (delivery.hold !== null) delivery.answerHold(answer, turn);
-    this.#toResend.delete(delivery);
+    if (this.#toResend.length > 0) this.#toResend.delete(delivery);
     this.#done(delivery, turn);
     this.pump(turn);
     return true;
@@ -343,14 +352,6 @@ export class Session implements Identity {
     const delivery = deliveryOf(isUnstored ? message.copy() : message, entry, qos);
     delivery.isReplay = true;
     this.#wait(delivery, this.isStored && qos > 0, turn);
-  }
-
-  /** After a crash it begins anew, so that nothing of it is lost. */
-  #noteReplay(replay: Replay, turn: Turn): void {
-    if (!this.isStored || replay.isStored || replay.entry.qos === 0) return;
-    replay.isStored = true;
-    const { clientId } = this;
-    turn.effects.writes.push({ kind: "subscribed", clientId, ...replay.options, isReplaying: true });
   }
 
   #offerQos0(message: Message, entry: RouteEntry, turn: Turn): void {

@@ -462,14 +462,14 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     if (endpoint.outbox.size > endpoint.settings.outboxBytesMax / 2) return;
     endpoint.congested = false;
     // By turns, as reading: a socket that takes all at once would have its whole queue before others were looked at.
-    if (endpoint.session?.isWaiting) rounds.again(this, bytes);
+    if (endpoint.session?.canSend) rounds.again(this, bytes);
   }
 
   /** Its turn has come to send on what waits. */
   read(): void {
     const { endpoint } = this;
     const { session } = endpoint;
-    if (session === null || session.peer !== endpoint || !session.isWaiting) return;
+    if (session === null || session.peer !== endpoint || !session.canSend) return;
     const { turn, loop, clock } = this.#parts;
     turn.now = clock.timeOfDay();
     session.pump(turn);
