@@ -98,7 +98,7 @@ function connectedWords(protocolVersion: number): string {
 
 function refusedWords(count: number, { clientId }: Record<string, unknown>): string {
   const last = clientId === "" ? "" : count === 1 ? ", client {clientId}" : ", the last one client {clientId}";
-  return `${several(count, "connection")} from {remoteAddress} refused: {cause}, {reason}${last}`;
+  return `${several(count, "connection")} from {remoteAddress} closed: {cause}, {reason}${last}`;
 }
 
 /** Some causes are the publisher's, the others the subscriber's. */

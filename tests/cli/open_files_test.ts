@@ -18,6 +18,6 @@ Deno.test("a broker without room for another connection says so in a line, and g
   for (const socket of sockets) socket.destroy();
   const late = connect(port, "127.0.0.1");
   late.write("not MQTT");
-  await broker.line(/refused: protocol-error, "This is not MQTT"$/);
+  await broker.line(/closed: protocol-error, "This is not MQTT"$/);
   late.destroy();
 });

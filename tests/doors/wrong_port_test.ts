@@ -82,7 +82,7 @@ for (const visit of VISITS) {
   Deno.test(requires(["openssl"], {
     name: `${said} at ${door}: the log says so`,
     async fn() {
-      assert.equal(await lineOf(visit), `1 connection from 127.0.0.1 refused: ${told}`);
+      assert.equal(await lineOf(visit), `1 connection from 127.0.0.1 closed: ${told}`);
     },
   }));
 }
