@@ -7,7 +7,7 @@ import type { Message, QoS } from "./message.ts";
 import type { Origin, Peer } from "./ports.ts";
 import { queueAddressOf } from "./queue/address.ts";
 import type { ConsumeOptions, SessionQueues } from "./queue/session_queues.ts";
-import { type Outcome, Refusal } from "./refusal.ts";
+import { type Outcome, Refusal, type RefusalCause } from "./refusal.ts";
 import { Retained } from "./retained.ts";
 import { routeEntry } from "./route.ts";
 import { Session } from "./session.ts";
@@ -143,8 +143,8 @@ export class Broker {
     this.#distribute(message, null, turn);
   }
 
-  /** Subscribes, says SUBACK (unless the packet id is 0: the program waits for none), and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). */
-  subscribe(session: Session, packet: SubscribeOrder, turn: Turn): void {
+  /** Subscribes, says SUBACK (unless the packet id is 0: the program waits for none), and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). Answers what SUBACK says of each. */
+  subscribe(session: Session, packet: SubscribeOrder, turn: Turn): readonly (QoS | RefusalCause)[] {
     const toReplay: SubscriptionOptions[] = [];
     let reason = "";
     const answers = packet.requests.map((request) => {
@@ -167,6 +167,7 @@ export class Broker {
     for (const options of toReplay) this.subscriptions.replay(session, options, turn);
     this.queues?.start(session, turn);
     session.pump(turn);
+    return answers;
   }
 
   /** Unsubscribes and says UNSUBACK; what is under way already is still delivered ([MQTT-3.10.4-3]). */

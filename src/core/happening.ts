@@ -69,6 +69,13 @@ export type Happening =
     readonly cause: "clean-start" | "disconnected" | "expired";
   }
   | { readonly kind: "subscribed"; readonly clientId: string; readonly filter: string; readonly qos: QoS }
+  /** A client was told in SUBACK that it does not have what it asked for. */
+  | {
+    readonly kind: "subscription-refused";
+    readonly clientId: string;
+    readonly filter: string;
+    readonly cause: RefusalCause;
+  }
   | { readonly kind: "unsubscribed"; readonly clientId: string; readonly filter: string }
   | { readonly kind: "message-retained"; readonly message: MessageFacts }
   | { readonly kind: "retained-cleared"; readonly topic: string }

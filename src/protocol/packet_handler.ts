@@ -177,7 +177,13 @@ export class PacketHandler {
       return this.#admitSubscription(endpoint, request, subscriptionId);
     });
     const consume = packet.userProperties.length === 0 ? undefined : consumeOptions(packet.userProperties);
-    this.#broker.subscribe(session, { packetId, requests, consume }, this.#turn);
+    const answers = this.#broker.subscribe(session, { packetId, requests, consume }, this.#turn);
+    for (const [index, cause] of answers.entries()) {
+      if (typeof cause !== "string") continue;
+      const { clientId } = session;
+      const { filter } = packet.requests[index];
+      this.#turn.effects.happenings.push({ kind: "subscription-refused", clientId, filter, cause });
+    }
   }
 
   /** @throws {Refusal} message-rate-too-high where that is how the rate limits are kept */

@@ -15,13 +15,19 @@ export function logHappenings(broker: WeirBroker): () => void {
     logger.warn(droppedWords(count, facts.cause as DropCause), { count, ...facts })
   );
   const refusals = new Summary((count, facts) => logger.info(refusedWords(count, facts), { count, ...facts }));
+  const subscriptions = new Summary((count, facts) => {
+    logger.info(`${several(count, "subscription")} ${NOT_SUBSCRIBED}`, { count, ...facts });
+  });
   const bans = new Summary((count, facts) =>
     logger.warn(`${several(count, "address")} ${BANNED}`, { count, ...facts })
   );
   const queues = new Summary((count, { noun, words, ...facts }) => {
     logger.warn(`${several(count, `${noun}`)} ${words}`, { count, ...facts });
   });
-  const timer = setInterval(() => [drops, refusals, bans, queues].forEach((summary) => summary.tell()), SUMMARY_MS);
+  const timer = setInterval(
+    () => [drops, refusals, subscriptions, bans, queues].forEach((summary) => summary.tell()),
+    SUMMARY_MS,
+  );
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
     const { kind, ...facts } = happening;
@@ -34,6 +40,8 @@ export function logHappenings(broker: WeirBroker): () => void {
         return logger.info("session {clientId} was taken over by a new connection", { kind, ...facts });
       case "message-dropped":
         return drops.add(`${happening.clientId} ${happening.cause}`, { kind, ...facts });
+      case "subscription-refused":
+        return subscriptions.add(`${happening.clientId} ${happening.cause}`, { kind, ...facts });
       case "store-full":
         return logger.error("the disk is full: what would have to be stored is refused (0x97)", { kind });
       case "store-has-room":
@@ -82,6 +90,7 @@ const DEAD_LETTERS_FULL = {
   noun: "time",
   words: "the dead letters of the queue {queue} had no room; the last message, {messageId}, is delivered again later",
 };
+const NOT_SUBSCRIBED = "of client {clientId} refused: {cause}; the last one to {filter}";
 const BANNED = "banned; the last one, {remoteAddress}, for {seconds} s after {failures} logins that failed";
 
 /** "{count} message", or "{count} messages". */

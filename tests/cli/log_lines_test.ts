@@ -1,14 +1,15 @@
 /** What the log of the program has of clients: a line each, in words for people. */
 import { resetSync } from "@logtape/logtape";
 import assert from "node:assert/strict";
+import type { Authenticator, BrokerOptions, Policy } from "../../mod.ts";
 import { openLog } from "../../src/cli/log.ts";
 import { logHappenings } from "../../src/server/happening_log.ts";
 import { happening } from "../embedding/waiting.ts";
 import { TestBroker } from "../support/broker.ts";
 
-async function linesOf(act: (broker: TestBroker) => Promise<void>): Promise<string[]> {
+async function linesOf(act: (broker: TestBroker) => Promise<void>, options: BrokerOptions = {}): Promise<string[]> {
   const lines: string[] = [];
-  await using broker = await TestBroker.start();
+  await using broker = await TestBroker.start(options);
   openLog({ level: "info", format: "text" }, (line) => lines.push(line.replace(/^.*weir: /, "")));
   const end = logHappenings(broker.broker);
   try {
@@ -34,6 +35,16 @@ for (const [version, name] of [[3, "3.1"], [4, "3.1.1"], [5, "5.0"]] as const) {
     ]);
   });
 }
+
+Deno.test("the log sums up subscriptions that are refused", async () => {
+  const policy: Policy = { mayPublish: () => true, maySubscribe: () => false };
+  const authenticator: Authenticator = { authenticate: () => ({ username: "bob", policy }) };
+  const lines = await linesOf(async (broker) => {
+    const client = await broker.connect({ clientId: "panel" });
+    for (const filter of ["#", "home/#"]) await client.subscribe(filter);
+  }, { authenticator });
+  assert.deepEqual(lines.slice(1), ["1 subscription of client panel refused: not-authorized; the last one to #"]);
+});
 
 Deno.test("a client whose name is not a plain word stands in quotes, so that it adds no words of its own", async () => {
   const lines = await linesOf(async (broker) => {

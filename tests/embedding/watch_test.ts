@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Happening } from "../../mod.ts";
+import type { Authenticator, Happening, Policy } from "../../mod.ts";
 import { TestBroker } from "../support/broker.ts";
 import { happening, inTime, turns, until } from "./waiting.ts";
 
@@ -20,6 +20,8 @@ function short(happening: Happening): string {
       return `${happening.kind} ${happening.clientId} ${happening.cause}`;
     case "subscribed":
       return `subscribed ${happening.clientId} ${happening.filter} ${happening.qos}`;
+    case "subscription-refused":
+      return `${happening.kind} ${happening.clientId} ${happening.filter} ${happening.cause}`;
     case "unsubscribed":
       return `unsubscribed ${happening.clientId} ${happening.filter}`;
     case "message-dropped":
@@ -81,6 +83,24 @@ Deno.test("watch tells of a client's life in order", async () => {
     "client-disconnected alice normal",
     "session-ended alice disconnected",
   ]);
+});
+
+Deno.test("watch tells of subscriptions that are refused, each with its cause", async () => {
+  const policy: Policy = { mayPublish: () => true, maySubscribe: (_, filter) => filter !== "secret/#" };
+  const authenticator: Authenticator = { authenticate: () => ({ username: undefined, policy }) };
+  await using broker = await TestBroker.start({ authenticator, limits: { subscriptionsPerSessionMax: 1 } });
+  for (const version of [4, 5] as const) {
+    const client = await broker.connect({ version, clientId: "bob" });
+    const seen = record(broker);
+    for (const filter of ["secret/#", "a", "b", "#/a"]) await client.subscribe(filter);
+    assert.deepEqual(seen, [
+      "subscription-refused bob secret/# not-authorized",
+      "subscribed bob a 0",
+      "subscription-refused bob b quota-exceeded",
+      "subscription-refused bob #/a topic-filter-invalid",
+    ]);
+    await client.disconnect();
+  }
 });
 
 Deno.test("watch tells of a takeover, before the new client is connected", async () => {
