@@ -12,7 +12,7 @@ import { type QueueConsumer, QueueMember } from "./member.ts";
 import type { StoredQueueGroup } from "./mutation.ts";
 import type { Queue } from "./queue.ts";
 import type { QueueLog } from "./queue_log.ts";
-import type { QueueRecord } from "./record.ts";
+import { type QueueRecord, recordBytes } from "./record.ts";
 import { routingKeyOf } from "./routing_key.ts";
 
 /** Answers that are kept of which topics a filter matches. */
@@ -169,6 +169,7 @@ export class Group implements Due {
     }
     if (!place.owes(record.offset)) return false;
     this.hide(log, { from: record.offset, to: record.offset + 1 }, turn);
+    place.pass(1, recordBytes(record));
     return true;
   }
 
@@ -178,7 +179,7 @@ export class Group implements Due {
     return place.items.has(record.offset) || place.owes(record.offset);
   }
 
-  /** A range of what has not been looked at is none of this group's business. */
+  /** A range of what has not been looked at is none of this group's business; to be counted. */
   hide(log: QueueLog, range: { from: number; to: number }, turn: Turn): void {
     const place = this.placeIn(log);
     const from = Math.max(range.from, place.cursor);
@@ -187,7 +188,6 @@ export class Group implements Due {
     const { groupId } = this;
     const { position } = place;
     turn.effects.writes.push({ kind: "queue-settled", groupId, logId: log.logId, from, to: range.to, position });
-    place.recount(turn);
   }
 
   /** Goes to another place in each log of a partition, or of all: what is under way there is withdrawn. To be followed by

@@ -183,7 +183,7 @@ export class GroupLog {
     return offset >= this.cursor && !this.ahead.has(offset);
   }
 
-  /** A range above the cursor is settled; to be counted anew. */
+  /** A range above the cursor is settled; to be counted. */
   settleAhead(from: number, to: number): void {
     this.ahead.add(from, to);
     for (let offset = from; offset < to; offset++) this.failures.delete(offset);

@@ -402,6 +402,7 @@ export class Queue {
     for (const { log, position, ahead } of this.removed.places()) {
       const bounds = [log.first, position, ...ahead.toArray()];
       for (let i = 0; i < bounds.length; i += 2) group.hide(log, { from: bounds[i], to: bounds[i + 1] }, turn);
+      group.placeIn(log).recount(turn);
     }
   }
 

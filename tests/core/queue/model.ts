@@ -37,6 +37,8 @@ export class ModelGroup {
   readonly name: string;
   readonly filter: string;
   readonly clientId: string;
+  /** Since when nobody is in it; 0 while somebody is. */
+  idleSince = 0;
   /** Whether what it has not settled is known exactly: where it begins at a time, that is so when it has looked. */
   isCounted = true;
   readonly #standings = new Map<ModelMessage, Standing>();

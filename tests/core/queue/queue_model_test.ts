@@ -59,6 +59,7 @@ const anyWorld = fc.record({
   letters: fc.constantFrom(2, Infinity, undefined),
   ttlMs: fc.constantFrom(Infinity, Infinity, 60_000),
   ageMs: fc.constantFrom(Infinity, Infinity, 120_000),
+  groupExpiryMs: fc.constantFrom(Infinity, Infinity, 60_000),
   keeps: fc.constantFrom(Infinity, Infinity, 3),
   isCompacted: fc.constantFrom(false, true),
   hasFilters: fc.boolean(),
@@ -84,7 +85,7 @@ function definitionFor(kind: Kind): QueueDefinition {
     limits: { ...plain.limits, messages: isCounted ? kind.depth : Infinity, ttlMs: kind.ttlMs },
     deduplicationMs: 5_000,
     prefetch: 3,
-    groupExpiryMs: Infinity,
+    groupExpiryMs: kind.groupExpiryMs,
   };
 }
 
@@ -224,13 +225,23 @@ class Player {
   }
 }
 
-Deno.test("queues keep what they promise: nothing lost, nothing twice, keys in order with one holder, positions exact, through failures and restarts", () => {
+/** Plays what is random to its end; fast-check prints the seed of what fails, and the shortest history that does. */
+function play(length: { minLength?: number; maxLength: number }, numRuns: number): void {
+  const isLong = length.minLength !== undefined; // to shorten a long history would take for ever
   fc.assert(
-    fc.property(anyWorld, fc.array(anyStep, { maxLength: 200, size: "max" }), (kind, steps) => {
+    fc.property(anyWorld, fc.array(anyStep, { ...length, size: "max" }), (kind, steps) => {
       const player = new Player(kind);
       for (const step of steps) player.run(step);
       player.finish();
     }),
-    { numRuns: 500 },
+    { numRuns, endOnFailure: isLong },
   );
+}
+
+Deno.test("queues keep what they promise: nothing lost, nothing twice, keys in order with one holder, positions exact, through failures and restarts", () => {
+  play({ maxLength: 200 }, 500);
+});
+
+Deno.test("queues keep what they promise through thousands of steps", () => {
+  play({ minLength: 2_000, maxLength: 3_000 }, 5);
 });

@@ -116,12 +116,17 @@ export class World {
     const join = { queue: name, group, filter: known?.filter ?? filter, consumer, prefetch, start, boundToClient };
     consumer.member = this.broker.queues.join(join, this.broker.turn);
     this.consumers.push(consumer);
+    queue.groups.get(group)!.idleSince = 0;
     this.broker.settle();
   }
 
   leave(consumer: Watched, isCrash: boolean): void {
     this.#expected = { isLeaving: true, isCrash };
     this.consumers = this.consumers.filter((each) => each !== consumer);
+    const { group } = consumer.member;
+    if (this.#membersOf(group.queue.name, group.name).length === 0) {
+      this.queues.get(group.queue.name)!.groups.get(group.name)!.idleSince = this.now;
+    }
     this.broker.queues.leave(consumer.member, { isCrash }, this.broker.turn);
     this.broker.settle();
   }
@@ -259,7 +264,12 @@ export class World {
     this.broker.turn.effects.clear();
     this.events.length = 0;
     this.consumers = [];
-    for (const queue of this.queues.values()) for (const group of queue.groups.values()) group.forgetHolders();
+    for (const queue of this.queues.values()) {
+      for (const group of queue.groups.values()) {
+        group.forgetHolders();
+        group.idleSince ||= this.now;
+      }
+    }
     this.#expected = {};
     this.broker = this.#watch(this.broker.restarted());
     this.broker.isSlow = isSlow;
@@ -273,6 +283,12 @@ export class World {
     for (const consumer of this.consumers) {
       for (const delivery of consumer.deliveries) {
         assert.ok(delivery.deadline > end, `${textOf(delivery.record)} has been held for too long`);
+      }
+    }
+    for (const { definition, groups } of this.queues.values()) {
+      for (const { name, clientId, idleSince } of groups.values()) {
+        const isOver = idleSince > 0 && clientId === "" && end - idleSince > definition.groupExpiryMs;
+        assert.ok(!isOver, `${name} has been idle for too long`);
       }
     }
     this.compare();
@@ -290,11 +306,13 @@ export class World {
     }
   }
 
+  #membersOf(queue: string, group: string): Watched[] {
+    return this.consumers.filter(({ member }) => member.group.queue.name === queue && member.group.name === group);
+  }
+
   #compareGroup(queue: ModelQueue, group: ModelGroup): void {
     const { name } = queue.definition;
-    const members = this.consumers.filter(({ member }) =>
-      member.group.queue.name === name && member.group.name === group.name
-    );
+    const members = this.#membersOf(name, group.name);
     const view = this.broker.queues.view(name)!.groups.find((each) => each.name === group.name)!;
     const held = queue.present.filter((message) => group.of(message).holder !== "");
     assert.equal(view.inFlight, held.length, `${group.name}: in flight`);
@@ -371,6 +389,7 @@ export class World {
       if (!("messageId" in happening) || isExpiry(happening)) continue;
       buried.set(`${happening.messageId} ${happening.group}`, happening.kind);
     }
+    this.#ends = happenings.flatMap((each) => each.kind === "queue-group-deleted" ? [this.#ended(each)] : []);
     const letters: string[] = [];
     for (const write of writes) if (write.kind === "queue-appended") this.#appended(write, letters);
     for (const happening of happenings) if (isExpiry(happening)) this.#expired(happening);
@@ -393,7 +412,9 @@ export class World {
         assert.ok(index >= 0, `${messageId} is told to be a dead letter and is none`);
         letters.splice(index, 1);
       }
-      if (happening.kind === "queue-group-deleted") this.queues.get(happening.queue)!.groups.get(happening.group);
+      if (happening.kind === "queue-group-deleted" && this.#expected.endOf === undefined) {
+        this.queues.get(happening.queue)!.groups.delete(happening.group);
+      }
     }
     assert.deepEqual(letters, [], "dead letters that nobody told of");
     assert.deepEqual([...this.#buried.keys()], [], "ends of messages that had not failed for good");
@@ -401,6 +422,20 @@ export class World {
     assert.equal(published, undefined, `${published?.text} was taken and not appended`);
   }
 
+  /** A group goes when it was told to, or when nobody was in it for long. */
+  #ended({ queue: name, group: groupName }: { queue: string; group: string }): ModelGroup {
+    const { groups, definition } = this.queues.get(name)!;
+    const group = groups.get(groupName)!;
+    if (group === this.#expected.endOf) return group;
+    assert.deepEqual([this.#membersOf(name, groupName).length, group.clientId], [0, ""]);
+    assert.ok(
+      group.idleSince > 0 && this.now - group.idleSince >= definition.groupExpiryMs,
+      `${groupName} has ended early`,
+    );
+    return group;
+  }
+
+  #ends: ModelGroup[] = [];
   #trims: Extract<QueueMutation, { kind: "queue-trimmed" }>[] = [];
   #buried = new Map<string, Happening["kind"]>();
   readonly #failures: { due: (at: number) => void; at: number }[] = [];
@@ -479,9 +514,14 @@ export class World {
         message.isRemoved = true;
         continue;
       }
-      const others = [...queue.groups.values()].filter((group) => group !== this.#expected.endOf);
-      const groups = others.length > 0 ? others : [...queue.groups.values()];
-      const isOver = groups.length > 0 ? groups.every((group) => group.of(message).isSettled) : message.isOut;
+      const others = [...queue.groups.values()].filter((group) => !this.#ends.includes(group));
+      const all = [...queue.groups.values()]; // of several that end at a time the last one decides
+      const hasSettled = (group: ModelGroup) => group.of(message).isSettled;
+      const isOver = others.length > 0
+        ? others.every(hasSettled)
+        : all.length > 0
+        ? all.some(hasSettled)
+        : message.isOut;
       const isSettled = type === "classic" && isOver;
       const isOld = message.appendedAt < this.now - retention.ageMs;
       const left = queue.present.filter((other) => {
