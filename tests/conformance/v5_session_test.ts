@@ -81,7 +81,7 @@ Deno.test("[MQTT-4.1.0-2] a session expires its interval after the connection is
   await (await broker.connect()).publish("a", "lost", { qos: 1 });
   await ended;
   const elapsed = performance.now() - start;
-  assert.ok(elapsed > 900 && elapsed < 3_000, `it took ${elapsed} ms`);
+  assert.ok(elapsed > 980, `it took ${elapsed} ms`);
   const again = await broker.connect(lasting("expires", 1));
   assert.equal(again.connack?.sessionPresent, false);
   await again.expectNothing();

@@ -130,7 +130,7 @@ Deno.test("stop does not wait longer than its timeout for a client that stays", 
   const client = await broker.connect();
   const startedAt = performance.now();
   await inTime(broker.broker.stop(), "stop");
-  assert.ok(performance.now() - startedAt < 1_500);
+  assert.ok(performance.now() - startedAt < 4_000);
   assert.equal(await client.expectClosed(), 0x8b);
 });
 

@@ -127,9 +127,9 @@ everyEnding(
     await alice.subscribe("a", { qos: 1 });
     await alice.disconnect();
     const bob = await broker.visitor();
-    const publishedAt = Date.now();
     await bob.publish("a", "short", { qos: 1, properties: { messageExpiryInterval: 1 } });
     await bob.publish("a", "long", { qos: 1, properties: { messageExpiryInterval: 100 } });
+    const publishedAt = Date.now();
     await broker.end();
     await untilTime(publishedAt + 1_100);
     await broker.start();

@@ -35,10 +35,10 @@ everyEnding("topics keep the last message with its properties; one that was clea
 
 everyEnding("the expiry of a retained message goes on while the broker is down and after", async (broker) => {
   const bob = await broker.visitor();
-  const publishedAt = Date.now();
   for (const [topic, messageExpiryInterval] of [["short", 1], ["middle", 5], ["long", 100]] as const) {
     await bob.publish(topic, topic, { qos: 1, retain: true, properties: { messageExpiryInterval } });
   }
+  const publishedAt = Date.now();
   await broker.end();
   await untilTime(publishedAt + 1_100);
   await broker.start();

@@ -100,5 +100,5 @@ Deno.test("CVE-2019-11779: a filter of 65,535 levels is one string, in linear ti
   const body = Uint8Array.of(...hex("0001 00 ffff"), ...new Uint8Array(0xffff).fill(0x2f), 0);
   const started = performance.now();
   survive([frameOf(0x82, body)], 5);
-  assert.ok(performance.now() - started < 200);
+  assert.ok(performance.now() - started < 2_000);
 });

