@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isQueueName, parseQueueFilter, parseQueueTopic } from "../../../src/core/queue/address.ts";
+import { isQueueName, parseQueueFilter, parseQueueTopic, readableBy } from "../../../src/core/queue/address.ts";
 import { Refusal } from "../../../src/core/refusal.ts";
 
 const TOPICS: readonly (readonly [string, ReturnType<typeof parseQueueTopic>])[] = [
@@ -49,4 +49,18 @@ Deno.test("a queue's name is one level", () => {
   for (const name of ["", "a/b", "a+", "#", "$dlq", "x".repeat(129), "a\n", "\ud800"]) {
     assert.ok(!isQueueName(name), name);
   }
+});
+
+Deno.test("who reads by the name of a queue alone reads all of it, its dead letters by their own", () => {
+  const read = {
+    "a": "a",
+    "#": "#",
+    "$queue/a": "$queue/a/#",
+    "$queue/a/$dlq": "$queue/a/$dlq/#",
+    "$queue/a/b": "$queue/a/b",
+    "$queue/a/+": "$queue/a/+",
+    "$queue/a/#": "$queue/a/#",
+    "$queue/a/$dlq/b": "$queue/a/$dlq/b",
+  };
+  for (const [filter, expected] of Object.entries(read)) assert.equal(readableBy(filter), expected, filter);
 });
