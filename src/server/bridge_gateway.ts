@@ -75,9 +75,9 @@ export class BridgeGateway implements Gateway {
         password,
         certificate,
         remoteAddress,
-        isUnproven,
         listener,
         protocolVersion: 0,
+        ...isUnproven === true && { isUnproven },
       };
       const admission = await this.#authenticate(credentials);
       this.#assertAdmitting(); // it may have waited
