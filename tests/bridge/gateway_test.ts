@@ -151,7 +151,6 @@ Deno.test("a guest is known by the broker's authenticator, as one who speaks no 
     username: "ann",
     password: bytes("p"),
     certificate: undefined,
-    isUnproven: undefined,
     protocolVersion: 0,
   });
   await refuses(guest.subscribe([{ filter: "a" }]), "not-authorized");
