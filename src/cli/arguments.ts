@@ -30,7 +30,9 @@ export function parseArguments(args: readonly string[]): Invocation {
     else if (token.kind === "positional") operands.push(token.value);
   }
   operands.splice(0, commandWords(command.name, words));
-  if (!options.has("help") && !options.has("version")) assertOperands(command, operands);
+  if (!options.has("help") && !options.has("version")) {
+    assertOperands(command, operands, words.length < command.name.split(" ").length);
+  }
   return { command, operands, options };
 }
 
@@ -109,10 +111,18 @@ function optionValue(token: OptionToken, known: Readonly<Record<string, CommandO
   return token.value ?? "";
 }
 
-function assertOperands(command: Command, operands: readonly string[]): void {
+/** `isGroup` when no more than the first word of the command was typed. */
+function assertOperands(command: Command, operands: readonly string[], isGroup: boolean): void {
   const { name, operands: wanted } = command;
   const needed = wanted.filter((operand) => !operand.startsWith("[")).length;
   if (name === "help" || (operands.length >= needed && operands.length <= wanted.length)) return;
+  if (operands.length < needed && isGroup) {
+    const [group] = name.split(" ");
+    const beside = COMMANDS.filter((command) => command.name.startsWith(`${group} `)).map(({ name }) =>
+      name.split(" ")[1]
+    );
+    throw new UsageError(`${group} needs a command: ${beside.join(", ")}`);
+  }
   if (operands.length < needed) {
     throw new UsageError(`${name} needs ${wanted[operands.length]}: weir ${name} ${wanted.join(" ")}`);
   }

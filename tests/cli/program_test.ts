@@ -13,7 +13,9 @@ async function run(line: string, options: FakeHostOptions = {}): Promise<[number
 const MISUSES: Readonly<Record<string, string>> = {
   "chek weir.yaml": 'unknown command "chek"; did you mean "check"?',
   "frobnicate": 'unknown command "frobnicate"',
-  "user": "user add needs NAME: weir user add NAME",
+  "user": "user needs a command: add, passwd, groups, disable, enable, remove, list, scram",
+  "acl": "acl needs a command: test",
+  "user add": "user add needs NAME: weir user add NAME",
   "user scrm alice": 'unknown command "user scrm"; did you mean "user scram"?',
   "pub -t x": 'unknown command "pub"',
   "--confg weir.yaml": 'unknown option --confg; did you mean "--config"?',
