@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Config, doorsOf, type HttpConfig, type ListenerConfig, type TlsFiles } from "../config/config.ts";
 import { ConfigError, formatProblem } from "../config/problem.ts";
-import { visible } from "../core/text.ts";
+import { visible, wordsOf } from "../core/text.ts";
 import type { ListenerAddress } from "../server/listeners.ts";
 import type { RunningServer } from "../server/serve.ts";
 import { formatAddress } from "../config/text_type.ts";
@@ -21,7 +21,7 @@ export async function runServe(load: () => Config, host: Host): Promise<number> 
   const config = load();
   const stopWish = listenToSignals(host); // before the first listener: a signal is never lost
   let server: RunningServer | undefined;
-  host.onSignal("SIGHUP", () => void server?.reload(loadAgain(load, host))); // before the first one ends the process
+  host.onSignal("SIGHUP", () => void reload(server, load, host)); // before the first one ends the process
   openLog(config.log, (line) => host.complain(line));
   const serve = await host.loadServe();
   try {
@@ -49,6 +49,15 @@ export async function runServe(load: () => Config, host: Host): Promise<number> 
   }
   host.print("Stopped.");
   return 0;
+}
+
+/** Whatever goes wrong is told, and never ends the broker. */
+async function reload(server: RunningServer | undefined, load: () => Config, host: Host): Promise<void> {
+  try {
+    await server?.reload(loadAgain(load, host));
+  } catch (error) {
+    getLogger(["weir"]).error("what should have been read again stays as it was: {error}", { error: wordsOf(error) });
+  }
 }
 
 /** The configuration as it is now, and its log; undefined when it cannot be used, which is told: what was stays. */

@@ -91,6 +91,19 @@ Deno.test("SIGHUP reads the configuration again; one with a problem is told with
   assert.equal(await code, 0);
 });
 
+Deno.test("a reload that fails in a way that nobody foresaw is told, and the broker goes on", async () => {
+  const { host, code, started } = start([]);
+  const server = await started;
+  while (!host.events.includes("serving")) await new Promise((resolve) => setTimeout(resolve, 0));
+  server.reload = () => Promise.reject(new TypeError("no such thing"));
+  host.signal("SIGHUP");
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.match(host.complaints.join(), /what should have been read again stays as it was: .*no such thing/);
+  host.signal("SIGTERM");
+  assert.equal(await code, 0);
+});
+
 Deno.test("a signal during the start is not lost", async () => {
   const gate = Promise.withResolvers<void>();
   const serve: Serve = async (config) => {
