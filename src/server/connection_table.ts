@@ -2,6 +2,9 @@ import { addressKey } from "../address/ip_address.ts";
 import type { RefusalCause } from "../core/refusal.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 
+/** Spent in one go on what concerns every connection. */
+const LOOKING_MS_MAX = 5;
+
 /** The open connections, and how many come from each address. */
 export class ConnectionTable implements ConnectionOwner {
   readonly #perAddressMax: number;
@@ -59,9 +62,16 @@ export class ConnectionTable implements ConnectionOwner {
     for (const connection of [...this.#connections.keys()]) connection.endIfRevoked();
   }
 
-  /** Ends those that have a subscription that is not allowed any more. */
-  endForbidden(): void {
-    for (const connection of [...this.#connections.keys()]) connection.endIfForbidden();
+  /** Ends those that have a subscription that is not allowed any more. Rules are asked about every filter of every client: others get
+   * their turn by `pass`. */
+  async endForbidden(pass: () => Promise<void>): Promise<void> {
+    let startedAt = performance.now();
+    for (const connection of [...this.#connections.keys()]) {
+      connection.endIfForbidden();
+      if (performance.now() - startedAt < LOOKING_MS_MAX) continue;
+      await pass();
+      startedAt = performance.now();
+    }
   }
 
   /** Rate limits have changed. */

@@ -244,7 +244,8 @@ export class WeirBroker {
   /** Takes the subscriptions that policies do not allow any more; clients that lose one are disconnected (MQTT 5: 0x87). Call it when
    * rules have changed; sessions that are away are looked at when their client is back. */
   endForbidden(): void {
-    this.#connections.endForbidden();
+    const pass = () => this.#rounds.pass();
+    this.#connections.endForbidden(pass).catch((error) => this.#onError(error, "endForbidden"));
     this.#gateway.endForbidden();
   }
 
