@@ -7,6 +7,9 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { appended, entry, failed, group, log, queue, queueContents, queuesOf, settled } from "./queue_mutations.ts";
 import { type OpenStore, StoreBench } from "./store_contract.ts";
 
+/** How far groups get at most: what lies above may not be settled yet. */
+const POSITION_MAX = 40;
+
 /** Gives out ids and offsets as a broker does, and knows what there is. */
 class Author {
   #lastId = 0;
@@ -87,9 +90,11 @@ class Author {
     const chosen = own[size % own.length];
     if (chosen === undefined || at.logId === undefined) return [];
     const place = { groupId: chosen.groupId, logId: at.logId };
-    if (what === "fail") return [failed(place, pick * 3 + size, { failures: size })];
+    if (what === "fail") return [failed(place, POSITION_MAX + pick * 2 + size, { failures: size })]; // what is settled does not fail
     if (what === "seek") return [{ kind: "queue-positioned", ...place, position: pick, notBefore: size }];
-    if (what === "settle") return [settled(place, [pick * 3, pick * 3 + size], Math.max(0, pick * 3 - 20))];
+    if (what === "settle") {
+      return [settled(place, [pick * 3, pick * 3 + size], Math.max(0, pick * 3 - (60 - POSITION_MAX)))];
+    }
     if (pick > 2) return [];
     this.#groups = this.#groups.filter((each) => each !== chosen);
     return [{ kind: "queue-group-deleted", groupId: chosen.groupId }];
