@@ -364,15 +364,22 @@ export class Queue {
     turn.effects.writes.push({ kind: "queue-trimmed", logId: log.logId, before });
     if (ranges.length === 0) return dropped;
     const estimate = log.between(ranges[0], ranges[1]);
+    log.uncounted++;
     const correct = (by: QueueAmount, turn: Turn) => {
-      if (!log.correct(before, by)) return;
-      this.count += by.count;
-      this.bytes += by.bytes;
-      for (const group of this.groups.values()) group.placeIn(log).recount(turn); // those that have come meanwhile
-      this.removed?.placeIn(log).recount(turn);
+      log.uncounted--;
+      this.#correct(log, { before, by }, turn);
+      this.upkeep.counted(this.partitions[log.partition], turn);
     };
     turn.effects.queueLoads.push({ kind: "count", request: { logId: log.logId, ranges }, estimate, correct });
     return dropped;
+  }
+
+  #correct(log: QueueLog, { before, by }: { before: number; by: QueueAmount }, turn: Turn): void {
+    if (!log.correct(before, by)) return;
+    this.count += by.count;
+    this.bytes += by.bytes;
+    for (const group of this.groups.values()) group.placeIn(log).recount(turn); // those that have come meanwhile
+    this.removed?.placeIn(log).recount(turn);
   }
 
   #open(partition: QueuePartition, priority: number, turn: Turn): QueueLog {

@@ -27,6 +27,8 @@ export class QueueLog {
   appendedBytes = 0;
   /** Below it lies what a compaction has looked at, and how much of that is left. */
   compactedTo = 0;
+  /** Answers of the store that are under way: until they are there {@link count} may be more, or less, than there is. */
+  uncounted = 0;
   /** Whether it falls due that what is settled is trimmed, however little. */
   isTrimDue = false;
   readonly segments: Segment[] = [];

@@ -45,6 +45,11 @@ export class Upkeep implements Due {
     if (this.#retainAmount(partition, turn)) this.#queue.refresh(turn);
   }
 
+  /** The store has counted what was estimated of the partition. */
+  counted(partition: QueuePartition, turn: Turn): void {
+    if (!this.#queue.isGone && this.#retainAmount(partition, turn)) this.#queue.refresh(turn);
+  }
+
   due(turn: Turn): void {
     this.#next = null;
     const queue = this.#queue;
@@ -87,10 +92,11 @@ export class Upkeep implements Due {
     return hasDropped;
   }
 
-  /** The oldest segments go while what is left is as much as is to be kept. */
+  /** The oldest segments go while what is left is as much as is to be kept; not by an estimate, which may be too high. */
   #retainAmount({ logs }: QueuePartition, turn: Turn): boolean {
     const { messages, bytes } = this.#queue.definition.retention;
     if (messages === Infinity && bytes === Infinity) return false;
+    if (logs.some((log) => log !== undefined && log.uncounted > 0)) return false;
     for (let hasDropped = false;; hasDropped = true) {
       let count = 0;
       let size = 0;

@@ -238,6 +238,37 @@ function play(length: { minLength?: number; maxLength: number }, numRuns: number
   );
 }
 
+Deno.test("retention by number does not go by an estimate that the store has yet to put right", () => {
+  const kind = {
+    type: "classic",
+    ordering: "none",
+    partitions: 1,
+    deliveryLimit: 2,
+    hasDeadLetters: true,
+    depth: 10,
+    letters: 2,
+    ttlMs: Infinity,
+    ageMs: Infinity,
+    groupExpiryMs: Infinity,
+    keeps: 3,
+    isCompacted: false,
+    hasFilters: false,
+    hasPriorities: true,
+    isSlow: true,
+  } as const;
+  const publish = (c: number) => ({ what: "publish", a: 0, b: 0, c } as const);
+  const next = (what: "join" | "answer" | "ack" | "end of a group") => ({ what, a: 0, b: 0, c: 0 } as const);
+  const player = new Player(kind); // two of priority 4 with others between, of which the group has settled the first when it ends
+  for (const step of [publish(2), publish(323), next("join"), publish(11), publish(188), publish(938)]) {
+    player.run(step);
+  }
+  for (const step of [next("answer"), next("answer"), next("ack"), next("ack"), next("end of a group")]) {
+    player.run(step);
+  }
+  player.run(publish(0)); // the first of its priority in a new segment: retention looks
+  player.finish();
+});
+
 Deno.test("queues keep what they promise: nothing lost, nothing twice, keys in order with one holder, positions exact, through failures and restarts", () => {
   play({ maxLength: 200 }, 500);
 });
