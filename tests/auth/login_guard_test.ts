@@ -195,6 +195,6 @@ Deno.test("as the program runs it: loopback is exempt unless that is taken away,
   await ann.expect("pingresp");
   resetSync();
   assert.ok(lines.some((line) => /banned.*127\.0\.0\.1.*for 60 s after 2 logins/.test(line)), lines.join("\n"));
-  assert.ok(lines.some((line) => /refused.*bad-user-name-or-password/.test(line)), lines.join("\n"));
+  assert.ok(lines.some((line) => /closed: bad-user-name-or-password/.test(line)), lines.join("\n"));
   assert.ok(!lines.some((line) => /s3cret|pencil|scrypt/.test(line)));
 });
