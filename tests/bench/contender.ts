@@ -24,14 +24,14 @@ export interface Contender {
 /** A broker that listens; disposing it ends the process and removes its folder. */
 export interface RunningBroker extends Target, AsyncDisposable {}
 
-/** Weir, from its sources, with a configuration made for the run. */
-export function weir(store: StoreKind): Contender {
+/** Weir, from its sources, with a configuration made for the run. `flags` are the runtime's. */
+export function weir(store: StoreKind, flags: readonly string[] = []): Contender {
   return {
     name: "weir",
     start: () =>
       launch("weir", async (folder, port) => {
         await Deno.writeTextFile(`${folder}/weir.yaml`, weirConfig(folder, { port, store }));
-        return [Deno.execPath(), "run", "-A", YOUNG_HEAP, MAIN, "--config", `${folder}/weir.yaml`];
+        return [Deno.execPath(), "run", "-A", YOUNG_HEAP, ...flags, MAIN, "--config", `${folder}/weir.yaml`];
       }),
   };
 }

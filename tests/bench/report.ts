@@ -62,6 +62,11 @@ const COLUMNS = [
   ["wrong", "weir/mosq"],
 ] as const;
 
+/** The broker's processor time in microseconds for one of what the scenario counts; undefined where it has no figure. */
+export function cpuOf(scenario: string, result: LoadResult): number | undefined {
+  return figuresOf(scenario, result).cpu;
+}
+
 /** The table for people; scenarios in the order in which they first ran. */
 export function table(runs: readonly Run[]): string {
   const names = [...new Set(runs.map(({ scenario }) => scenario))];
@@ -76,6 +81,18 @@ export function table(runs: readonly Run[]): string {
   );
   lines.splice(2, 0, "-".repeat(lines[0].length));
   return lines.join("\n");
+}
+
+/** A table of Markdown; the first row is its head, the first column is text and the others are figures. */
+export function markdown(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) =>
+    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join(" | ")
+  );
+  const rule = widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(
+    " | ",
+  );
+  return [lines[0], rule, ...lines.slice(1)].map((line) => `| ${line} |`).join("\n");
 }
 
 function row(scenario: string, runs: readonly Run[]): string[] {
