@@ -26,19 +26,8 @@ export class LevelNode<T> {
     return this.#several?.values() ?? (this.#only === null ? [] : [this.#only]).values();
   }
 
-  /** The child of that level, which is made where there is none. */
-  grow(level: string): LevelNode<T> {
-    return this.child(level) ?? this.#add(level);
-  }
-
-  /** Takes `child` out. */
-  drop(child: LevelNode<T>): void {
-    this.#only = null;
-    this.#several?.delete(child.level);
-    if (this.#several?.size === 0) this.#several = null;
-  }
-
-  #add(level: string): LevelNode<T> {
+  /** Makes the child of that level, which there is not. */
+  add(level: string): LevelNode<T> {
     const child = new LevelNode<T>(this, level);
     if (this.isLeaf) {
       this.#only = child;
@@ -49,30 +38,65 @@ export class LevelNode<T> {
     }
     return child;
   }
-}
 
-/** The node that `path` leads to, without recursion, however deep it is. */
-export function findNode<T>(root: LevelNode<T>, path: string): LevelNode<T> | undefined {
-  let node: LevelNode<T> | undefined = root;
-  for (const level of path.split("/")) {
-    node = node.child(level);
-    if (node === undefined) return undefined;
+  /** Takes `child` out. */
+  drop(child: LevelNode<T>): void {
+    this.#only = null;
+    this.#several?.delete(child.level);
+    if (this.#several?.size === 0) this.#several = null;
   }
-  return node;
 }
 
-/** As {@link findNode}; what is missing on the way is made. */
-export function growNode<T>(root: LevelNode<T>, path: string): LevelNode<T> {
-  let node = root;
-  for (const level of path.split("/")) node = node.grow(level);
-  return node;
-}
+/** A tree of topics or filters, by their levels. */
+export class LevelTree<T> {
+  readonly root = new LevelNode<T>(null, "");
+  #size = 0;
 
-/** Takes out `leaf`, and those above it, as long as they hold nothing. */
-export function pruneNode<T>(leaf: LevelNode<T>): void {
-  let node = leaf;
-  while (node.parent !== null && node.value === null && node.isLeaf) {
-    node.parent.drop(node);
-    node = node.parent;
+  /** Nodes below the root: topics that begin alike share theirs. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The node that `path` leads to, without recursion, however deep it is. */
+  find(path: string): LevelNode<T> | undefined {
+    let node: LevelNode<T> | undefined = this.root;
+    for (const level of path.split("/")) {
+      node = node.child(level);
+      if (node === undefined) return undefined;
+    }
+    return node;
+  }
+
+  /** How many nodes {@link grow} would make. */
+  missing(path: string): number {
+    const levels = path.split("/");
+    let node: LevelNode<T> | undefined = this.root;
+    for (const [depth, level] of levels.entries()) {
+      node = node.child(level);
+      if (node === undefined) return levels.length - depth;
+    }
+    return 0;
+  }
+
+  /** As {@link find}; what is missing on the way is made. */
+  grow(path: string): LevelNode<T> {
+    let node = this.root;
+    for (const level of path.split("/")) node = node.child(level) ?? this.#add(node, level);
+    return node;
+  }
+
+  /** Takes out `leaf`, and those above it, as long as they hold nothing. */
+  prune(leaf: LevelNode<T>): void {
+    let node = leaf;
+    while (node.parent !== null && node.value === null && node.isLeaf) {
+      node.parent.drop(node);
+      this.#size--;
+      node = node.parent;
+    }
+  }
+
+  #add(node: LevelNode<T>, level: string): LevelNode<T> {
+    this.#size++;
+    return node.add(level);
   }
 }

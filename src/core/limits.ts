@@ -41,7 +41,7 @@ export interface Limits {
   readonly queueQos0: boolean;
   /** Retained messages. */
   readonly retainedMessagesMax: number;
-  /** Bytes of retained topics, properties and payloads. */
+  /** Bytes of retained topics, properties and payloads, and 96 for each level of their topics that no other has. */
   readonly retainedBytesMax: number;
   /** Longest session expiry in seconds; longer wishes are cut and the client is told. 0xFFFFFFFF is never. */
   readonly sessionExpirySecondsMax: number;

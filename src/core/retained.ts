@@ -22,10 +22,6 @@ export class Retained {
     return this.#tree.count;
   }
 
-  get bytes(): number {
-    return this.#tree.bytes;
-  }
-
   /** When the next one expires, in milliseconds; Infinity when none does. */
   get nextDeadline(): number {
     return this.#expiry.next;
@@ -51,9 +47,8 @@ export class Retained {
     const topic = message.topic.name;
     if (message.payloadEnd === message.payloadStart) return this.clear(topic, turn);
     const { retainedMessagesMax, retainedBytesMax } = this.#limits;
-    const replaced = this.get(topic);
-    const count = this.count + (replaced === undefined ? 1 : 0);
-    if (count > retainedMessagesMax || this.bytes - (replaced?.size ?? 0) + message.size > retainedBytesMax) {
+    const count = this.get(topic) === undefined ? this.count + 1 : this.count;
+    if (count > retainedMessagesMax || this.#tree.bytes + this.#tree.growth(message) > retainedBytesMax) {
       return turn.drop("", topic, "retained-limit");
     }
     this.set(message.own());

@@ -1,9 +1,12 @@
-import { findNode, growNode, LevelNode, pruneNode } from "./level_tree.ts";
+import { type LevelNode, LevelTree } from "./level_tree.ts";
 import type { Message } from "./message.ts";
+
+/** What a level of a topic takes in memory. A topic of 128 empty levels has 127 bytes and needs a hundred times as many. */
+const NODE_BYTES = 96;
 
 /** The retained message of each topic, kept as a tree so that a filter is answered without a look at every topic. */
 export class RetainedTree {
-  readonly #root = new LevelNode<Message>(null, "");
+  readonly #tree = new LevelTree<Message>();
   #count = 0;
   #bytes = 0;
 
@@ -11,17 +14,25 @@ export class RetainedTree {
     return this.#count;
   }
 
+  /** Of all messages, and of the nodes that lead to them. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#tree.size * NODE_BYTES;
+  }
+
+  /** How many bytes more there would be with the message in its topic's place; fewer where it is less than zero. */
+  growth(message: Message): number {
+    const { name } = message.topic;
+    const replaced = this.get(name);
+    return replaced === undefined ? message.size + this.#tree.missing(name) * NODE_BYTES : message.size - replaced.size;
   }
 
   get(topic: string): Message | undefined {
-    return findNode(this.#root, topic)?.value ?? undefined;
+    return this.#tree.find(topic)?.value ?? undefined;
   }
 
   /** Puts the message in the place of the topic's former one ([MQTT-3.3.1-5]); it owns its bytes already. */
   set(message: Message): void {
-    const node = growNode(this.#root, message.topic.name);
+    const node = this.#tree.grow(message.topic.name);
     if (node.value === null) this.#count++;
     else this.#bytes -= node.value.size;
     node.value = message;
@@ -30,13 +41,13 @@ export class RetainedTree {
 
   /** Removes the topic's message and answers it; undefined when there was none. */
   delete(topic: string): Message | undefined {
-    const node = findNode(this.#root, topic);
+    const node = this.#tree.find(topic);
     const message = node?.value;
     if (!node || !message) return undefined;
     node.value = null;
     this.#count--;
     this.#bytes -= message.size;
-    pruneNode(node);
+    this.#tree.prune(node);
     return message;
   }
 
@@ -51,7 +62,7 @@ export class RetainedTree {
     const levels = filter.split("/");
     const hashAt = levels.at(-1) === "#" ? levels.length - 1 : Infinity;
     const isOpen = levels[0] === "#" || levels[0] === "+";
-    const path: Iterator<LevelNode<Message>>[] = [[this.#root].values()]; // no recursion, however deep the topic
+    const path: Iterator<LevelNode<Message>>[] = [[this.#tree.root].values()]; // no recursion, however deep the topic
     while (path.length > 0) {
       const depth = path.length - 1;
       const { value: node, done } = path[depth].next();

@@ -1,4 +1,4 @@
-import { findNode, growNode, LevelNode, pruneNode } from "./level_tree.ts";
+import { type LevelNode, LevelTree } from "./level_tree.ts";
 import { RouteCache } from "./route_cache.ts";
 import type { Route } from "./route.ts";
 import type { Session } from "./session.ts";
@@ -15,7 +15,7 @@ const TOPICS_MAX = 100_000;
  * changes: one without wildcard makes one topic be looked up again, one with a wildcard all of them, which is a walk through the trie
  * and not a look at everyone who has subscribed. */
 export class TopicTrie {
-  readonly #root = new LevelNode<Subscribers>(null, "");
+  readonly #tree = new LevelTree<Subscribers>();
   readonly #known = new Map<string, KnownRoute>();
   readonly #routes = new RouteCache();
   #version = 1;
@@ -24,7 +24,7 @@ export class TopicTrie {
 
   /** Adds or replaces the subscription. */
   add(parsed: ParsedFilter, subscription: Subscription): void {
-    const subscribers = growNode(this.#root, parsed.filter).value ??= new Subscribers(++this.#changes);
+    const subscribers = this.#tree.grow(parsed.filter).value ??= new Subscribers(++this.#changes);
     if (parsed.group === "") subscribers.set(subscription);
     else subscribers.join(parsed.group, subscription);
     this.#note(subscribers, parsed.filter);
@@ -32,21 +32,21 @@ export class TopicTrie {
 
   /** Takes the subscription of `session` out; nothing happens when there is none. */
   delete(parsed: ParsedFilter, session: Session): void {
-    const node = findNode(this.#root, parsed.filter);
+    const node = this.#tree.find(parsed.filter);
     const subscribers = node?.value;
     if (!node || !subscribers) return;
     if (parsed.group === "") subscribers.delete(session);
     else subscribers.leave(parsed.group, session);
     if (subscribers.isEmpty) {
       node.value = null;
-      pruneNode(node);
+      this.#tree.prune(node);
     }
     this.#note(subscribers, parsed.filter);
   }
 
   /** The shared group of a filter, for deliveries that a restart brings back. */
   group(parsed: ParsedFilter): SharedGroup | undefined {
-    return findNode(this.#root, parsed.filter)?.value?.groups?.get(parsed.group);
+    return this.#tree.find(parsed.filter)?.value?.groups?.get(parsed.group);
   }
 
   /** Everyone that a message on `topic` reaches. */
@@ -72,7 +72,7 @@ export class TopicTrie {
   #matching(topic: Topic): Subscribers[] {
     const levels = topic.name.split("/");
     const found: Subscribers[] = [];
-    let here = [this.#root];
+    let here = [this.#tree.root];
     for (let depth = 0; depth < levels.length && here.length > 0; depth++) {
       const wildcardsApply = depth > 0 || !topic.isReserved; // [MQTT-4.7.2-1]
       const next: LevelNode<Subscribers>[] = [];

@@ -16,9 +16,18 @@ function names(messages: Iterable<Message>): string[] {
   return [...messages].map((message) => `${message.topic.name} ${payloadOf(message)}`).sort();
 }
 
+/** What the messages have, and 96 bytes for each place in the tree: a topic, and whatever stands before one of its slashes. */
+function bytesOf(messages: readonly Message[]): number {
+  const places = new Set(messages.flatMap(({ topic }) => {
+    const levels = topic.name.split("/");
+    return levels.map((_, depth) => levels.slice(0, depth + 1).join("/"));
+  }));
+  return messages.reduce((sum, { size }) => sum + size, places.size * 96);
+}
+
 function holds(retained: RetainedTree, model: ReadonlyMap<string, Message>): void {
   assert.equal(retained.count, model.size);
-  assert.equal(retained.bytes, [...model.values()].reduce((sum, { size }) => sum + size, 0));
+  assert.equal(retained.bytes, bytesOf([...model.values()]));
   for (const [topic, message] of model) assert.equal(retained.get(topic), message);
 }
 
@@ -30,7 +39,9 @@ Deno.test("match answers what a map of all topics answers, while messages come a
       for (const step of steps) {
         if (step.kind === "set") {
           const message = messageOf(step.topic, { payload: step.payload });
+          const bytes = retained.bytes + retained.growth(message);
           retained.set(message);
+          assert.equal(retained.bytes, bytes);
           model.set(step.topic, message);
         } else if (step.kind === "delete") {
           assert.equal(retained.delete(step.topic), model.get(step.topic));
@@ -68,7 +79,7 @@ Deno.test("a message is in the place of the topic's former one, and the tree shr
   retained.set(messageOf("a/b", { payload: "one" }));
   retained.set(messageOf("a/b", { payload: "second" }));
   assert.equal(retained.count, 1);
-  assert.equal(retained.bytes, "a/b".length + "second".length);
+  assert.equal(retained.bytes, "a/b".length + "second".length + 2 * 96);
   assert.equal(retained.delete("a"), undefined);
   assert.equal(payloadOf(retained.delete("a/b")!), "second");
   assert.equal(retained.delete("a/b"), undefined);

@@ -106,7 +106,18 @@ Deno.test("queueQos0: off, QoS 0 does not wait for a session that is away; on, i
   }
 });
 
-for (const limits of [{ retainedMessagesMax: 2 }, { retainedBytesMax: 20 }]) { // r/a and seven bytes are ten
+Deno.test("retainedBytesMax counts what deep topics take in memory, beyond their bytes", async () => {
+  await using broker = await TestBroker.start({ limits: { retainedBytesMax: 50_000 } });
+  const dropped = happening(broker, "message-dropped");
+  const client = await broker.connect();
+  for (let index = 0; index < 5; index++) {
+    await client.publish(`${index}${"/".repeat(127)}`, "x", { retain: true, qos: 1 });
+  }
+  const [{ topic }] = await dropped;
+  assert.equal(topic, `4${"/".repeat(127)}`); // each has 129 bytes, and 128 levels of 96
+});
+
+for (const limits of [{ retainedMessagesMax: 2 }, { retainedBytesMax: 308 }]) { // r/a and seven bytes are ten, and each level 96
   Deno.test(`${Object.keys(limits)[0]}: what is too much is not kept, but delivered; counted; replacing and clearing work`, async () => {
     await using broker = await TestBroker.start({ limits });
     const witness = await broker.connect();

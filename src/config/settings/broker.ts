@@ -90,7 +90,8 @@ export const BROKER_SETTINGS = {
   "broker.max_retained_bytes": setting({
     type: size({ from: 0, to: BYTES_MAX, special: UNLIMITED }),
     initial: DEFAULT_LIMITS.retainedBytesMax,
-    about: "Topics, properties and payloads of all retained messages.",
+    about:
+      "Topics, properties and payloads of all retained messages, and 96 bytes for each level of their topics that no other has.",
     atLimit: "As `max_retained_messages`.",
   }),
   "broker.max_message_expiry": setting({
