@@ -1,64 +1,21 @@
-import type { Admission, AuthenticationMethod, Authenticator, PeerCertificate } from "../auth/authenticator.ts";
-import type { Broker } from "../core/broker.ts";
-import type { DisconnectCause, Happening } from "../core/happening.ts";
+import type { Admission, PeerCertificate } from "../auth/authenticator.ts";
+import type { DisconnectCause } from "../core/happening.ts";
 import type { QoS } from "../core/message.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
-import type { Turn } from "../core/turn.ts";
 import { mayKeepSubscription } from "../protocol/admission.ts";
-import type { ConnectHandler } from "../protocol/connect_handler.ts";
 import { Endpoint, type Transmitter } from "../protocol/endpoint.ts";
-import type { PacketHandler } from "../protocol/packet_handler.ts";
-import type { PublishWriter } from "../protocol/publish_writer.ts";
 import { refusalOfFault } from "../protocol/reason_code.ts";
-import type { EndpointSettings } from "../protocol/settings.ts";
 import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
-import type { Reader, ReadRounds } from "../transport/read_rounds.ts";
 import { mayBeMqtt, strangerWords } from "../transport/other_protocol.ts";
-import type { BufferPool } from "../wire/buffer_pool.ts";
 import { WireFault } from "../wire/fault.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
-import type { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import { Outbox } from "../wire/outbox.ts";
 import { packetName, PacketType } from "../wire/packet.ts";
-import type { Alarm, AlarmHandle, Clock } from "./clock.ts";
-import type { CommitLoop } from "./commit_loop.ts";
+import type { Alarm, AlarmHandle } from "./clock.ts";
+import type { ConnectionParts, ConnectionSource } from "./connection_parts.ts";
+import { ConnectionWriter, type WrittenConnection } from "./connection_writer.ts";
 import { Farewell, LINGER_MS } from "./farewell.ts";
-import type { Metering } from "./metering.ts";
 import { Opening, type OpeningConnection } from "./opening.ts";
-import type { Traffic } from "./traffic.ts";
-
-/** What the connections of a broker share. */
-export interface ConnectionParts {
-  readonly broker: Broker;
-  readonly turn: Turn;
-  readonly loop: CommitLoop;
-  readonly clock: Clock;
-  readonly connects: ConnectHandler;
-  readonly packets: PacketHandler;
-  readonly writer: PublishWriter;
-  readonly buffers: BufferPool;
-  readonly frames: FrameReaderPool;
-  readonly traffic: Traffic;
-  readonly authenticator: Authenticator;
-  readonly methods: ReadonlyMap<string, AuthenticationMethod>;
-  readonly metering: Metering;
-  readonly rounds: ReadRounds;
-  readonly connectTimeoutMs: number;
-  readonly writeTimeoutMs: number;
-  readonly onError: (error: unknown, context: string) => void;
-  readonly onRefusal: (refusal: Extract<Happening, { kind: "connection-refused" }>) => void;
-}
-
-/** One connection as a transport hands it over, with what its listener asks of it. */
-export interface ConnectionSource {
-  readonly channel: ByteChannel;
-  readonly remoteAddress: string;
-  /** The name of the listener; empty when the connection came by none. */
-  readonly listener: string;
-  /** What the listener has verified of its client, if it asks for that. */
-  readonly certificate?: PeerCertificate;
-  readonly settings: EndpointSettings;
-}
 
 /** Who is told of the end of a connection. */
 export interface ConnectionOwner {
@@ -66,36 +23,23 @@ export interface ConnectionOwner {
   onClosed(connection: Connection): void;
 }
 
-/** Written at a time, so that a peer that reads slowly is seen to read. */
-const WRITE_BYTES_MAX = 256 * 1024;
-
-/** Answers to what a client has sent that wait for it to read. */
-const ANSWER_BYTES_MAX = 256 * 1024;
-
-/** One client's connection from accept to close: feeds the frame reader, hands packets on, writes what the outbox holds.
- * It dies with the socket; the session does not. */
-export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, Transmitter {
+/** One client's connection from accept to close: feeds the frame reader, hands packets on, ends what has to end. It
+ * dies with the socket; the session does not. */
+export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitter, WrittenConnection {
   readonly endpoint: Endpoint;
   readonly remoteAddress: string;
   readonly listener: string;
   readonly certificate: PeerCertificate | undefined;
   readonly #parts: ConnectionParts;
   readonly #channel: ByteChannel;
+  readonly #writer: ConnectionWriter;
   /** Only while packets are read, or a part of one has come: an idle connection has none. */
   #frames: FrameReader | null = null;
   /** Goes when the client is known, unless it may authenticate again. */
   #opening: Opening | null;
   #alarm: AlarmHandle | undefined;
   #lastReceivedAt: number;
-  #writingSince = 0;
-  /** What is being written, and how much of it is on its way or gone. */
-  #written: Uint8Array | null = null;
-  #writtenBytes = 0;
-  /** What the backlog has of it. */
-  #counted = 0;
   #farewell: Farewell | null = null;
-  /** While the client is not read because it does not read. */
-  #reading: PromiseWithResolvers<void> | null = null;
   #isClosed = false;
   #owner: ConnectionOwner | undefined;
   /** What the client was let in by, where that may end or be taken back. */
@@ -110,6 +54,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     const { writer, buffers } = parts;
     const outbox = new Outbox(buffers);
     this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, owner: this });
+    this.#writer = new ConnectionWriter({ parts, channel: source.channel, endpoint: this.endpoint, connection: this });
     this.#opening = new Opening(parts, this);
     this.#lastReceivedAt = parts.clock.now();
   }
@@ -153,13 +98,9 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     await this.#rest();
   }
 
-  /** What the next read has to wait for. A client that does not take the answers to what it sends is not read on: they would gather
-   * without end, and messages alone are held back for who reads slowly. */
+  /** What the next read has to wait for: the disk, or a client that does not read. */
   #rest(): Promise<void> | undefined {
-    if (this.#parts.loop.isOverloaded) return this.#onRoom();
-    if (this.endpoint.answerBytes <= ANSWER_BYTES_MAX || this.#isClosed) return undefined;
-    this.#reading ??= Promise.withResolvers<void>();
-    return this.#reading.promise;
+    return this.#parts.loop.isOverloaded ? this.#onRoom() : this.#writer.untilTaken();
   }
 
   /** So much waits for the disk that nothing more is read until some of it has been written. */
@@ -197,7 +138,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     const { endpoint } = this;
     const { writeTimeoutMs } = this.#parts;
     if (this.#isClosed) return Infinity;
-    if (this.#written !== null && now - this.#writingSince >= writeTimeoutMs) {
+    if (now - this.#writer.writingSince >= writeTimeoutMs) {
       this.#detach("write-timeout");
       this.#close();
       return Infinity;
@@ -404,80 +345,17 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     loop.settle();
   }
 
-  /** Writes what the outbox holds, one write at a time; what comes meanwhile goes out together after it. */
+  /** Writes what the outbox holds. */
   transmit(): void {
-    const { outbox } = this.endpoint;
-    if (this.#isClosed) return;
-    if (this.#written !== null) return this.#noteBacklog();
-    if (outbox.size === 0) {
-      if (this.endpoint.isClosing) this.#shutdown();
-      return;
-    }
-    this.#written = outbox.take();
-    this.#writtenBytes = 0;
-    this.endpoint.unwrittenBytes = this.#written.length;
-    this.endpoint.answerBytes = 0;
-    this.#readOn();
-    this.#writeOn();
-  }
-
-  /** The peer is behind: what waits for it counts until it has taken what is being written. */
-  #noteBacklog(): void {
-    const { endpoint } = this;
-    const waiting = endpoint.outbox.size + endpoint.unwrittenBytes;
-    if (this.#parts.traffic.backlog.isTooMuch(waiting, this.#counted)) endpoint.congested = true;
-    this.#counted = waiting;
-  }
-
-  #forgetBacklog(): void {
-    if (this.#counted > 0) this.#parts.traffic.backlog.isTooMuch(0, this.#counted);
-    this.#counted = 0;
-  }
-
-  #readOn(): void {
-    this.#reading?.resolve();
-    this.#reading = null;
-  }
-
-  #writeOn(): void {
-    const bytes = this.#written!;
-    const start = this.#writtenBytes;
-    this.#writtenBytes = Math.min(start + WRITE_BYTES_MAX, bytes.length);
-    this.#writingSince = this.#parts.clock.recent;
-    const part = start === 0 && this.#writtenBytes === bytes.length ? bytes : bytes.subarray(start, this.#writtenBytes);
-    this.#channel.write(part);
+    this.#writer.transmit();
   }
 
   onWritten(): void {
-    const { endpoint } = this;
-    const { traffic, rounds } = this.#parts;
-    if (this.#writtenBytes < this.#written!.length) return this.#writeOn();
-    const bytes = endpoint.unwrittenBytes;
-    traffic.bytesSent += bytes;
-    endpoint.outbox.recycle(this.#written!);
-    this.#written = null;
-    endpoint.unwrittenBytes = 0;
-    this.#forgetBacklog();
-    if (endpoint.outbox.size > 0 || endpoint.isClosing) this.transmit();
-    if (endpoint.outbox.size > endpoint.settings.outboxBytesMax / 2) return;
-    endpoint.congested = false;
-    // By turns, as reading: a socket that takes all at once would have its whole queue before others were looked at.
-    if (endpoint.session?.canSend) rounds.again(this, bytes);
-  }
-
-  /** Its turn has come to send on what waits. */
-  read(): void {
-    const { endpoint } = this;
-    const { session } = endpoint;
-    if (session === null || session.peer !== endpoint || !session.canSend) return;
-    const { turn, loop, clock } = this.#parts;
-    turn.now = clock.timeOfDay();
-    session.pump(turn);
-    loop.settle();
+    this.#writer.onWritten();
   }
 
   /** The last word is written: ends the sending side and gives the peer a moment to read it. */
-  #shutdown(): void {
+  onSaid(): void {
     const farewell = this.#farewell ??= new Farewell();
     if (farewell.hasBegun) return;
     this.#detach("packet-too-large"); // of an answer, or its session has gone before
@@ -488,8 +366,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#readOn();
-    this.#forgetBacklog();
+    this.#writer.end();
     this.endpoint.isClosing = true;
     this.#parts.metering.end(this.endpoint);
     this.#farewell?.end(this.#parts.clock);

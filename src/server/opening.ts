@@ -5,7 +5,7 @@ import type { Endpoint } from "../protocol/endpoint.ts";
 import { readConnect } from "../wire/connect.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
 import { Authentication } from "./authentication.ts";
-import type { ConnectionParts } from "./connection.ts";
+import type { ConnectionParts } from "./connection_parts.ts";
 
 /** The step that ends an exchange well. */
 type Success = Extract<ExchangeStep, { readonly kind: "success" }>;
