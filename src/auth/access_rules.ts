@@ -1,3 +1,4 @@
+import { Memo } from "../core/memo.ts";
 import type { Identity, Policy, PublishFacts } from "../core/ports.ts";
 import type { QoS } from "../core/message.ts";
 import type { StoredWill, WillAuthor } from "../core/mutation.ts";
@@ -5,7 +6,7 @@ import { type AccessRule, type ClientRule, PreparedRule } from "./access_rule.ts
 import type { KnownClient, PolicyOf } from "./authenticator.ts";
 import { covers, overlaps } from "./filter_cover.ts";
 
-/** Verdicts that a client's policy remembers; when there are as many it forgets them all. */
+/** Topics whose verdicts a client's policy remembers. */
 const VERDICTS_MAX = 256;
 
 /** Behind the two bits for each QoS with and without retain. */
@@ -122,7 +123,7 @@ class ClientPolicy implements Policy {
   #table: Table | undefined;
   #rules: readonly ClientRule[] = [];
   /** Topic -> two bits for each QoS with and without retain, and for what has waited: asked already, allowed. Made for the first message. */
-  #verdicts: Map<string, number> | undefined;
+  #verdicts: Memo<number> | undefined;
 
   constructor(tableNow: () => Table, client: KnownClient, author: WillAuthor) {
     this.author = author;
@@ -156,9 +157,7 @@ class ClientPolicy implements Policy {
   }
 
   #remember(topic: string, bits: number): void {
-    const verdicts = this.#verdicts ??= new Map();
-    if (verdicts.size >= VERDICTS_MAX && !verdicts.has(topic)) verdicts.clear();
-    verdicts.set(topic, bits);
+    (this.#verdicts ??= new Memo(VERDICTS_MAX)).set(topic, bits);
   }
 
   #refreshed(): Table {

@@ -1,4 +1,5 @@
 import { type LevelNode, LevelTree } from "./level_tree.ts";
+import { isMemorable } from "./memo.ts";
 import { RouteCache } from "./route_cache.ts";
 import type { Route } from "./route.ts";
 import type { Session } from "./session.ts";
@@ -7,7 +8,7 @@ import { Subscribers } from "./subscribers.ts";
 import type { ParsedFilter, Subscription } from "./subscription.ts";
 import { hasWildcard, type KnownRoute, type Topic } from "./topic.ts";
 
-/** Topics whose route is known; beyond it all are forgotten. */
+/** Topics whose route is known; beyond it all are forgotten, and their versions with them. */
 const TOPICS_MAX = 100_000;
 
 /** All subscriptions by filter. `match` answers everyone a topic reaches, once each with the highest granted QoS; a shared group
@@ -60,6 +61,7 @@ export class TopicTrie {
     let known = this.#known.get(topic.name);
     if (known === undefined || known.version !== this.#version) {
       const route = this.#routes.of(this.#matching(topic), this.#changes);
+      if (!isMemorable(topic.name)) return route;
       if (known === undefined) this.#known.set(topic.name, known = { route, version: this.#version });
       known.route = route;
       known.version = this.#version;

@@ -1,4 +1,5 @@
 import { BoundedMap } from "../core/bounded_map.ts";
+import { isMemorable } from "../core/memo.ts";
 import { type Rate, TokenBucket } from "./token_bucket.ts";
 
 /** Buckets that nobody holds and that are not full yet; the one released longest ago makes room for another. */
@@ -10,7 +11,7 @@ interface Held {
 }
 
 /** A bucket for each key: an address, a client id, a user name. One that is held stays; one that nobody holds goes as soon as it is
- * full, since a new one would be the same. So there are never more than those who are there and {@link IDLE_MAX}. */
+ * full, since a new one would be the same; and so does that of a client id of more than a kilobyte. So there are never more than those who are there and {@link IDLE_MAX}. */
 export class BucketTable {
   #rate: Rate;
   readonly #held = new Map<string, Held>();
@@ -54,7 +55,7 @@ export class BucketTable {
     const held = this.#held.get(key)!;
     if (--held.holders > 0) return;
     this.#held.delete(key);
-    if (held.bucket.isFull(now)) return;
+    if (held.bucket.isFull(now) || !isMemorable(key)) return;
     this.#idle.set(key, held.bucket);
   }
 

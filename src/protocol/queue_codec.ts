@@ -1,3 +1,4 @@
+import { isMemorable, Memo } from "../core/memo.ts";
 import type { Message } from "../core/message.ts";
 import type { DeliveryFacts, QueueCodec, QueueFacts, SettlementFacts } from "../core/queue/codec.ts";
 import type { GroupStart } from "../core/queue/group_start.ts";
@@ -29,14 +30,14 @@ const TOPICS_MAX = 4_096;
 export class QueuePropertyCodec implements QueueCodec {
   readonly #cursor = new PropertyCursor(PacketType.publish);
   readonly #writer = new UserPropertyWriter();
-  readonly #topics = new Map<string, Topic>();
+  readonly #topics = new Memo<Topic>(TOPICS_MAX);
 
   readFacts(message: Message): QueueFacts {
     const found = this.#read(message);
     if (found === NONE) return { key: "", messageKey: "", delayMs: 0, priority: 0 };
     return {
       key: found.get("partition-key") ?? "",
-      messageKey: found.get("message-key") ?? "",
+      messageKey: messageKey(found),
       delayMs: duration(found, "delay") ?? 0,
       priority: integer(found, "priority", 9) ?? 0,
     };
@@ -84,7 +85,6 @@ export class QueuePropertyCodec implements QueueCodec {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
       topic = new Topic(name, encodeUtf8(name));
-      if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
       this.#topics.set(name, topic);
     }
     return topic;
@@ -138,6 +138,13 @@ function duration(found: ReadonlyMap<Name, string>, name: Name): number | undefi
   const value = amount === undefined ? NaN : Number(amount) * UNITS[unit];
   if (value <= DELAY_MS_MAX) return value;
   throw unreadable(name, text, "it is milliseconds, or a number with ms, s, m, h or d, up to 366d");
+}
+
+/** Keys are remembered for as long as `deduplication_window` says. */
+function messageKey(found: ReadonlyMap<Name, string>): string {
+  const key = found.get("message-key") ?? "";
+  if (isMemorable(key)) return key;
+  throw unreadable("message-key", key, "it has at most 1,024 characters");
 }
 
 function unreadable(name: string, text: string, rule: string): Refusal {

@@ -1,10 +1,10 @@
 import type { Limits } from "../core/limits.ts";
+import { isMemorable } from "../core/memo.ts";
 import { assertTopicName, Topic } from "../core/topic.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/utf8.ts";
 
-/** Topics remembered, and the longest name worth it. */
+/** Topics remembered. */
 const TOPICS_MAX = 65_536;
-const TOPIC_BYTES_MAX = 1024;
 
 /** Topics by their bytes, so that a busy topic is decoded, checked and matched once and not for every message.
  * One slot per hash: two names that share one only cost each other the memory of it. */
@@ -26,7 +26,7 @@ export class TopicTable {
     const name = decodeUtf8(bytes, start, end);
     assertTopicName(name, end - start, this.#limits);
     const topic = new Topic(name, bytes.slice(start, end));
-    if (end - start <= TOPIC_BYTES_MAX) {
+    if (isMemorable(name)) {
       if (this.#byHash.size >= TOPICS_MAX) this.#byHash.clear();
       this.#byHash.set(hash, topic);
     }

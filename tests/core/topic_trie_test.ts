@@ -184,6 +184,18 @@ Deno.test("more topics than routes are kept are still answered rightly", () => {
   assert.equal(trie.match(topicOf("t/99999")).entries.length, 0);
 });
 
+Deno.test("a topic of more than a kilobyte is looked up each time, and follows every change", () => {
+  const trie = new TopicTrie();
+  const name = `t/${"x".repeat(1024)}`;
+  const topic = topicOf(name);
+  assert.equal(trie.match(topic).entries.length, 0);
+  trie.add(parseFilter(name)!, new Subscription(sessionOf("p"), optionsOf(name)));
+  assert.equal(trie.match(topic).entries.length, 1);
+  trie.delete(parseFilter(name)!, trie.match(topic).entries[0].session);
+  assert.equal(trie.match(topic).entries.length, 0);
+  assert.equal(topic.known, null);
+});
+
 Deno.test("however many topics the same filters match, who is reached is gathered once", () => {
   const trie = new TopicTrie();
   for (let i = 0; i < 1_000; i++) {

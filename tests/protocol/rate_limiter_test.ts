@@ -52,6 +52,16 @@ Deno.test("a million ids leave no more buckets than may be idle, and none when t
   assert.equal(table.size, 0);
 });
 
+Deno.test("client ids of many kilobytes leave nothing behind", () => {
+  const table = new BucketTable({ perSecond: 1, burst: 2 });
+  for (const id of ["x".repeat(1025), "y".repeat(60_000)]) {
+    table.hold(id, 0).take(2, 0);
+    assert.equal(table.size, 1);
+    table.release(id, 0);
+    assert.equal(table.size, 0);
+  }
+});
+
 Deno.test("a bucket that is full when it is released leaves nothing behind, one that is held stays", () => {
   const table = new BucketTable(RATE);
   table.hold("quiet", 0);

@@ -352,6 +352,8 @@ Deno.test("a property that cannot be understood is refused, and says why", async
   await using broker = await queueBroker();
   const publisher = await broker.connect();
   const wrongs: Record<string, string>[] = [{ priority: "10" }, { priority: "high" }, { delay: "soon" }, {
+    "message-key": "k".repeat(1025),
+  }, {
     delay: "999d",
   }];
   for (const wrong of wrongs) {

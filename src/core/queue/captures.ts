@@ -1,7 +1,8 @@
+import { Memo } from "../memo.ts";
 import { filterMatches } from "../topic.ts";
 import type { Queue } from "./queue.ts";
 
-/** Topics whose answer is kept; beyond it all are forgotten. */
+/** Topics whose answer is kept. */
 const ANSWERS_MAX = 10_000;
 
 const NONE: readonly Queue[] = [];
@@ -9,7 +10,7 @@ const NONE: readonly Queue[] = [];
 /** Which queues copy the messages of an ordinary topic. Costs nothing while none does. */
 export class Captures {
   #queues: readonly Queue[] = NONE;
-  readonly #answers = new Map<string, readonly Queue[]>();
+  readonly #answers = new Memo<readonly Queue[]>(ANSWERS_MAX);
 
   /** Begins anew, after queues have come, changed or gone. */
   reset(queues: Iterable<Queue>): void {
@@ -24,7 +25,6 @@ export class Captures {
     const found = this.#queues.filter(({ definition }) =>
       definition.topics.some((filter) => filterMatches(filter, topic))
     );
-    if (this.#answers.size >= ANSWERS_MAX) this.#answers.clear();
     this.#answers.set(topic, found);
     return found;
   }

@@ -1,4 +1,5 @@
 import type { Deadline } from "../deadlines.ts";
+import { Memo } from "../memo.ts";
 import { filterMatches } from "../topic.ts";
 import type { Turn } from "../turn.ts";
 import { shareOut, takeShare } from "./assignment.ts";
@@ -37,7 +38,7 @@ export class Group implements Due {
   passedBytes = 0;
   isGone = false;
   readonly #shared: Lane | null;
-  readonly #matches = new Map<string, boolean>();
+  readonly #matches = new Memo<boolean>(MATCHES_MAX);
   #expiry: Deadline<Due> | null = null;
 
   constructor(queue: Queue, stored: StoredQueueGroup) {
@@ -295,7 +296,6 @@ export class Group implements Due {
     const known = this.#matches.get(topic);
     if (known !== undefined) return known;
     const matches = filterMatches(this.filter, routingKeyOf(topic, this.queue.name));
-    if (this.#matches.size >= MATCHES_MAX) this.#matches.clear();
     this.#matches.set(topic, matches);
     return matches;
   }
