@@ -30,12 +30,12 @@ const IMPORT_RULES: Readonly<Record<string, ImportRule>> = {
   store: { folders: ["core"] },
   cluster: { folders: ["core"] },
   auth: { folders: ["address", "core"] },
-  config: { folders: ["address", "core"] },
+  config: { folders: ["address", "auth", "core"] },
   client: { folders: ["transport", "wire"] },
   server: {
     folders: ["address", "auth", "bridge", "cluster", "config", "core", "protocol", "store", "transport", "wire"],
   },
-  cli: { folders: ["auth", "client", "config", "core", "server", "store"] },
+  cli: { folders: ["address", "auth", "client", "config", "core", "server", "store"] },
   "main.ts": { folders: ["cli", "config", "server"] },
   "mod.ts": {
     folders: ["auth", "bridge", "client", "config", "core", "protocol", "server", "store", "transport", "wire"],

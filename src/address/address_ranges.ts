@@ -28,6 +28,13 @@ export class AddressRanges {
   }
 }
 
+const LOOPBACK = new AddressRanges(["127.0.0.0/8", "::1"]);
+
+/** Whether a host is this machine, which nobody else reaches. A name such as `127.0.0.1.example` may be anybody's. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || LOOPBACK.has(hostname);
+}
+
 /** Whether `text` is an IP address or a range in CIDR form. */
 export function isAddressRange(text: string): boolean {
   return parseRange(text) !== undefined;

@@ -1,14 +1,9 @@
-/** Base64 with padding (RFC 4648 section 4). */
-export function encodeBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
-}
-
-/** The bytes of a base64 text; undefined when it is none. */
-export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+/** The bytes of a base64 text, with padding or without; undefined when it is none. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return Uint8Array.fromBase64(text);
   } catch {
-    return undefined;
+    return undefined; // the caller tells
   }
 }
 

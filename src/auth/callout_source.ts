@@ -3,6 +3,7 @@ import type { Credentials } from "./authenticator.ts";
 import { BoundedFetch, FetchError } from "./bounded_fetch.ts";
 import { Breaker } from "./breaker.ts";
 import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { Turns } from "./turns.ts";
 import { whyNoUserName } from "./user_list.ts";
 import { VerdictCache, type VerdictCacheOptions } from "./verdict_cache.ts";
 
@@ -29,8 +30,6 @@ export interface CalloutOptions {
   readonly now?: () => number;
 }
 
-const WAITING_MAX = 1_000;
-
 /** Of an answer. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
@@ -46,20 +45,20 @@ const UNKNOWN: Denial = { refusal: "not-authorized", reason: "Nobody knows the c
 export class CalloutSource implements IdentitySource, Disposable {
   /** Tells it from other sources. */
   readonly name = "external";
-  readonly #options: Required<Pick<CalloutOptions, "atOnceMax" | "allowsStale" | "onState" | "now">> & CalloutOptions;
+  readonly #options: Required<Pick<CalloutOptions, "allowsStale" | "onState" | "now">> & CalloutOptions;
   readonly #cache: VerdictCache;
   readonly #fetch: BoundedFetch;
   readonly #endpoint: string;
   readonly #breaker = new Breaker();
   readonly #asking = new Map<string, Promise<Identification | Denial>>();
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns: Turns;
   #isDown = false;
 
   /** Asks nobody yet. */
   constructor(options: CalloutOptions) {
-    const { url, timeoutMs = 2_000, authority, cache } = options;
-    this.#options = { atOnceMax: 32, allowsStale: false, onState: () => {}, now: () => performance.now(), ...options };
+    const { url, timeoutMs = 2_000, authority, cache, atOnceMax = 32 } = options;
+    this.#turns = new Turns(atOnceMax);
+    this.#options = { allowsStale: false, onState: () => {}, now: () => performance.now(), ...options };
     this.#cache = new VerdictCache({ ...CACHE, ...cache });
     this.#fetch = new BoundedFetch({ timeoutMs, bytesMax: ANSWER_BYTES_MAX, authority, url });
     this.#endpoint = `${options.url.replace(/\/+$/, "")}/auth/authenticate`;
@@ -101,16 +100,7 @@ export class CalloutSource implements IdentitySource, Disposable {
   async #ask(credentials: Credentials, key: string): Promise<Identification | Denial> {
     const body = bodyFor(credentials);
     if (body === undefined) return WRONG;
-    if (this.#running < this.#options.atOnceMax) this.#running++;
-    else if (this.#waiting.length >= WAITING_MAX) return BUSY;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // the place is handed over
-    try {
-      return await this.#request(body, { key, username: credentials.username! });
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
+    return await this.#turns.run(() => this.#request(body, { key, username: credentials.username! })) ?? BUSY;
   }
 
   async #request(body: string, { key, username }: { key: string; username: string }): Promise<Identification | Denial> {
@@ -172,6 +162,7 @@ function read(answer: unknown, username: string): Identification | Denial {
   }
   if (!isAuthenticated) return WRONG;
   const id = claim("id") || username;
+  if (id === username && whyNoUserName(username) !== undefined) return WRONG; // as the client gave it: no fault of the answer
   if (typeof id !== "string" || whyNoUserName(id) !== undefined) throw new FetchError("its id is no user name");
   const groups = groupsOfClaim(claim("groups") ?? []);
   if (groups === undefined) throw new FetchError("its groups are none");

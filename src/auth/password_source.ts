@@ -1,10 +1,10 @@
 import type { Credentials } from "./authenticator.ts";
-import { CheckQueue } from "./check_queue.ts";
 import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
 import { ProvenPasswords } from "./proven_passwords.ts";
 import { isScramPassword, type ScramCredential } from "./scram_credential.ts";
 import { DEFAULT_COST, isPasswordOf, type ScryptHash } from "./scrypt_hash.ts";
 import type { UserEntry } from "./user_list.ts";
+import { CHECKS_MAX, Turns } from "./turns.ts";
 
 /** The users whose passwords are known here. */
 export interface PasswordSourceOptions {
@@ -22,7 +22,7 @@ export class PasswordSource implements IdentitySource {
   readonly name = "users";
   #users: ReadonlyMap<string, UserEntry>;
   readonly #scramUsers: ReadonlyMap<string, ScramCredential>;
-  readonly #checks = new CheckQueue();
+  readonly #checks = new Turns(CHECKS_MAX);
   readonly #proven = new ProvenPasswords<UserEntry | ScramCredential>();
   #decoy: () => Promise<unknown>;
   /** Hashes made so far, for those who want to know that a wrong name costs one. */

@@ -6,10 +6,10 @@ import {
   type PolicyOf,
   type Verdict,
 } from "./authenticator.ts";
-import { CheckQueue } from "./check_queue.ts";
 import { WRONG } from "./identity.ts";
 import { DEFAULT_ITERATIONS, isScramPassword } from "./scram_credential.ts";
 import type { FindCredential } from "./scram_sha_256.ts";
+import { CHECKS_MAX, Turns } from "./turns.ts";
 
 /** Lets in who knows the password of a user: the same credentials serve plain CONNECT, whose password crosses the wire, and SCRAM,
  * where it does not. With `allowAnonymous`, clients that give no name are let in too. */
@@ -19,7 +19,7 @@ export class PasswordUsers implements Authenticator {
   readonly #policyOf: PolicyOf;
   /** Those of the last user found, so that one who does not exist takes as long. */
   #decoyIterations = DEFAULT_ITERATIONS;
-  readonly #checks = new CheckQueue();
+  readonly #checks = new Turns(CHECKS_MAX);
 
   /** Looks users up with `find`. */
   constructor(find: FindCredential, options: { allowAnonymous: boolean; policyOf?: PolicyOf }) {

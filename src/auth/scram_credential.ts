@@ -22,7 +22,7 @@ export interface ScramCredentialOptions {
 }
 
 /** Longer ones are not taken for a password. */
-export const PASSWORD_BYTES_MAX = 1024;
+const PASSWORD_BYTES_MAX = 1024;
 
 /** What RFC 7677 section 4 asks for at least. */
 const ITERATIONS_MIN = 4096;
@@ -31,7 +31,7 @@ const ITERATIONS_MIN = 4096;
 export const DEFAULT_ITERATIONS = 600_000;
 
 /** Derives the credential of a password, some tenths of a second long at the default.
- * @throws {TypeError} for a password with characters that RFC 4013 prohibits, or none
+ * @throws {TypeError} for a password with characters that RFC 4013 prohibits, none, or more than 1,024 bytes
  * @throws {RangeError} for fewer iterations than RFC 7677 allows */
 export async function deriveScramCredential(
   password: string,
@@ -54,14 +54,14 @@ export type ScramPassword = Pick<ScramCredential, "salt" | "iterations"> & {
 
 /** Whether `password` is that of a credential. What cannot be a password is derived from like any other: it takes as long. */
 export async function isScramPassword(password: Uint8Array | undefined, known: ScramPassword): Promise<boolean> {
-  const text = readable(password);
+  const text = readPassword(password);
   const { storedKey } = await deriveScramCredential(text ?? " ", known);
   return text !== undefined && known.storedKey !== undefined && equalBytes(storedKey, known.storedKey);
 }
 
-/** Undefined for what is no password: not there, not UTF-8, too long, or with characters that none has. */
-function readable(password: Uint8Array | undefined): string | undefined {
-  if (password === undefined || password.length > PASSWORD_BYTES_MAX) return undefined;
+/** A password as it is hashed; undefined for what is none: not there, not UTF-8, too long, or with characters that none has. */
+export function readPassword(password: Uint8Array | undefined): string | undefined {
+  if (password === undefined) return undefined;
   try {
     return preparePassword(new TextDecoder("utf-8", { fatal: true }).decode(password));
   } catch (error) {
@@ -72,8 +72,12 @@ function readable(password: Uint8Array | undefined): string | undefined {
 
 /** SASLprep (RFC 4013) without its rule for text in two directions: both sides must feed the same bytes to the hash, however a
  * keyboard composes an accent.
- * @throws {TypeError} for prohibited characters, or none */
+ * @throws {TypeError} for prohibited characters, none, or more than 1,024 bytes */
 export function preparePassword(password: string): string {
+  const bytes = new TextEncoder().encode(password).length;
+  if (bytes > PASSWORD_BYTES_MAX) {
+    throw new TypeError(`Cannot use a password of ${bytes} bytes: the maximum is ${PASSWORD_BYTES_MAX}`);
+  }
   const prepared = password.replace(NON_ASCII_SPACE, " ").replace(MAPPED_TO_NOTHING, "").normalize("NFKC");
   if (prepared === "") throw new TypeError("Cannot use an empty password");
   if (PROHIBITED.test(prepared)) {
@@ -99,7 +103,8 @@ async function pbkdf2(
   );
 }
 
-async function hmac(keyBytes: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {
+/** HMAC with SHA-256 (RFC 2104), which all of SCRAM is made of. */
+export async function hmac(keyBytes: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {
   const key = await crypto.subtle.importKey("raw", keyBytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(text)));
 }

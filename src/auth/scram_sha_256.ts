@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64, equalBytes } from "./bytes.ts";
+import { equalBytes, fromBase64 } from "./bytes.ts";
 import {
   ALLOW_ALL,
   type AuthenticationMethod,
@@ -9,7 +9,7 @@ import {
   type PolicyOf,
 } from "./authenticator.ts";
 import { WRONG } from "./identity.ts";
-import { DEFAULT_ITERATIONS, type ScramCredential } from "./scram_credential.ts";
+import { DEFAULT_ITERATIONS, hmac, type ScramCredential } from "./scram_credential.ts";
 
 /** Finds the credential of a user; undefined when there is no such user. */
 export type FindCredential = (username: string) => ScramCredential | undefined | Promise<ScramCredential | undefined>;
@@ -99,16 +99,16 @@ class ScramExchange implements Exchange {
     if (this.#credential !== undefined && users.followsUsers) users.decoyIterations = this.#credential.iterations;
     const decoySalt = await this.#decoySalt(first.username); // for who exists, too: it takes a time of its own
     const { salt, iterations } = this.#credential ?? { salt: decoySalt, iterations: users.decoyIterations };
-    const nonce = first.nonce + encodeBase64(crypto.getRandomValues(new Uint8Array(18)));
-    this.#serverFirst = `r=${nonce},s=${encodeBase64(salt)},i=${iterations}`;
+    const nonce = first.nonce + crypto.getRandomValues(new Uint8Array(18)).toBase64();
+    this.#serverFirst = `r=${nonce},s=${salt.toBase64()},i=${iterations}`;
     return { kind: "continue", data: new TextEncoder().encode(this.#serverFirst) };
   }
 
   async #onFinal(text: string): Promise<ExchangeStep> {
     const { header, bare, username } = this.#first!;
     const match = /^(c=([^,]*),r=([^,]*)(?:,[^,]*)*),p=([^,]*)$/.exec(text);
-    const proof = match === null ? undefined : decodeBase64(match[4]);
-    const isOfThisExchange = match !== null && match[2] === encodeBase64(new TextEncoder().encode(header)) &&
+    const proof = match === null ? undefined : fromBase64(match[4]);
+    const isOfThisExchange = match !== null && match[2] === new TextEncoder().encode(header).toBase64() &&
       this.#serverFirst.startsWith(`r=${match[3]},s=`);
     if (proof?.length !== 32 || !isOfThisExchange) return refused("The final message does not belong to this exchange");
     const authMessage = `${bare},${this.#serverFirst},${match![1]}`;
@@ -119,7 +119,7 @@ class ScramExchange implements Exchange {
     if (credential === undefined || !equalBytes(storedKey, credential.storedKey)) {
       return { kind: "refused", ...WRONG };
     }
-    const serverSignature = encodeBase64(await hmac(credential.serverKey, authMessage));
+    const serverSignature = (await hmac(credential.serverKey, authMessage)).toBase64();
     const data = new TextEncoder().encode(`v=${serverSignature}`);
     const policy = this.#users.policyOf({ ...knownClient(this.#credentials, username), source: "users" });
     return { kind: "success", data, username, policy };
@@ -141,9 +141,4 @@ function parseClientFirst(text: string): ClientFirst | undefined {
 
 function refused(reason: string): ExchangeStep {
   return { kind: "refused", refusal: "not-authorized", reason };
-}
-
-async function hmac(keyBytes: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {
-  const key = await crypto.subtle.importKey("raw", keyBytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(text)));
 }

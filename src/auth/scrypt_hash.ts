@@ -1,6 +1,6 @@
 import { scrypt } from "node:crypto";
-import { equalBytes } from "./bytes.ts";
-import { PASSWORD_BYTES_MAX, preparePassword } from "./scram_credential.ts";
+import { equalBytes, fromBase64 } from "./bytes.ts";
+import { preparePassword, readPassword } from "./scram_credential.ts";
 
 /** What makes a hash dear: memory is 128 * 2^logN * r bytes, time grows with p besides. */
 export interface ScryptCost {
@@ -32,34 +32,21 @@ const R_MAX = 32;
 /** Hashes a password with a salt of its own, on another thread.
  * @throws {TypeError} for a password with characters that RFC 4013 prohibits, none, or more than 1,024 bytes */
 export async function hashPassword(password: string, cost: ScryptCost = DEFAULT_COST): Promise<ScryptHash> {
-  const prepared = new TextEncoder().encode(preparePassword(password));
-  if (prepared.length > PASSWORD_BYTES_MAX) {
-    throw new TypeError(`Cannot use a password of ${prepared.length} bytes: the maximum is ${PASSWORD_BYTES_MAX}`);
-  }
+  const prepared = preparePassword(password);
   const salt = crypto.getRandomValues(new Uint8Array(16));
   return { ...cost, salt, key: await derive(prepared, { ...cost, salt }) };
 }
 
 /** Whether `password` is that of `hash`. What cannot be a password costs as much as what is none. */
 export async function isPasswordOf(hash: ScryptHash, password: Uint8Array | undefined): Promise<boolean> {
-  const prepared = prepare(password);
-  const key = await derive(prepared ?? new Uint8Array(1), hash);
+  const prepared = readPassword(password);
+  const key = await derive(prepared ?? " ", hash);
   return prepared !== undefined && equalBytes(key, hash.key);
-}
-
-function prepare(password: Uint8Array | undefined): Uint8Array | undefined {
-  if (password === undefined || password.length > PASSWORD_BYTES_MAX) return undefined;
-  try {
-    return new TextEncoder().encode(preparePassword(new TextDecoder("utf-8", { fatal: true }).decode(password)));
-  } catch (error) {
-    if (error instanceof TypeError) return undefined; // not UTF-8, or characters that no password has
-    throw error;
-  }
 }
 
 /** Runs in the runtime's pool of threads: a hash that takes a second keeps nobody waiting but its client. */
 function derive(
-  password: Uint8Array,
+  password: string,
   { salt, logN, r, p }: ScryptCost & { salt: Uint8Array },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const N = 2 ** logN;
@@ -83,7 +70,7 @@ export function parseHash(text: string): ScryptHash | undefined {
   );
   if (match === null) return undefined;
   const [logN, r, p] = match.slice(1, 4).map(Number);
-  const [salt, key] = match.slice(4).map(bytes);
+  const [salt, key] = match.slice(4).map(fromBase64);
   if (salt === undefined || key === undefined) return undefined;
   const isInRange = logN >= LOG_N_MIN && r >= 1 && r <= R_MAX && p >= 1 && p <= P_MAX;
   return isInRange && 128 * 2 ** logN * r <= MEMORY_BYTES_MAX ? { logN, r, p, salt, key } : undefined;
@@ -91,12 +78,4 @@ export function parseHash(text: string): ScryptHash | undefined {
 
 function unpadded(bytes: Uint8Array): string {
   return bytes.toBase64({ omitPadding: true });
-}
-
-function bytes(text: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return Uint8Array.fromBase64(text);
-  } catch {
-    return undefined; // the caller tells
-  }
 }

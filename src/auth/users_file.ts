@@ -7,11 +7,14 @@ const FILE_BYTES_MAX = 64 * 1024 ** 2;
 /** The group may read, others may do nothing. */
 const MODE_FORBIDDEN = 0o026;
 
-/** Why a file with secrets is not kept well enough to be used; undefined when it is, or the system has no modes. */
-export function whyNotKept(path: string, { mode }: Pick<Deno.FileInfo, "mode">): string | undefined {
+/** Why a file or folder with secrets is not kept well enough; undefined when it is, or the system has no modes. */
+export function whyNotKept(
+  path: string,
+  { mode, isDirectory }: Pick<Deno.FileInfo, "mode" | "isDirectory">,
+): string | undefined {
   if (mode === null || (mode & MODE_FORBIDDEN) === 0) return undefined;
   const shown = (mode & 0o777).toString(8).padStart(4, "0");
-  return `its mode is ${shown}, and others could read or change it; chmod 600 ${path}`;
+  return `its mode is ${shown}, and others could read or change it; chmod ${isDirectory ? 700 : 600} ${path}`;
 }
 
 /** The users file cannot be used; the message is for people. */

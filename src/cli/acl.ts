@@ -1,9 +1,12 @@
 /** `weir acl test`: what the access rules of a configuration come to. */
+import { isIP } from "node:net";
 import { type AccessRequest, AccessRules } from "../auth/access_rules.ts";
 import type { KnownClient } from "../auth/authenticator.ts";
 import { readUsersFile } from "../auth/users_file.ts";
-import type { Config } from "../config/config.ts";
+import { PLAIN_LISTENER } from "../config/clash.ts";
+import { type Config, doorsOf } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { didYouMean } from "../config/near.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import type { QoS } from "../core/message.ts";
 import { readableBy } from "../core/queue/address.ts";
@@ -21,8 +24,9 @@ export async function runAclTest(
   host: Host,
 ): Promise<number> {
   const request = requestOf({ action, topic }, options);
-  const { auth } = loadConfig({ ...sources(host), path: options.get("config") });
-  const client = await clientOf(options, auth);
+  const config = loadConfig({ ...sources(host), path: options.get("config") });
+  const { auth } = config;
+  const client = await clientOf(options, config);
   const { rules, otherwise } = auth.acl;
   if (request.action === "publish" && /^\$SYS(\/|$)/.test(topic)) return tell(host, false, "$SYS is the broker's own");
   const { isAllowed, rule } = new AccessRules(rules, { otherwise }).decide(client, request);
@@ -41,8 +45,9 @@ function requestOf(
   { action, topic }: { action: string; topic: string },
   options: ReadonlyMap<string, string>,
 ): AccessRequest {
-  const qos = Number(options.get("qos") ?? 0) as QoS;
-  if (![0, 1, 2].includes(qos)) throw new UsageError("--qos is 0, 1 or 2");
+  const text = options.get("qos") ?? "0";
+  if (!/^[012]$/.test(text)) throw new UsageError(`--qos is 0, 1 or 2, found ${quoted(text)}`);
+  const qos = Number(text) as QoS;
   const bytes = new TextEncoder().encode(topic).length;
   try {
     if (action === "publish") {
@@ -61,17 +66,26 @@ function requestOf(
   }
 }
 
-async function clientOf(options: ReadonlyMap<string, string>, auth: Config["auth"]): Promise<KnownClient> {
+/** @throws {UsageError} for a client that cannot be: an answer about it would be one about nobody */
+async function clientOf(options: ReadonlyMap<string, string>, config: Config): Promise<KnownClient> {
   const username = options.get("user");
   const groups = options.get("groups")?.split(",");
+  const remoteAddress = options.get("address") ?? "127.0.0.1";
+  if (isIP(remoteAddress) === 0) throw new UsageError(`--address needs an IP address, found ${quoted(remoteAddress)}`);
   return {
     clientId: options.get("client-id") ?? "test",
     username,
-    groups: groups ?? (username === undefined ? undefined : await groupsOf(username, auth)),
-    remoteAddress: options.get("address") ?? "127.0.0.1",
-    listener: options.get("listener") ?? "tcp",
+    groups: groups ?? (username === undefined ? undefined : await groupsOf(username, config.auth)),
+    remoteAddress,
+    listener: listenerOf(options.get("listener") ?? PLAIN_LISTENER, config),
     protocolVersion: 5,
   };
+}
+
+function listenerOf(name: string, config: Config): string {
+  const known = new Set([PLAIN_LISTENER, ...doorsOf(config).map((door) => door.name)]);
+  if (known.has(name)) return name;
+  throw new UsageError(`the configuration opens no listener ${quoted(name)}${didYouMean(name, known)}`);
 }
 
 async function groupsOf(username: string, { usersFile }: Config["auth"]): Promise<readonly string[] | undefined> {

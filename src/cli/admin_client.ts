@@ -1,4 +1,5 @@
 /** Calls to a running broker, by its HTTP listener. */
+import { isLoopback } from "../address/address_ranges.ts";
 import { pastProxies } from "../auth/bounded_fetch.ts";
 import { USERNAME_VARIABLE } from "../config/environment.ts";
 import { visible } from "../core/text.ts";
@@ -69,11 +70,11 @@ export class AdminClient {
 /** @throws {UsageError} */
 function urlOf(text: string): URL {
   const url = URL.parse(text);
-  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "";
-  if (!isPlain) throw new UsageError(`--url needs an address such as ${URL_DEFAULT}, found "${text}"`);
-  if (url.username !== "" || url.password !== "") {
+  if (url !== null && (url.username !== "" || url.password !== "")) {
     throw new UsageError("--url cannot hold a user and a password, which others on the machine would see");
   }
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "";
+  if (!isPlain) throw new UsageError(`--url needs an address such as ${URL_DEFAULT}, found "${text}"`);
   return url;
 }
 
@@ -87,7 +88,7 @@ function authorizationOf(url: URL, options: Options, host: Host): string | undef
   }
   if (tokenFile === undefined && username === undefined) return undefined;
   if (username?.includes(":")) throw new UsageError("--username cannot contain a colon: HTTP has no way to send it");
-  if (url.protocol !== "https:" && !isHere(url)) {
+  if (url.protocol !== "https:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
     const secret = username === undefined ? "token" : "password";
     throw new CommandError(`Cannot send a ${secret} to ${url.host} in clear text: take an https URL`);
   }
@@ -136,10 +137,6 @@ function readText(option: string, options: Options, host: Host): string {
 function rootMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : rootMessage(error.cause);
-}
-
-function isHere({ hostname }: URL): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 function documentOf(text: string): unknown {

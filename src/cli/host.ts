@@ -98,11 +98,14 @@ function eraseCharacter(bytes: number[]): void {
   while (bytes.length > 0 && (bytes.pop()! & 0xc0) === 0x80);
 }
 
-/** The next line of standard input without its end. */
+/** No password is as long; what is piped in may have no end. */
+const LINE_BYTES_MAX = 65_536;
+
+/** The next line of standard input without its end, cut where it is too long for anything. */
 function readLine(): string | undefined {
   const bytes: number[] = [];
   const byte = new Uint8Array(1);
-  while (Deno.stdin.readSync(byte)) {
+  while (bytes.length < LINE_BYTES_MAX && Deno.stdin.readSync(byte)) {
     if (byte[0] === 0x0a) return decodeLine(bytes);
     bytes.push(byte[0]);
   }

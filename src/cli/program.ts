@@ -1,8 +1,9 @@
 /** The program: takes the command line apart, runs the command, answers the exit code: 0 done, 1 failed, 2 not understood. */
+import { isLoopback } from "../address/address_ranges.ts";
 import { type Config, doorsOf } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Override } from "../config/reading.ts";
-import { formatAddress, isLoopback } from "../config/text_type.ts";
+import { formatAddress } from "../config/text_type.ts";
 import { visible } from "../core/text.ts";
 import { VERSION } from "../server/version.ts";
 import type { QueueCommandName, UserCommandName } from "./command.ts";

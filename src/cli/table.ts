@@ -13,7 +13,7 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
     columns.map(({ heading }) => heading),
     ...rows.map((row) => row.map((cell) => visible(cell, Infinity))),
   ];
-  const widths = columns.map((_, index) => Math.max(...cells.map((row) => row[index].length)));
+  const widths = columns.map((_, index) => cells.reduce((width, row) => Math.max(width, row[index].length), 0));
   return cells.map((row) => row.map((cell, index) => padded(cell, widths[index], columns[index])).join("  ").trimEnd());
 }
 

@@ -1,6 +1,7 @@
 /** `weir user scram NAME`: from a password to the entry of a user. */
 import { DEFAULT_ITERATIONS, deriveScramCredential, type ScramCredential } from "../auth/scram_credential.ts";
 import { SCRAM_USER_FIELDS } from "../config/settings/operation.ts";
+import { visible } from "../core/text.ts";
 import { UsageError } from "./arguments.ts";
 import type { Host } from "./host.ts";
 
@@ -53,7 +54,7 @@ export function scramUserEntry(username: string, credential: ScramCredential): s
 
 /** The password, or the exit code when there is none. A person is asked twice. */
 export function readPassword(username: string, host: Host): string | number {
-  const password = host.readSecret(`Password of ${username}: `);
+  const password = host.readSecret(`Password of ${visible(username)}: `);
   if (password === undefined) {
     host.complain("weir: Cannot make an entry without a password: type one, or write it to standard input");
     return host.isInteractive ? 130 : 1;

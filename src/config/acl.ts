@@ -1,5 +1,7 @@
 /** Access rules as they are written: those under `auth.acl`, then those of the file that `auth.acl_file` names. */
+import { OWN_LISTENERS } from "./clash.ts";
 import type { AclRule } from "./config.ts";
+import { didYouMean } from "./near.ts";
 import { formatPlace, type Place, type Problem } from "./problem.ts";
 import { type Reading, readSettings } from "./reading.ts";
 import type { Lists } from "./schema.ts";
@@ -16,15 +18,16 @@ type Entry = Lists["auth.acl"][number];
 
 /** The rules of a configuration that was read. `readFile` answers a file's bytes or throws. */
 export function readAcl(reading: Reading, readFile: (path: string) => Uint8Array | Problem): AclReading {
-  const inline = rulesOf(reading);
+  const known = listenerNames(reading);
+  const inline = rulesOf(reading, known);
   const path = reading.values["auth.acl_file"];
   if (path === null) return inline;
-  const file = rulesOfFile(path, readFile(path));
+  const file = rulesOfFile(path, readFile(path), known);
   return { rules: [...inline.rules, ...file.rules], problems: [...inline.problems, ...file.problems] };
 }
 
 /** A file that says nothing was cut, or is another one: no rules would be all rights gone, or all there. */
-function rulesOfFile(path: string, bytes: Uint8Array | Problem): AclReading {
+function rulesOfFile(path: string, bytes: Uint8Array | Problem, known: ReadonlySet<string> | undefined): AclReading {
   if (!(bytes instanceof Uint8Array)) return { rules: [], problems: [bytes] };
   const { root, problems } = parseYaml(bytes, path);
   if (problems.length > 0) return { rules: [], problems };
@@ -34,7 +37,7 @@ function rulesOfFile(path: string, bytes: Uint8Array | Problem): AclReading {
     return { rules: [], problems: [{ place: root?.place ?? { file: path }, path: "", message }] };
   }
   const reading = readSettings(wrapped(root), []);
-  const read = rulesOf(reading);
+  const read = rulesOf(reading, known);
   return { rules: read.rules, problems: [...reading.problems, ...read.problems] };
 }
 
@@ -45,11 +48,17 @@ function wrapped(list: Tree): Tree {
   return { kind: "map", entries: [{ key: "auth", value: auth, place }], place };
 }
 
-function rulesOf({ lists, places }: Reading): AclReading {
+/** Those that there can be, open or not; undefined when that cannot be told. */
+function listenerNames({ lists, problems }: Reading): ReadonlySet<string> | undefined {
+  if (problems.some(({ path }) => path.startsWith("server.listeners"))) return undefined;
+  return new Set([...OWN_LISTENERS, ...lists["server.listeners"].map(({ name }) => name!)]);
+}
+
+function rulesOf({ lists, places }: Reading, known: ReadonlySet<string> | undefined): AclReading {
   const problems: Problem[] = [];
   const rules = lists["auth.acl"].map((entry, index) => {
     const path = `auth.acl[${index}]`;
-    for (const [key, message] of contradictions(entry)) {
+    for (const [key, message] of mistakes(entry, known)) {
       problems.push({ place: placeOf(places, `${path}.${key}`), path: `${path}.${key}`, message });
     }
     return ruleOf(entry, formatPlace(placeOf(places, path)));
@@ -57,8 +66,11 @@ function rulesOf({ lists, places }: Reading): AclReading {
   return { rules, problems };
 }
 
-/** What two keys of a rule say that cannot both be meant. */
-function* contradictions(entry: Entry): Iterable<readonly [string, string]> {
+/** What a rule says that cannot be meant: two keys against each other, or a listener that there is not. */
+function* mistakes(entry: Entry, known: ReadonlySet<string> | undefined): Iterable<readonly [string, string]> {
+  if (entry.listener !== undefined && known?.has(entry.listener) === false) {
+    yield ["listener", `there is no listener "${entry.listener}"${didYouMean(entry.listener, known)}`];
+  }
   if (entry.retain !== undefined && entry.action !== "publish") {
     yield ["retain", "it is about messages: write action: publish beside it"];
   }

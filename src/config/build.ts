@@ -69,7 +69,7 @@ function buildListeners(values: Values, entries: Lists["server.listeners"]): Lis
 
 function buildListener(values: Values, entry: Partial<Lists["server.listeners"][number]>): ListenerConfig {
   const { hostname, port } = entry.addr as Address;
-  const { path, trusted_proxies: proxies } = entry;
+  const { path, trusted_proxies: proxies = [] } = entry;
   return {
     name: entry.name as string,
     hostname,
@@ -80,18 +80,22 @@ function buildListener(values: Values, entry: Partial<Lists["server.listeners"][
     protocol: entry.protocol ?? "auto",
     tls: buildTls(entry),
     ...(path === undefined ? {} : { webSocket: { path, allowedOrigins: entry.allowed_origins ?? [] } }),
-    ...(proxies === undefined ? {} : { proxyProtocol: { trustedAddresses: proxies } }),
+    ...proxyProtocolFrom(proxies),
   };
 }
 
+/** Who trusts no proxy expects no header. */
+function proxyProtocolFrom(proxies: readonly string[]): Pick<ListenerConfig, "proxyProtocol"> {
+  return proxies.length === 0 ? {} : { proxyProtocol: { trustedAddresses: proxies } };
+}
+
 function buildHttp(values: Values): HttpConfig {
-  const proxies = values["server.http_trusted_proxies"];
   return {
     name: HTTP_LISTENER,
     ...values["server.http_addr"],
     connectionsMax: values["server.http_max_connections"],
     tls: buildTls(httpTls(values)),
-    ...(proxies.length === 0 ? {} : { proxyProtocol: { trustedAddresses: proxies } }),
+    ...proxyProtocolFrom(values["server.http_trusted_proxies"]),
     bodyBytesMax: values["server.http_max_body_size"],
     requestTimeoutMs: values["server.http_request_timeout"],
     subscriptionsMax: values["server.http_max_subscriptions"],

@@ -1,10 +1,11 @@
 /** Values that are right by themselves and wrong together. */
+import { isLoopback } from "../address/address_ranges.ts";
 import { noRules } from "./acl_clash.ts";
 import { type Clash, hasIdentities, identityClashes, placeOf, whereOf } from "./identity_clash.ts";
 import type { Problem } from "./problem.ts";
 import { queueClashes } from "./queue_clash.ts";
 import type { Reading } from "./reading.ts";
-import { type Address, formatAddress, isLoopback } from "./text_type.ts";
+import { type Address, formatAddress } from "./text_type.ts";
 import { halfTls } from "./tls_clash.ts";
 
 /** An address with the key that asks for it. */
@@ -34,6 +35,9 @@ export const HTTP_LISTENER = "http";
 /** The listener of `server.coap_addr`. */
 export const COAP_LISTENER = "coap";
 
+/** Those that have keys of their own, whether they are open or not. */
+export const OWN_LISTENERS = [PLAIN_LISTENER, WEBSOCKET_LISTENER, HTTP_LISTENER, COAP_LISTENER] as const;
+
 /** Every clash between keys that were read well; a key with a problem of its own clashes with nothing. */
 export function findClashes(reading: Reading): Problem[] {
   const wrong = new Set(reading.problems.map((problem) => problem.path));
@@ -62,10 +66,10 @@ function findDoors({ values, lists }: Reading): Door[] {
     ? []
     : [{ path: "server.tcp_addr", name: PLAIN_LISTENER, address: plain, isLocked: false }];
   for (const [index, entry] of lists["server.listeners"].entries()) {
-    const { name = "", addr: address, client_auth: clientAuth, trusted_proxies: proxies } = entry;
+    const { name = "", addr: address, client_auth: clientAuth, trusted_proxies: proxies = [] } = entry;
     const path = `server.listeners[${index}].addr`;
     const isLocked = clientAuth === "require";
-    if (address !== undefined) doors.push({ path, name, address, isLocked, isProxied: proxies !== undefined });
+    if (address !== undefined) doors.push({ path, name, address, isLocked, isProxied: proxies.length > 0 });
   }
   if (values["server.ws_enabled"]) {
     doors.push({

@@ -1,5 +1,7 @@
 /** The configuration as the running broker sees it: every key decided, every unit in the name, nothing optional but what may be absent.
  * `load.ts` makes it from YAML and the environment; nothing else reads either. */
+import type { AccessRule } from "../auth/access_rule.ts";
+import type { ScramCredential } from "../auth/scram_credential.ts";
 import type { Limits } from "../core/limits.ts";
 import type { QueueDefinition } from "../core/queue/definition.ts";
 
@@ -220,19 +222,8 @@ export interface AclConfig {
   readonly otherwise: "allow" | "deny";
 }
 
-/** One access rule; what it leaves out does not matter. */
-export interface AclRule {
-  readonly permission: "allow" | "deny";
-  readonly action: "publish" | "subscribe" | "all";
-  readonly filter: string;
-  readonly user?: string;
-  readonly group?: string;
-  readonly clientId?: string;
-  readonly address?: string;
-  readonly listener?: string;
-  readonly anonymous?: boolean;
-  readonly retain?: boolean;
-  readonly qosMax?: 0 | 1 | 2;
+/** One access rule. */
+export interface AclRule extends AccessRule {
   /** Where it is written, `weir.yaml:12:7`. */
   readonly place: string;
 }
@@ -249,15 +240,9 @@ export interface FailedLoginConfig {
   readonly exempt: readonly string[];
 }
 
-/** A SCRAM-SHA-256 credential (RFC 5802, RFC 7677): enough to verify a password, not enough to know it. */
-export interface ScramUser {
+/** A user with a SCRAM-SHA-256 credential. */
+export interface ScramUser extends ScramCredential {
   readonly username: string;
-  readonly salt: Uint8Array<ArrayBuffer>;
-  readonly iterations: number;
-  /** 32 bytes: H(HMAC(SaltedPassword, "Client Key")). */
-  readonly storedKey: Uint8Array<ArrayBuffer>;
-  /** 32 bytes: HMAC(SaltedPassword, "Server Key"). */
-  readonly serverKey: Uint8Array<ArrayBuffer>;
 }
 
 /** How much clients may do in which time; what is absent is not limited. */

@@ -11,7 +11,7 @@ const PATHS = new Map(Object.keys(SETTINGS).map((path) => [variableOf(path), pat
 const LIST_PATHS = new Map(Object.keys(LISTS).map((path) => [variableOf(path), path]));
 
 /** What Kubernetes and Docker links put into every container beside a service named weir. */
-const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP)(_.*)?)$/;
+const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/;
 
 /** Who calls a running broker, for the commands that do. */
 export const USERNAME_VARIABLE = "WEIR_USERNAME";
@@ -31,12 +31,17 @@ export function readEnvironment(
   const overrides: Override[] = [];
   const problems: Problem[] = [];
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(PREFIX) || INJECTED.test(variable) || variable === USERNAME_VARIABLE) continue;
+    if (!variable.startsWith(PREFIX) || isInjected(variable, text) || variable === USERNAME_VARIABLE) continue;
     const path = PATHS.get(variable);
     if (path !== undefined) overrides.push({ place: { variable }, path, text });
     else problems.push({ place: { variable }, ...refusal(variable) });
   }
   return { overrides, problems };
+}
+
+/** A port of theirs is an address with a scheme; a mere number was meant for the broker. */
+function isInjected(variable: string, text: string): boolean {
+  return INJECTED.test(variable) || (variable.endsWith("_PORT") && /^[a-z]+:\/\//.test(text));
 }
 
 function refusal(variable: string): { path: string; message: string } {

@@ -19,7 +19,9 @@ export function hasIdentities(reading: Pick<Reading, "values" | "lists">): boole
 /** Every clash of this part. */
 export function* identityClashes(reading: Reading): Iterable<Clash> {
   yield* nobody(reading);
+  yield* noCertificates(reading);
   yield* tooLongDelay(reading);
+  yield* tooShortBan(reading);
   yield* tokenClashes(reading);
   yield* externalClashes(reading);
   yield* chainClashes(reading);
@@ -36,12 +38,22 @@ export function placeOf(reading: Reading, path: string): Place {
 }
 
 function* nobody(reading: Reading): Iterable<Clash> {
-  if (reading.values["auth.allow_anonymous"] !== false || hasIdentities(reading)) return;
+  const { values } = reading;
+  if (values["auth.allow_anonymous"] !== false || Object.values(sourcesOf(reading)).includes(true)) return;
   yield {
     path: "auth.allow_anonymous",
     message: () =>
       "nobody could connect: it is false and nothing tells who a client is, such as auth.users_file (weir user add NAME makes one)",
   };
+}
+
+/** A name in what nobody shows. */
+function* noCertificates({ values, lists }: Reading): Iterable<Clash> {
+  const path = "auth.certificate_username";
+  const asksByHttp = values["server.http_enabled"] && values["server.http_client_auth"] !== "none";
+  const asks = lists["server.listeners"].some(({ client_auth: asked = "none" }) => asked !== "none");
+  if (values[path] === "none" || asks || asksByHttp) return;
+  yield { path, message: () => "no listener asks for a certificate: client_auth of server.listeners makes it" };
 }
 
 /** The connection would be gone before it is told. A default that nobody wrote is cut silently instead. */
@@ -54,6 +66,13 @@ function* tooLongDelay({ values, places }: Reading): Iterable<Clash> {
       return `it is not shorter than server.connect_timeout (${whereOf(reading, "server.connect_timeout")})`;
     },
   };
+}
+
+/** A default that nobody wrote gives way silently instead. */
+function* tooShortBan({ values, places }: Reading): Iterable<Clash> {
+  const path = "auth.ban_time_max";
+  if (!places.has(path) || values[path] >= values["auth.ban_time"]) return;
+  yield { path, message: (reading) => `it is shorter than auth.ban_time (${whereOf(reading, "auth.ban_time")})` };
 }
 
 function* externalClashes(reading: Reading): Iterable<Clash> {

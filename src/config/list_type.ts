@@ -4,10 +4,19 @@ import { isOriginPattern } from "../address/origins.ts";
 import { whyNoFilter } from "./text_type.ts";
 import type { Scalar, ValueType } from "./value_type.ts";
 
+/** Some of `known`, each once. */
+export function words<T extends string>(known: readonly T[]): ValueType<readonly T[]> {
+  const isKnown = (word: string) => known.some((each) => each === word);
+  return {
+    ...texts((found) => found.every(isKnown) && new Set(found).size === found.length) as ValueType<readonly T[]>,
+    expected: `one or more of ${known.join(", ")}, with commas between`,
+  };
+}
+
 /** IP addresses and ranges of them. */
 export function addressRanges(): ValueType<readonly string[]> {
   return {
-    ...texts(isAddressRange),
+    ...texts((found) => found.every(isAddressRange)),
     expected: 'addresses and ranges such as "192.0.2.7, 10.0.0.0/8"; "" for none',
   };
 }
@@ -15,7 +24,7 @@ export function addressRanges(): ValueType<readonly string[]> {
 /** Origins of pages in browsers. */
 export function origins(): ValueType<readonly string[]> {
   return {
-    ...texts(isOriginPattern),
+    ...texts((found) => found.every(isOriginPattern)),
     expected: 'origins such as "https://example.com, example.org:8443", or "*"; "" for none',
     hint: (found) => {
       return typeof found === "string" && /^https?:\/\/[^/]+\//.test(found) ? "an origin has no path" : undefined;
@@ -39,10 +48,10 @@ function isOrdinaryFilter(found: Scalar): boolean {
 }
 
 /** As YAML they are a list, or one text as in a variable. */
-function texts(isGood: (text: string) => boolean): Omit<ValueType<readonly string[]>, "expected"> {
+function texts(areGood: (found: readonly string[]) => boolean): Omit<ValueType<readonly string[]>, "expected"> {
   const parseList = (found: readonly Scalar[]) => {
     const read = found.map((each) => typeof each === "string" ? each.trim() : "");
-    return read.every(isGood) ? read : undefined;
+    return areGood(read) ? read : undefined;
   };
   return {
     textual: true,

@@ -99,7 +99,8 @@ class Reader {
     const value = type.parse(leaf.value);
     if (value !== undefined) return value;
     const hint = type.hint?.(leaf.value);
-    const message = `expected ${type.expected}, found ${describe(leaf)}`;
+    const found = type.isSecret && typeof leaf.value === "string" ? "another text" : describe(leaf);
+    const message = `expected ${type.expected}, found ${found}`;
     this.#report(leaf.place, path, hint === undefined ? message : `${message}; ${hint}`);
   }
 

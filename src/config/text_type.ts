@@ -1,5 +1,5 @@
 /** Values that are text: names, addresses, base64. Numbers and words are in `value_type.ts`. */
-import { isAddressRange } from "../address/address_ranges.ts";
+import { isAddressRange, isLoopback } from "../address/address_ranges.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { Refusal } from "../core/refusal.ts";
 import { assertTopicFilter } from "../core/topic.ts";
@@ -45,37 +45,27 @@ export function pathOrNone(): ValueType<string | null> {
   };
 }
 
-/** Some of `known`, with commas between; none is empty text. */
-export function words<T extends string>(known: readonly T[]): ValueType<readonly T[]> {
-  return {
-    expected: `one or more of ${known.join(", ")}, with commas between`,
-    textual: true,
-    parse: (found) => {
-      if (typeof found !== "string") return undefined;
-      if (found === "") return [];
-      const chosen = found.split(",").map((word) => known.find((each) => each === word.trim()));
-      const isEach = chosen.every((word) => word !== undefined) && new Set(chosen).size === chosen.length;
-      return isEach ? chosen as readonly T[] : undefined;
-    },
-    format: (value) => JSON.stringify(value.join(", ")),
-  };
-}
-
-/** An address on the web, or empty text (null once read) for none. In clear text only on this machine. */
-export function urlOrNone(): ValueType<string | null> {
+/** An address on the web, or empty text (null once read) for none. In clear text only on this machine. That of a base, which paths are
+ * put behind, has no query. */
+export function urlOrNone({ isBase = false } = {}): ValueType<string | null> {
   return {
     expected: 'an address that begins with https://, or with http:// on this machine; "" for none',
     textual: true,
+    isSecret: true, // a password that nobody should write into it
     parse: (found) => {
       if (found === "") return null;
       const url = typeof found === "string" && found.length <= 4096 ? URL.parse(found) : null;
       if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") return undefined;
+      if (isBase && url.href.includes("?")) return undefined;
       const isPlain = url.protocol === "http:" && isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
       return isPlain || url.protocol === "https:" ? url.href : undefined;
     },
     format: (value) => JSON.stringify(value ?? ""),
-    hint: (found) =>
-      typeof found === "string" && found.includes("@") ? "it has no user and no password in it" : undefined,
+    hint: (found) => {
+      if (typeof found !== "string") return undefined;
+      if (found.includes("@")) return "it has no user and no password in it";
+      return isBase && found.includes("?") ? "it has no query: a path is put behind it" : undefined;
+    },
   };
 }
 
@@ -179,6 +169,7 @@ export function base64(options: TextOptions): ValueType<Uint8Array<ArrayBuffer>>
   return {
     expected: `base64 of ${length} bytes`,
     textual: true,
+    isSecret: true,
     parse: (found) => {
       const value = fromBase64(found);
       return value !== undefined && value.length >= options.from && value.length <= options.to ? value : undefined;
@@ -191,11 +182,6 @@ export function base64(options: TextOptions): ValueType<Uint8Array<ArrayBuffer>>
 export function formatAddress(value: Address): string {
   if (value.hostname === "::") return `:${value.port}`;
   return `${value.hostname.includes(":") ? `[${value.hostname}]` : value.hostname}:${value.port}`;
-}
-
-/** Whether only this machine reaches it. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || /^127\.|^::ffff:7f..:/.test(hostname);
 }
 
 /** Undefined when it is none. The host comes back in its shortest form: `[0:0::1]` is `::1`. */

@@ -10,6 +10,8 @@ export interface ValueType<T> {
   readonly expected: string;
   /** Text from a variable is taken as it is; `5` stays text. */
   readonly textual?: boolean;
+  /** It is a secret, or one may be written into it by mistake: no message shows what was found. */
+  readonly isSecret?: boolean;
   /** Undefined when `found` is not such a value. */
   parse(found: Scalar): T | undefined;
   /** For a value that is written as a list of plain values. */
@@ -127,6 +129,16 @@ export function flag(): ValueType<boolean> {
 /** A flag whose default depends on other keys and is null until those are known. */
 export function openFlag(): ValueType<boolean | null> {
   return { ...flag(), format: (value) => value === null ? "" : String(value) };
+}
+
+/** A version of TLS; YAML takes it for a number where it is not in quotes. */
+export function tlsVersion(): ValueType<"1.2" | "1.3"> {
+  const versions = ["1.2", "1.3"] as const;
+  return {
+    ...choice(versions),
+    parse: (found) => versions.find((version) => version === String(found)),
+    format: (version) => JSON.stringify(version),
+  };
 }
 
 /** One of a few words or numbers. `absent` names words of other brokers or versions, with what to say to them. */

@@ -1,6 +1,7 @@
 /** The files that a configuration names. */
 import { whyNotKept } from "../auth/users_file.ts";
 import type { Config } from "../config/config.ts";
+import { DATABASE_NAME } from "../store/sqlite/database_file.ts";
 import { assertAuthenticationFiles } from "./authentication_chain.ts";
 import { assertTlsFiles } from "./tls_files.ts";
 
@@ -14,28 +15,33 @@ export async function assertConfiguredFiles({ listeners, http, auth }: Config): 
   for (const door of [...listeners, http]) if (door !== null && door.tls !== null) await assertTlsFiles(door.tls);
 }
 
-/** Files of a configuration that others on the machine could read or change and should not, a warning for each. Those that only the
+/** Files of a configuration, and its data, that others on the machine could read or change and should not, a warning for each. Those that only the
  * broker's own programs write are refused instead (`auth.users_file` and the secrets of `auth`). */
-export async function looseFiles({ listeners, http, auth, file }: Config): Promise<string[]> {
+export async function looseFiles({ listeners, http, auth, file, storage }: Config): Promise<string[]> {
   const keys = new Set([...listeners, http].map((door) => door?.tls?.keyFile));
+  const folder = storage.type === "memory" ? undefined : storage.path;
   const found = await Promise.all([
     warning("the configuration", file, auth.scramUsers.length > 0 ? whyNotKept : whyOthersDecide), // credentials are secrets
     warning("auth.acl_file", auth.acl.file, whyOthersDecide),
+    warning("the data folder", folder, whyNotKept),
+    warning("the database", folder && `${folder}/${DATABASE_NAME}`, whyNotKept),
     ...[...keys].map((path) => warning("key_file", path, whyNotKept)),
   ]);
   return found.filter((each) => each !== undefined);
 }
 
-type Why = (path: string, info: Pick<Deno.FileInfo, "mode">) => string | undefined;
+const UNSEEN = [Deno.errors.NotFound, Deno.errors.PermissionDenied, Deno.errors.NotCapable];
 
-/** A file that is not there is told elsewhere. */
+type Why = (path: string, info: Deno.FileInfo) => string | undefined;
+
+/** What is not there, or cannot be looked at, is told elsewhere. */
 async function warning(key: string, path: string | undefined, why: Why): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
     const reason = why(path, await Deno.stat(path));
     return reason && `${key} ${path}: ${reason}`;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    if (UNSEEN.some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { isLoopback } from "../address/address_ranges.ts";
 import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -108,8 +109,4 @@ function refusalOf(assert: () => void): Refusal | undefined {
     if (error instanceof Refusal) return error;
     throw error;
   }
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || /^127\./.test(hostname);
 }

@@ -48,6 +48,20 @@ function pencil(body: string): Response {
 const WRONG = "bad-user-name-or-password";
 const DOWN = "server-unavailable";
 
+Deno.test("a client whose name is none is refused, and takes nobody else's answers away", async () => {
+  await using server = new WebServer((body) => {
+    const { username } = JSON.parse(body);
+    return Response.json({ authenticated: true, ...(username.startsWith("long") && { id: "dev-1" }) });
+  });
+  using fixture = new Fixture(server.url);
+  for (const name of ["ann\t", "a".repeat(257), "", "ann\n", "ann\u0000", "ann\u0085"]) {
+    assert.equal(await fixture.ask(name, "pencil"), "bad-user-name-or-password", JSON.stringify(name));
+  }
+  assert.deepEqual(fixture.told, [], "who is asked has answered as it should");
+  assert.equal(await fixture.ask("ann", "pencil"), "let in as ann");
+  assert.equal(await fixture.ask("long".repeat(100), "pencil"), "let in as dev-1");
+});
+
 Deno.test("the question is that of the seed and more, the answer decides", async () => {
   await using server = new WebServer(pencil);
   using fixture = new Fixture(`${server.url}/base/`, { token: "secret-token" });

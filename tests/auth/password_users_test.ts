@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Credentials, PasswordUsers, type PolicyOf, type ScramCredential, type Verdict } from "../../mod.ts";
-import { CHECKS_MAX } from "../../src/auth/check_queue.ts";
+import { CHECKS_MAX } from "../../src/auth/turns.ts";
 import { TestBroker } from "../support/broker.ts";
 import { usersOf } from "./users.ts";
 

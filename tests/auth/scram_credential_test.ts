@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash, createHmac } from "node:crypto";
 import { deriveScramCredential } from "../../mod.ts";
+import { isScramPassword } from "../../src/auth/scram_credential.ts";
 import { ITERATIONS } from "./users.ts";
 
 /** The exchange printed in RFC 7677 section 3. */
@@ -51,6 +52,17 @@ Deno.test("fewer iterations than RFC 7677 allows are refused, with both numbers"
       assert.match(error.message, new RegExp(`${iterations}.*4096`));
       return true;
     });
+  }
+});
+
+Deno.test("a password that no login would be held against is refused: the longest has 1,024 bytes", async () => {
+  const known = await deriveScramCredential("p".repeat(1024), { iterations: ITERATIONS });
+  assert.ok(await isScramPassword(new TextEncoder().encode("p".repeat(1024)), known));
+  for (const password of ["p".repeat(1025), "\u00e4".repeat(513)]) {
+    await assert.rejects(
+      deriveScramCredential(password, { iterations: ITERATIONS }),
+      /^TypeError: Cannot use a password of \d+ bytes: the maximum is 1024$/,
+    );
   }
 });
 

@@ -29,7 +29,7 @@ function rows(text: string, head: string): string[][] {
 const AUTHORIZATION = section("Authorization");
 const RULES_TEXT = /```yaml\n([\s\S]*?)```/.exec(AUTHORIZATION)![1];
 const CONFIG = {
-  "weir.yaml": "auth: { acl_file: rules.yaml }",
+  "weir.yaml": 'server: { listeners: [{ name: public, addr: "127.0.0.1:1884" }] }\nauth: { acl_file: rules.yaml }',
   "rules.yaml": RULES_TEXT,
 };
 
@@ -70,7 +70,7 @@ Deno.test("every rule of the security page decides something, and every operator
 
 /** What is tried with `flags`: each deed, and whether it may be done at the start, while it serves, and in the store's Worker. */
 async function tried(...flags: string[]): Promise<string[][]> {
-  Deno.mkdirSync(`${ROOT}data`, { recursive: true });
+  Deno.mkdirSync(`${ROOT}data`, { recursive: true, mode: 0o700 });
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-P", "--no-prompt", ...flags, "tests/cli/permission_probe.ts"],
     cwd: ROOT,

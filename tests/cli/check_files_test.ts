@@ -5,6 +5,7 @@ import { openLog } from "../../src/cli/log.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { processHost } from "../../src/cli/host.ts";
 import { Served } from "../auth/served.ts";
+import { Folder } from "../store/folder.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
 import { SCRAM_USER } from "../config/support.ts";
@@ -19,11 +20,16 @@ class DiskHost extends FakeHost {
   }
 }
 
-async function checked(yaml: string, mode = 0o644): Promise<{ code: number; said: string }> {
+/** Of a configuration in a file of that mode. The data folder of this working copy is left out of it. */
+async function checked(
+  yaml: string,
+  mode = 0o644,
+  env: Record<string, string> = { WEIR_STORAGE_TYPE: "memory" },
+): Promise<{ code: number; said: string }> {
   const path = Deno.makeTempFileSync({ suffix: ".yaml" });
   Deno.writeTextFileSync(path, yaml);
   if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
-  const host = new DiskHost();
+  const host = new DiskHost({ env });
   const code = await runProgram(["check", path], host);
   Deno.removeSync(path);
   return { code, said: host.complaints.join("\n") };
@@ -133,6 +139,26 @@ Deno.test({
         /^weir: Warning: the configuration \S+\.yaml: its mode is 06\d\d, and others could .* it; chmod /,
       );
     }
+  },
+});
+
+Deno.test({
+  name: "weir check: data that others may read or change is warned of, in a folder that somebody else made or restored",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using data = new Folder();
+    const of = (yaml: string) => checked(`storage: { ${yaml} }\n`, 0o644, {});
+    assert.deepEqual(await of(`path: ${data.path}`), { code: 0, said: "" });
+    Deno.chmodSync(data.path, 0o750);
+    assert.deepEqual(await of(`path: ${data.path}`), { code: 0, said: "" }, "the group may look");
+    Deno.writeTextFileSync(data.database, "", { mode: 0o644 });
+    Deno.chmodSync(data.database, 0o644);
+    Deno.chmodSync(data.path, 0o755);
+    const { code, said } = await of(`path: ${data.path}`);
+    assert.equal(code, 0);
+    assert.match(said, /Warning: the data folder (\S+): its mode is 0755, and others could .* it; chmod 700 \1$/m);
+    assert.match(said, /Warning: the database (\S+weir\.db): its mode is 0644, and others could .* it; chmod 600 \1$/m);
+    assert.deepEqual(await of(`path: ${data.path}, type: memory`), { code: 0, said: "" });
   },
 });
 

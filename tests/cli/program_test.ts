@@ -28,13 +28,17 @@ const MISUSES: Readonly<Record<string, string>> = {
   "check a.yaml b.yaml": 'unexpected "b.yaml" after weir check a.yaml',
   "serve weir.yaml": 'unexpected "weir.yaml" after weir serve',
   "help chek": 'unknown command "chek"; did you mean "check"?',
+  "acl test subscribe a --address banana": '--address needs an IP address, found "banana"',
+  "acl test subscribe a --listener htp": 'the configuration opens no listener "htp"; did you mean "http"?',
+  "acl test subscribe a --qos 3": '--qos is 0, 1 or 2, found "3"',
+  "acl test subscribe a --qos=": '--qos is 0, 1 or 2, found ""',
   "user scram alice --iterations 100": '--iterations needs a whole number from 4096 to 10000000, found "100"',
   "user scram alice --iterations many": '--iterations needs a whole number from 4096 to 10000000, found "many"',
 };
 
 for (const [line, message] of Object.entries(MISUSES)) {
   Deno.test(`weir ${line}: exit code 2 with a hint`, async () => {
-    const [code, { complaints, printed }] = await run(line);
+    const [code, { complaints, printed }] = await run(line, { env: { WEIR_SERVER_HTTP_ENABLED: "true" } });
     assert.deepEqual(complaints, [`weir: ${message}`, 'weir: "weir --help" lists commands and options']);
     assert.deepEqual([code, printed], [2, []]);
   });

@@ -103,7 +103,7 @@ Deno.test("weir check reads the users file and the keys as a start would", async
   using users = new Users();
   const yaml = (auth: string) => ({ "weir.yaml": `auth: { ${auth}, acl_default: deny }` });
   const checked = async (auth: string) => {
-    const host = new FakeHost({ files: yaml(auth) });
+    const host = new FakeHost({ files: yaml(auth), env: { WEIR_STORAGE_TYPE: "memory" } });
     return [await runProgram(["check", "weir.yaml"], host), host.complaints.join()] as const;
   };
   const file = `users_file: ${JSON.stringify(users.path)}`;

@@ -46,9 +46,17 @@ Deno.test("variables of others, and those that Kubernetes puts beside a service 
     WEIR_SERVICE_HOST: "10.0.0.1",
     WEIR_PORT: "tcp://10.0.0.1:1883",
     WEIR_PORT_1883_TCP_ADDR: "10.0.0.1",
+    WEIR_MQTT_PORT: "tcp://10.0.0.2:1883", // beside one named weir-mqtt
     WEIR_USERNAME: "ann", // of the commands that call a running broker
   };
   assert.deepEqual(loadConfig({ env }), loadConfig());
+});
+
+Deno.test("a port that is none of theirs was meant for the broker, and is refused", () => {
+  assert.deepEqual(complaints({ WEIR_SERVER_TCP_PORT: "1884", WEIR_HTTP_PORT: "8080" }), [
+    'WEIR_SERVER_TCP_PORT: unknown variable; did you mean "WEIR_SERVER_TCP_ADDR"?',
+    "WEIR_HTTP_PORT: unknown variable",
+  ]);
 });
 
 Deno.test("no two keys share a variable", () => {

@@ -205,6 +205,10 @@ const SHUT_DOORS = ["ws", "http", "coap"];
 
 /** What the keys of TLS need of each other. */
 const HTTP_TLS = { http_cert_file: "c", http_key_file: "k", http_ca_file: "a", http_client_auth: "require" };
+/** A listener that asks for certificates. */
+const HTTPS = Object.fromEntries(
+  Object.entries({ ...HTTP_TLS, http_enabled: "true" }).map(([key, value]) => [variableOf(`server.${key}`), value]),
+);
 const TLS_KEY = /^server\.http_(cert|key|ca|crl)_file$|^server\.http_(client_auth|min_version)$/;
 
 /** The keys that open a door, and those that `path` needs besides, without the section. */
@@ -223,8 +227,9 @@ function limitsBeside(path: string): Readonly<Record<string, string>> {
   return { WEIR_RATELIMIT_ENABLED: "true", ...rate };
 }
 
-/** Whoever reaches a proxy reaches the door behind it. */
+/** Whoever reaches a proxy reaches the door behind it; a certificate is shown where it is asked for. */
 function openBeside(path: string): Readonly<Record<string, string>> {
+  if (path === "auth.certificate_username") return HTTPS;
   return path.endsWith("trusted_proxies") ? { WEIR_AUTH_ALLOW_ANONYMOUS: "true" } : {};
 }
 
@@ -276,7 +281,7 @@ Deno.test("every field of a listener has an effect", () => {
     client_auth: "request",
     ca_file: "ca.crt",
     crl_file: "ca.crl",
-    min_version: '"1.3"',
+    min_version: "1.3", // a number, without quotes
   };
   assert.deepEqual(Object.keys(fields), Object.keys(LISTS["server.listeners"].fields));
   const entry = Object.entries(fields).map(([key, text]) => `${key}: ${text}`).join(", ");

@@ -36,6 +36,11 @@ const NO_RULES = "there are users and nothing says what they may do: list rules 
   "or write auth.acl_default: allow if every user may do everything";
 
 /** What is wrong -> the file and every line of the complaint. */
+/** A listener for clients with a certificate. */
+const MUTUAL =
+  "server: { listeners: [{ name: b, addr: '127.0.0.1:8883', cert_file: c, key_file: k, ca_file: a, client_auth: " +
+  "require }] }\n";
+
 const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
   "an unknown section": ["brokr:\n  max_qos: 1\n", 'weir.yaml:1:1: brokr: unknown key; did you mean "broker"?'],
   "an unknown key": [
@@ -170,8 +175,30 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     `weir.yaml:2:15: auth.users_file: ${NO_RULES}`,
   ],
   "users by certificate without a word about what they may do": [
-    "auth:\n  certificate_username: cn\n",
-    `weir.yaml:2:25: auth.certificate_username: ${NO_RULES}`,
+    `${MUTUAL}auth:\n  certificate_username: cn\n`,
+    `weir.yaml:3:25: auth.certificate_username: ${NO_RULES}`,
+  ],
+  "names in certificates that nobody is asked for": [
+    "server: { http_client_auth: none }\nauth: { certificate_username: cn, acl_default: deny }\n",
+    "weir.yaml:2:31: auth.certificate_username: no listener asks for a certificate: client_auth of server.listeners makes it",
+  ],
+  "a longest ban that is shorter than the first": [
+    "auth: { ban_time: 2h, ban_time_max: 1h }\n",
+    "weir.yaml:1:37: auth.ban_time_max: it is shorter than auth.ban_time (weir.yaml:1:19)",
+  ],
+  "a rule for a listener that there is not": [
+    'auth: { acl: [{ permission: deny, filter: "#", listener: wss }, { permission: deny, filter: "#", listener: http }] }',
+    'weir.yaml:1:58: auth.acl[0].listener: there is no listener "wss"; did you mean "ws"?',
+  ],
+  "a user and a password in an address, without repeating them": [
+    "auth:\n  jwt:\n    jwks_url: https://me:hunter2@id.example/k\n",
+    'weir.yaml:3:15: auth.jwt.jwks_url: expected an address that begins with https://, or with http:// on this machine; "" for ' +
+    "none, found another text; it has no user and no password in it",
+  ],
+  "a query where a path is put behind": [
+    "auth:\n  external:\n    url: https://id.example/?tenant=a\n",
+    'weir.yaml:3:10: auth.external.url: expected an address that begins with https://, or with http:// on this machine; "" for ' +
+    "none, found another text; it has no query: a path is put behind it",
   ],
   "a default longer than the longest": [
     "session:\n  max_expiry_interval: 1d\n  default_expiry_interval: 2d\n",
@@ -217,7 +244,7 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "auth:\n  external:\n    timeout: 5s\n    transport: grpc\n    url: http://id.example\n",
     "weir.yaml:4:5: auth.external.transport: this version of Weir does not support the authentication callout by gRPC; remove it",
     'weir.yaml:5:10: auth.external.url: expected an address that begins with https://, or with http:// on this machine; "" for ' +
-    'none, found the text "http://id.example"',
+    "none, found another text",
   ],
   "a time for old answers that are not used": [
     "auth:\n  external:\n    url: http://127.0.0.1:1\n    stale_ttl: 5s\n",
@@ -387,6 +414,11 @@ Deno.test("a listener that everybody needs a certificate for may face other mach
   assert.match(open("request")[0], /can be reached from other machines/);
 });
 
+Deno.test("whom a certificate names may be all who come in", () => {
+  const { auth } = load(`${MUTUAL}auth: { allow_anonymous: false, certificate_username: cn, acl_default: deny }`);
+  assert.equal(auth.allowAnonymous, false);
+});
+
 Deno.test("no door opens to other machines without a word about who may come in", () => {
   const doors = {
     tcp: 'tcp_addr: ":1883"',
@@ -429,6 +461,8 @@ Deno.test("a listener behind a proxy is open to whoever reaches that, also on th
     assert.deepEqual(problemsOf(`${server}auth: { allow_anonymous: true }`), [], name);
   }
   assert.deepEqual(problemsOf('server: { http_trusted_proxies: ["127.0.0.1"] }'), [], "it is shut");
+  const { listeners } = load('server: { listeners: [{ name: b, addr: "127.0.0.1:1884", trusted_proxies: [] }] }');
+  assert.equal(listeners[1].proxyProtocol, undefined, "an empty list names no proxy");
 });
 
 Deno.test("users, or a word, open a listener to other machines", () => {
@@ -441,7 +475,7 @@ Deno.test("users, or a word, open a listener to other machines", () => {
   for (const addr of ["127.0.0.1:1", "127.8.8.8:1", "localhost:1", "[::1]:1", "[::ffff:127.0.0.1]:1"]) {
     assert.equal(load(`server: { tcp_addr: "${addr}" }`).auth.allowAnonymous, true, addr);
   }
-  for (const addr of ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "broker.example:1", "128.0.0.1:1"]) {
+  for (const addr of ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "broker.example:1", "128.0.0.1:1", "127.0.0.1.example:1"]) {
     assert.equal(problemsOf(`server: { tcp_addr: "${addr}" }`).length, 1, addr);
   }
 });

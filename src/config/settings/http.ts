@@ -1,17 +1,7 @@
 import { addressRanges, origins } from "../list_type.ts";
 import { setting } from "../setting.ts";
 import { address, pathOrNone } from "../text_type.ts";
-import { choice, count, duration, flag, size, type ValueType } from "../value_type.ts";
-
-/** A version of TLS; YAML takes it for a number where it is not in quotes. */
-function tlsVersion(): ValueType<"1.2" | "1.3"> {
-  const versions = ["1.2", "1.3"] as const;
-  return {
-    ...choice(versions),
-    parse: (found) => versions.find((version) => version === String(found)),
-    format: (version) => JSON.stringify(version),
-  };
-}
+import { choice, count, duration, flag, size, tlsVersion } from "../value_type.ts";
 
 /** `server.http_*`: the HTTP bridge. */
 export const HTTP_SETTINGS = {

@@ -1,7 +1,7 @@
 import { setting } from "../setting.ts";
 import type { JwtAlgorithm } from "../config.ts";
-import { addressRanges } from "../list_type.ts";
-import { pathOrNone, text, urlOrNone, words } from "../text_type.ts";
+import { addressRanges, words } from "../list_type.ts";
+import { pathOrNone, text, urlOrNone } from "../text_type.ts";
 import { choice, count, duration, flag } from "../value_type.ts";
 
 /** `auth`: the users file. */
@@ -143,7 +143,7 @@ export const JWT_SETTINGS = {
 /** `auth.external`: another program that knows the users. */
 export const EXTERNAL_SETTINGS = {
   "auth.external.url": setting<string | null>({
-    type: urlOrNone(),
+    type: urlOrNone({ isBase: true }),
     initial: null,
     about:
       "Who is asked about clients that give a user name and are not known otherwise: `POST <url>/auth/authenticate`. docs/security.md " +

@@ -1,6 +1,7 @@
 import type { LogConfig, LogLevel, SourceName, StorageConfig } from "../config.ts";
+import { words } from "../list_type.ts";
 import { required, setting } from "../setting.ts";
-import { base64, text, words } from "../text_type.ts";
+import { base64, text } from "../text_type.ts";
 import { choice, count, openFlag } from "../value_type.ts";
 
 /** What may tell who a client is, in the order in which it is asked. */

@@ -2,7 +2,7 @@ import type { ListenerProtocol } from "../config.ts";
 import { addressRanges, origins } from "../list_type.ts";
 import { optional, required, setting } from "../setting.ts";
 import { address, addressOrNone, label, text, urlPath } from "../text_type.ts";
-import { choice, count, duration, flag, size } from "../value_type.ts";
+import { choice, count, duration, flag, size, tlsVersion } from "../value_type.ts";
 
 const CONNECTIONS_MAX = 1_000_000;
 const PACKET_BYTES_MAX = 256 * 1024 ** 2; // MQTT itself ends there
@@ -146,7 +146,7 @@ export const LISTENER_FIELDS = {
     "Revocation lists of `ca_file` (PEM), one for each authority. Clients whose certificate is revoked are not let in, and nobody is " +
       "once the list is out of date.",
   ),
-  min_version: optional(choice<"1.2" | "1.3">(["1.2", "1.3"]), "The oldest version of TLS that is spoken; 1.2."),
+  min_version: optional(tlsVersion(), "The oldest version of TLS that is spoken; 1.2."),
 };
 
 function file() {
