@@ -56,19 +56,16 @@ export class GroupPartition {
 
   /** Takes out what is delivered next. */
   take(): QueueItem | undefined {
-    for (;;) {
-      const item = this.#ready.pop();
-      if (item === undefined || item.state === ItemState.ready) return item;
-    }
+    return this.#ready.pop();
   }
 
   /** A message is done with: the next one of its key is the front now, and is answered. */
   leave(item: QueueItem): QueueItem | undefined {
+    item.heap?.remove(item);
     const key = this.#keyOf(item);
     if (key === "" || this.#fronts.get(key) !== item) return undefined;
     const { followers } = item;
-    let next = followers?.pop();
-    while (next !== undefined && next.state !== ItemState.waiting) next = followers!.pop();
+    const next = followers?.pop();
     if (next === undefined) {
       this.#fronts.delete(key);
       return undefined;

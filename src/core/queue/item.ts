@@ -28,6 +28,9 @@ export class QueueItem implements Due {
   retry: Deadline<Due> | null = null;
   /** Those of the same key that wait for this one. */
   followers: ItemHeap | null = null;
+  /** Where it waits, be it for its key or to be delivered; kept by the heap. */
+  heap: ItemHeap | null = null;
+  heapIndex = 0;
   /** Its neighbours in the window. */
   before: QueueItem | null = null;
   after: QueueItem | null = null;

@@ -1,6 +1,7 @@
 import type { QueueItem } from "./item.ts";
 
-/** Messages of one partition in the order in which they are delivered: the highest priority first, then by offset. */
+/** Messages of one partition in the order in which they are delivered: the highest priority first, then by offset. An item is in one of
+ * them at a time, and knows where. */
 export class ItemHeap {
   readonly #heap: QueueItem[] = [];
 
@@ -14,37 +15,54 @@ export class ItemHeap {
   }
 
   push(item: QueueItem): void {
-    const heap = this.#heap;
-    let index = heap.push(item) - 1;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!comesBefore(item, heap[parent])) break;
-      heap[index] = heap[parent];
-      index = parent;
-    }
-    heap[index] = item;
+    item.heap = this;
+    this.#rise(this.#heap.push(item) - 1, item);
   }
 
   pop(): QueueItem | undefined {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return last;
-    const top = heap[0];
-    let index = 0;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && comesBefore(heap[child + 1], heap[child])) child++;
-      if (!comesBefore(heap[child], last)) break;
-      heap[index] = heap[child];
-      index = child;
-    }
-    heap[index] = last;
-    return top;
+    const first = this.#heap[0];
+    if (first !== undefined) this.remove(first);
+    return first;
+  }
+
+  /** Takes out one that is in it, wherever. */
+  remove(item: QueueItem): void {
+    item.heap = null;
+    const last = this.#heap.pop()!;
+    if (last !== item) this.#rise(this.#sink(item.heapIndex, last), last);
   }
 
   clear(): void {
     this.#heap.length = 0;
+  }
+
+  /** Puts `item` in its place at or above `index`. */
+  #rise(index: number, item: QueueItem): void {
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!comesBefore(item, this.#heap[parent])) break;
+      this.#put(index, this.#heap[parent]);
+      index = parent;
+    }
+    this.#put(index, item);
+  }
+
+  /** Makes room for `item` at or below `index`, and answers where. */
+  #sink(index: number, item: QueueItem): number {
+    const heap = this.#heap;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) return index;
+      if (child + 1 < heap.length && comesBefore(heap[child + 1], heap[child])) child++;
+      if (!comesBefore(heap[child], item)) return index;
+      this.#put(index, heap[child]);
+      index = child;
+    }
+  }
+
+  #put(index: number, item: QueueItem): void {
+    this.#heap[index] = item;
+    item.heapIndex = index;
   }
 }
 

@@ -1,9 +1,15 @@
-/** Keys remembered of one queue; the oldest goes above it. */
-const KEYS_MAX = 100_000;
+import { BoundedMap } from "../bounded_map.ts";
 
-/** The message keys that a queue has seen within its window, oldest first. */
+/** Keys remembered of one queue; the oldest goes above it. */
+export const KEYS_MAX = 100_000;
+
+/** The message keys that a queue has seen within its window, oldest first. The store keeps them all until it is told to forget some. */
 export class MessageKeys {
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new BoundedMap<string, number>(KEYS_MAX);
+  /** When a key made room for the last time: of keys from before only the store may still know. */
+  #fullAt = -Infinity;
+  /** What the store was told last. */
+  #forgottenBefore = 0;
 
   get size(): number {
     return this.#seen.size;
@@ -16,18 +22,19 @@ export class MessageKeys {
   }
 
   note(key: string, at: number): void {
-    this.#seen.delete(key);
+    if (this.#seen.size === KEYS_MAX) this.#fullAt = at;
     this.#seen.set(key, at);
-    if (this.#seen.size > KEYS_MAX) this.#seen.delete(this.#seen.keys().next().value!);
   }
 
-  /** Forgets what was noted before `before`; true when that was something. */
+  /** Forgets what was noted before `before`; true when the store may have something to forget. */
   forget(before: number): boolean {
     const size = this.#seen.size;
     for (const [key, at] of this.#seen) {
       if (at >= before) break;
       this.#seen.delete(key);
     }
-    return this.#seen.size < size;
+    const hasForgotten = this.#seen.size < size || this.#fullAt >= this.#forgottenBefore;
+    if (hasForgotten) this.#forgottenBefore = before;
+    return hasForgotten;
   }
 }

@@ -335,3 +335,17 @@ Deno.test("what waits for a page of a higher priority goes on when that page has
   assert.equal(broker.queues.view("q")?.stored.count, 1);
   assert.ok(alice.seen.includes("low"));
 });
+
+Deno.test("what goes with its log while nobody has room for it is not kept for whoever will have", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  const alice = broker.join("alice", { prefetch: 1 });
+  const [partition] = alice.member!.partitions;
+  for (const text of ["held", "ready"]) broker.publish("q", text);
+  for (const text of ["front", "behind", "last"]) broker.publish("q", text, { key: "k" });
+  assert.ok(partition.hasReady);
+  alice.hasRoom = false;
+  broker.queues.purge("q", broker.turn);
+  broker.settle();
+  assert.ok(!partition.hasReady);
+});

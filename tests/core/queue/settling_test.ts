@@ -70,3 +70,15 @@ Deno.test("a backlog is read in pages as it is worked off", () => {
   assert.deepEqual(got, Array.from({ length: 5_000 }, (_, i) => `${i}`));
   assert.ok(broker.pages >= 5 && broker.pages < 20, `${broker.pages} pages`);
 });
+
+Deno.test("a message that fails for ever without a backoff is given out for ever", () => {
+  const broker = new BrokerOfQueues();
+  const backoff = { initialMs: 0, maxMs: 8_000, multiplier: 1_000, jitter: 0 };
+  broker.create({ name: "q", backoff, deliveryLimit: Infinity });
+  const alice = broker.join("alice");
+  broker.publish("q", "a");
+  for (let failures = 1; failures <= 110; failures++) { // 1000 ** 103 is no number any more
+    assert.ok(broker.nack(alice, "a"));
+    assert.deepEqual(alice.holding, ["a"], `after ${failures} failures`);
+  }
+});
