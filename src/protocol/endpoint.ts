@@ -1,3 +1,4 @@
+import type { Acknowledgement } from "../core/delivery.ts";
 import type { Peer, Policy } from "../core/ports.ts";
 import { type Send, SendKind } from "../core/effects.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -10,6 +11,7 @@ import { PACKET_BYTES_MAX, type ProtocolVersion } from "../wire/packet.ts";
 import type { Dialect } from "./dialect.ts";
 import type { PublishWriter } from "./publish_writer.ts";
 import type { Meter } from "./rate_limiter.ts";
+import { v5ReasonCode } from "./reason_code.ts";
 import type { EndpointSettings } from "./settings.ts";
 import { AliasesOut } from "./topic_alias.ts";
 import { v3 } from "./v3.ts";
@@ -22,6 +24,9 @@ export interface EndpointParts {
   readonly writer: PublishWriter;
   readonly owner: Transmitter;
 }
+
+/** What a durable queue is told of a message that its consumer does not accept: that it has failed. */
+const TOO_LARGE: Acknowledgement = { reasonCode: v5ReasonCode["packet-too-large"], reason: "" };
 
 type AnswerKind = Exclude<SendKind, typeof SendKind.publish>;
 
@@ -183,7 +188,7 @@ export class Endpoint implements Peer {
   #giveUp(send: Send, turn: Turn): void {
     const session = send.session!;
     turn.drop(session.clientId, send.message!.topic.name, "packet-too-large");
-    if (send.packetId !== 0) session.settle(send.packetId, turn);
+    if (send.packetId !== 0) session.settle(send.packetId, turn, TOO_LARGE);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Durable queues over MQTT, both versions: publishing, consuming, the three ways to settle. */
 import assert from "node:assert/strict";
 import type { Packet } from "mqtt-packet";
+import { happening } from "../embedding/waiting.ts";
 import { TestBroker } from "../support/broker.ts";
 import { AT_ONCE, facts, propertiesOf, put, queueBroker, settle } from "./queue_client.ts";
 
@@ -516,4 +517,52 @@ Deno.test("stream: $commit settles everything up to an offset, $seek goes back",
   const got = [];
   for (let i = 0; i < 3; i++) got.push(facts(await other.receive()).payload);
   assert.equal(got.join(""), "abc");
+});
+
+Deno.test("who was a consumer of a queue that is gone moves nobody: neither its own group nor its successor's", async () => {
+  await using broker = await queueBroker({ name: "log", type: "stream", partitions: 1 });
+  const client = await broker.connect();
+  const userProperties = { "consumer-group": "g", "start-at": "first" };
+  await client.subscribe("$queue/log", { qos: 1, userProperties });
+  const seek = () => put(client, "$queue/log/$seek", "", { partition: "0", offset: "0" });
+  assert.ok(await broker.broker.queues.delete("log"));
+  assert.equal(await seek(), 0x83);
+  await broker.broker.queues.create({ name: "log", type: "stream", partitions: 1 });
+  const successor = await broker.connect();
+  await successor.subscribe("$queue/log", { qos: 1, userProperties });
+  await put(client, "$queue/log", "a");
+  assert.equal(facts(await successor.receive()).payload, "a");
+  assert.equal(await seek(), 0x83);
+  await successor.expectNothing();
+});
+
+Deno.test("a message that is larger than its consumer accepts has failed: it is not lost", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1, deliveryLimit: 2 });
+  const publisher = await broker.connect();
+  const small = await broker.connect({ properties: { maximumPacketSize: 400 } });
+  await small.subscribe("$queue/tasks", { qos: 1 });
+  await put(publisher, "$queue/tasks", "x".repeat(500));
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks/$dlq", { qos: 1 });
+  const letter = await client.receive();
+  assert.equal(letter.payload.length, 500);
+  assert.equal(propertiesOf(letter)["dead-letter-cause"], "delivery-limit");
+});
+
+Deno.test("a topic that leaves no room for the names of its queue and its dead letters is not taken", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1, topics: ["far/#"] });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", { qos: 1 });
+  const longest = 65_535 - "/$dlq".length;
+  const queued = (bytes: number) => "$queue/tasks/".padEnd(bytes, "x");
+  assert.equal(await put(publisher, queued(longest + 1), ""), 0x90);
+  assert.equal(await put(publisher, queued(longest), ""), 0);
+  assert.equal((await client.receive()).topic.length, longest);
+  const dropped = happening(broker.broker, "message-dropped");
+  const captured = (bytes: number) => "far/".padEnd(bytes - "$queue/tasks/".length, "x");
+  assert.equal(await put(publisher, captured(longest + 1), ""), 0x10);
+  assert.equal((await dropped).cause, "refused");
+  assert.equal(await put(publisher, captured(longest), ""), 0x10);
+  assert.equal((await client.receive()).topic.length, longest);
 });

@@ -6,6 +6,7 @@ import { parseFilter, type SubscriptionOptions } from "../subscription.ts";
 import { quoted } from "../text.ts";
 import type { Turn } from "../turn.ts";
 import { parseQueueFilter, QUEUE_PREFIX, type QueueAddress, queueAddressOf } from "./address.ts";
+import { DEAD_LETTERS } from "./definition.ts";
 import type { QueueCodec, SettlementFacts } from "./codec.ts";
 import type { QueueDelivery } from "./delivery.ts";
 import type { GroupStart } from "./group_start.ts";
@@ -13,6 +14,7 @@ import { messageIdOf } from "./message_id.ts";
 import type { StoredQueueConsumer } from "./mutation.ts";
 import type { Publication } from "./publication.ts";
 import type { Queues } from "./queues.ts";
+import { queueTopic } from "./routing_key.ts";
 import { SessionConsumer } from "./session_consumer.ts";
 
 /** What SUBSCRIBE says of a consumer beside the filter. */
@@ -26,6 +28,9 @@ export interface ConsumeOptions {
 
 const DEFAULT_START: GroupStart = { kind: "default" };
 const PLAIN: ConsumeOptions = { group: "", prefetch: 0, start: DEFAULT_START };
+
+/** Of a topic that a queue keeps: its dead letter has one level more, and MQTT has 65,535 bytes for all. */
+const TOPIC_BYTES_MAX = 65_535 - `/${DEAD_LETTERS}`.length;
 
 const NO_PROPERTIES = new Uint8Array();
 
@@ -50,6 +55,7 @@ export class SessionQueues {
    * @throws {Refusal} when the queue is not there, is full, or a property cannot be understood */
   assertTaken(message: Message, address: QueueAddress, turn: Turn): void {
     if (address.verb !== undefined) return;
+    assertRoomForTopic(message.topic.name, message.topic.bytes.length);
     try {
       const publication = this.#publicationOf(message, address);
       this.queues.admit(publication, turn);
@@ -77,14 +83,15 @@ export class SessionQueues {
 
   /** Copies an ordinary message into every queue that wants it; one that is full is told of it, not the publisher. */
   capture(message: Message, turn: Turn): void {
-    const { name } = message.topic;
+    const { name, bytes } = message.topic;
     for (const { name: queue } of this.queues.capturesOf(name)) {
       const address = { queue, routingKey: name, verb: undefined };
       try {
-        const topic = `${QUEUE_PREFIX}${queue}/${name}`;
+        const topic = queueTopic(queue, name);
+        assertRoomForTopic(topic, this.#codec.topicOf(queueTopic(queue, "")).bytes.length + 1 + bytes.length);
         const publication = { ...this.#publicationOf(message, address), topic, sourceTopic: name };
         this.queues.capture(publication, turn);
-      } catch (error) { // a property that is meant for somebody else
+      } catch (error) { // a property that is meant for somebody else, or a topic that is too long
         if (!(error instanceof Refusal)) throw error;
         turn.drop("", name, "refused");
       }
@@ -273,7 +280,7 @@ export class SessionQueues {
   #move({ verb, queue }: QueueAddress, by: { facts: SettlementFacts; sender: Session }, turn: Turn): void {
     const { facts, sender } = by;
     const consumer = sender.consumers.values().find(({ filter, stored, member }) => {
-      return member !== null && filter.queue === queue && (facts.group === "" || facts.group === stored.group);
+      return member?.isGone === false && filter.queue === queue && (facts.group === "" || facts.group === stored.group);
     });
     if (consumer === undefined) throw refused(`Cannot ${verb} in ${quoted(queue)}: this client is in no such group`);
     const { partition, offset, time } = facts;
@@ -300,6 +307,13 @@ function isSame(former: StoredQueueConsumer, asked: StoredQueueConsumer): boolea
 
 function placeOf({ filter, stored }: SessionConsumer): { queue: string; group: string } {
   return { queue: filter.queue, group: stored.group };
+}
+
+/** @throws {Refusal} topic-name-invalid */
+function assertRoomForTopic(topic: string, bytes: number): void {
+  if (bytes <= TOPIC_BYTES_MAX) return;
+  const rule = `it has ${bytes} bytes, the maximum of a queue's is ${TOPIC_BYTES_MAX}`;
+  throw new Refusal("topic-name-invalid", `Cannot append to ${quoted(topic)}: ${rule}`);
 }
 
 function refused(message: string): Refusal {
