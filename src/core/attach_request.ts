@@ -40,10 +40,10 @@ export function assertMayAttach(
     );
   }
   if (turn.isStoreFull && expirySeconds > 0 && before?.isStored !== true) {
-    throw new Refusal("quota-exceeded", `Cannot open a session for "${clientId}": the disk is full`);
+    throw new Refusal("quota-exceeded", `Cannot open a session for ${quoted(clientId)}: the disk is full`);
   }
   if (before === undefined && sessions >= limits.sessionsMax) {
-    throw new Refusal("quota-exceeded", `Cannot open a session for "${clientId}": ${limits.sessionsMax} exist`);
+    throw new Refusal("quota-exceeded", `Cannot open a session for ${quoted(clientId)}: ${limits.sessionsMax} exist`);
   }
 }
 

@@ -6,7 +6,7 @@ import { type Outcome, Refusal } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { SubscribeRequest } from "../core/subscriptions.ts";
 import { type ParsedFilter, parseFilter } from "../core/subscription.ts";
-import { assertTopicFilter, hasWildcard } from "../core/topic.ts";
+import { assertTopicFilter, hasWildcard, type Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { AckView, readAcknowledgement } from "../wire/acknowledgement.ts";
 import { readDisconnect, readPingreq } from "../wire/disconnect.ts";
@@ -69,10 +69,11 @@ export class PacketHandler {
     assertCapabilities(endpoint.settings.limits, view);
     const session = endpoint.session!;
     if (view.qos > 0) this.#assertReceivable(endpoint, session);
+    let topic: Topic | undefined;
     let outcome: Outcome = "success";
     let reason = "";
     try {
-      const topic = resolveTopic(endpoint, view, this.#topics); // also of one that comes again: it may set an alias
+      topic = resolveTopic(endpoint, view, this.#topics); // also of one that comes again: it may set an alias
       if (view.qos === 2 && session.received?.has(view.packetId) === true) { // it is known until PUBREL ([MQTT-4.3.3-10])
         return this.#acknowledge(endpoint, "success", "");
       }
@@ -90,7 +91,7 @@ export class PacketHandler {
       if (!(error instanceof Refusal) || !isSayable(error, endpoint, view.qos)) throw error;
       outcome = error.refusal;
       reason = error.message;
-      this.#turn.drop(session.clientId, endpoint.lastTopic?.name ?? "", dropCause(error));
+      this.#turn.drop(session.clientId, topic?.name ?? "", dropCause(error));
     }
     if (view.qos > 0) this.#acknowledge(endpoint, outcome, reason);
   }

@@ -119,3 +119,27 @@ Deno.test("an admission that no longer holds when it is to be used lets nobody i
   await client.send(client.connectPacket({ username: "ann" }));
   assert.equal((await client.expect("connack")).reasonCode, 0x87);
 });
+
+Deno.test("a message that may not be published is told with its topic, also when that is named by an alias", async () => {
+  const policy = { mayPublish: (_: unknown, topic: string) => topic !== "secret/a", maySubscribe: () => true };
+  await using broker = await TestBroker.start({ authenticator: letsIn(() => ({ policy })) });
+  const client = await broker.connect();
+  const dropped = happening(broker.broker, "message-dropped");
+  await client.publish("secret/a", "", { qos: 1, properties: { topicAlias: 1 } });
+  assert.equal((await dropped).topic, "secret/a");
+  await client.publish("open", "", { qos: 1 });
+  const again = happening(broker.broker, "message-dropped");
+  assert.equal(await client.publish("", "", { qos: 1, properties: { topicAlias: 1 } }), 0x87);
+  assert.equal((await again).topic, "secret/a");
+});
+
+Deno.test("a client id that is long and not fit for a terminal is told cut and quoted", async () => {
+  await using broker = await TestBroker.start({ limits: { sessionsMax: 1 } });
+  await broker.connect();
+  const client = await broker.open();
+  await client.send({ ...client.connectPacket(), clientId: "\u202e".padEnd(65_000, "x") });
+  const connack = await client.expect("connack");
+  assert.equal(connack.reasonCode, 0x97);
+  const { reasonString = "" } = connack.properties!;
+  assert.ok(reasonString.length < 300 && !reasonString.includes("\u202e"), reasonString.slice(0, 400));
+});
