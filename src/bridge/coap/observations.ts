@@ -1,3 +1,4 @@
+import type { Deadline } from "../../core/deadlines.ts";
 import type { GuestDelivery } from "../gateway.ts";
 import { CoapRefusal, codeOf, refusalResponse } from "./coap_refusal.ts";
 import { formatOf } from "./content_format.ts";
@@ -6,7 +7,7 @@ import type { MessageLayer } from "./message_layer.ts";
 import { Observation, type Registration } from "./observation.ts";
 import type { Peer } from "./peer.ts";
 import { type Representation, respondWith } from "./representation.ts";
-import type { Timers } from "./timers.ts";
+import type { Due, Timers } from "./timers.ts";
 import type { Outcome } from "./transmission.ts";
 
 /** A peer of whom nothing was heard for so long is asked whether it is still there. */
@@ -26,11 +27,19 @@ export interface ObservationsParts {
   readonly onError: (error: unknown) => void;
 }
 
+/** A peer that observes. */
+interface Observer {
+  /** By their tokens. */
+  readonly own: Map<string, Observation>;
+  /** When it is asked whether it is still there. */
+  watch: Deadline<Due> | undefined;
+}
+
 /** Who observes what (RFC 7641). Each message is a notification of its own, confirmable, and the next one waits until it is acknowledged: a
  * broker's messages are no states that may be skipped. */
 export class Observations {
   readonly #parts: ObservationsParts;
-  readonly #ofPeer = new Map<Peer, Map<string, Observation>>();
+  readonly #observers = new Map<Peer, Observer>();
   #count = 0;
   #sequence: number;
 
@@ -46,7 +55,7 @@ export class Observations {
   /** Whether `peer` may observe under `token`: it does already, or there is room. */
   hasRoomFor(peer: Peer, token: Uint8Array): boolean {
     const { observationsMax, observationsPerPeerMax } = this.#parts;
-    const own = this.#ofPeer.get(peer);
+    const own = this.#observers.get(peer)?.own;
     if (own?.has(token.toHex())) return true;
     return this.#count < observationsMax && (own?.size ?? 0) < observationsPerPeerMax;
   }
@@ -61,12 +70,8 @@ export class Observations {
     const { peer, token } = registration;
     this.cancel(peer, token);
     const observation = new Observation(registration);
-    let own = this.#ofPeer.get(peer);
-    if (own === undefined) {
-      this.#ofPeer.set(peer, own = new Map());
-      this.#watch(peer);
-    }
-    own.set(observation.key, observation);
+    const observer = this.#observers.get(peer) ?? this.#watched(peer);
+    observer.own.set(observation.key, observation);
     peer.uses++;
     this.#count++;
     this.#run(observation).catch(this.#parts.onError);
@@ -74,26 +79,26 @@ export class Observations {
 
   /** The client does not want to be told any more. */
   cancel(peer: Peer, token: Uint8Array): void {
-    const observation = this.#ofPeer.get(peer)?.get(token.toHex());
+    const observation = this.#observers.get(peer)?.own.get(token.toHex());
     if (observation !== undefined) this.#remove(observation);
   }
 
   /** Nobody is there any more. */
   cancelAll(peer: Peer): void {
-    for (const observation of [...this.#ofPeer.get(peer)?.values() ?? []]) this.#remove(observation);
+    for (const observation of [...this.#observers.get(peer)?.own.values() ?? []]) this.#remove(observation);
   }
 
   /** Tells everybody that it is over (RFC 7641 section 4.2). */
   close(): void {
     const over = new CoapRefusal(Code.serviceUnavailable, "The broker is stopping");
-    for (const own of [...this.#ofPeer.values()]) {
+    for (const { own } of [...this.#observers.values()]) {
       for (const observation of [...own.values()]) this.#finish(observation, refusalResponse(over));
     }
   }
 
   /** What the peer is to fetch more blocks of, and what to call when it has the last one. */
   bodyOf(peer: Peer, target: string): { body: Representation; onBlock: (isLast: boolean) => void } | undefined {
-    for (const observation of this.#ofPeer.get(peer)?.values() ?? []) {
+    for (const observation of this.#observers.get(peer)?.own.values() ?? []) {
       const { body, registration } = observation;
       if (body === undefined || registration.target !== target) continue;
       const onBlock = (isLast: boolean) => {
@@ -141,30 +146,33 @@ export class Observations {
   }
 
   /** Waits until the client has the last block, or fetches no more. */
-  #fetched(observation: Observation): Promise<void> {
-    return new Promise<void>((resolve) => {
+  async #fetched(observation: Observation): Promise<void> {
+    const { timers, now } = this.#parts;
+    let deadline: Deadline<Due> | undefined;
+    await new Promise<void>((resolve) => {
       const look = (now: number) => {
         if (now - observation.fetchedAt >= FETCH_MS) resolve();
-        else this.#parts.timers.set(observation.fetchedAt + FETCH_MS, look);
+        else deadline = timers.set(observation.fetchedAt + FETCH_MS, look);
       };
       observation.onFetched = resolve;
-      look(this.#parts.now());
-    }).then(() => {
-      observation.body = observation.onFetched = undefined;
+      look(now());
     });
+    timers.cancel(deadline);
+    observation.body = observation.onFetched = undefined;
   }
 
-  /** Asks now whether the address is right, and later whether it still is. */
-  #watch(peer: Peer): void {
+  /** Asks now whether the address is right, and from time to time whether it still is. */
+  #watched(peer: Peer): Observer {
     const { layer, timers, now } = this.#parts;
-    if (!peer.isVerified) layer.ping(peer, now());
     const look = (now: number) => {
-      if (!this.#ofPeer.has(peer)) return;
       const isSilent = now - peer.lastSeenAt >= SILENCE_MS;
+      observer.watch = timers.set((isSilent ? now : peer.lastSeenAt) + SILENCE_MS, look);
       if (isSilent) layer.ping(peer, now);
-      timers.set((isSilent ? now : peer.lastSeenAt) + SILENCE_MS, look);
     };
-    timers.set(now() + SILENCE_MS, look);
+    const observer: Observer = { own: new Map(), watch: timers.set(now() + SILENCE_MS, look) };
+    this.#observers.set(peer, observer);
+    if (!peer.isVerified) layer.ping(peer, now());
+    return observer;
   }
 
   #finish(observation: Observation, response: CoapResponse): void {
@@ -177,9 +185,12 @@ export class Observations {
     if (observation.isOver) return;
     observation.isOver = true;
     const { peer, subscription } = observation.registration;
-    const own = this.#ofPeer.get(peer)!;
+    const { own, watch } = this.#observers.get(peer)!;
     own.delete(observation.key);
-    if (own.size === 0) this.#ofPeer.delete(peer);
+    if (own.size === 0) {
+      this.#observers.delete(peer);
+      this.#parts.timers.cancel(watch);
+    }
     peer.uses--;
     this.#count--;
     if (observation.transmission !== undefined) this.#parts.layer.withdraw(peer, observation.transmission);
