@@ -11,7 +11,7 @@ import { type Outcome, Refusal, type RefusalCause } from "./refusal.ts";
 import { Retained } from "./retained.ts";
 import { routeEntry } from "./route.ts";
 import { Session } from "./session.ts";
-import { NEVER_SECONDS, SessionTable } from "./session_table.ts";
+import { NEVER_SECONDS, type SessionDeadline, SessionTable } from "./session_table.ts";
 import type { SubscriptionOptions } from "./subscription.ts";
 import { type SubscribeRequest, Subscriptions } from "./subscriptions.ts";
 import { quoted } from "./text.ts";
@@ -102,8 +102,8 @@ export class Broker {
     if (options.expirySeconds !== undefined) session.expirySeconds = options.expirySeconds;
     if (cause === "normal") this.#setWill(session, undefined, turn); // [MQTT-3.14.4-3]
     if (!session.isDurable) {
-      if (!this.handOn.asksForSpilled(session, turn)) return this.#end(session, "disconnected", turn);
-      return this.sessions.schedule({ session, what: "expiry" }, turn.now + HAND_ON_MS);
+      if (!this.#putsOffEnd({ session }, turn)) this.#end(session, "disconnected", turn);
+      return;
     }
     this.handOn.absent(session, turn);
     this.#save(session, turn.now, turn);
@@ -388,8 +388,17 @@ export class Broker {
       if (due === undefined) return;
       const { session } = due;
       if (due.what === "will") this.#publishWill(session, turn);
-      else if (this.handOn.asksForSpilled(session, turn)) this.sessions.schedule(due, turn.now + HAND_ON_MS);
-      else this.#end(session, "expired", turn);
+      else if (!this.#putsOffEnd(due, turn)) this.#end(session, "expired", turn);
     }
+  }
+
+  /** Puts the end of a session off while others get what only the store has of it; false when it need not, or nobody has got any since
+   * the last time. */
+  #putsOffEnd({ session, left = Infinity }: Pick<SessionDeadline, "session" | "left">, turn: Turn): boolean {
+    const { spilledShared = 0, isLoading = false } = session.queue ?? {};
+    if (!isLoading && spilledShared >= left) return false;
+    if (!this.handOn.asksForSpilled(session, turn)) return false;
+    this.sessions.schedule({ session, what: "expiry", left: spilledShared }, turn.now + HAND_ON_MS);
+    return true;
   }
 }

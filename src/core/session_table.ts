@@ -8,6 +8,8 @@ export const NEVER_SECONDS = 0xffff_ffff;
 export interface SessionDeadline {
   readonly session: Session;
   readonly what: "expiry" | "will";
+  /** Spilled deliveries that others could have had when its end was put off; absent when it was not. */
+  readonly left?: number;
 }
 
 /** All sessions by client id, and when those without a connection expire or have their will published. */

@@ -1,6 +1,8 @@
 // What becomes of messages of a shared group whose members come and go.
 import assert from "node:assert/strict";
 import { Broker } from "../../src/core/broker.ts";
+import { Delivery } from "../../src/core/delivery.ts";
+import { QUEUE_WINDOW_MESSAGES } from "../../src/core/delivery_queue.ts";
 import type { Limits } from "../../src/core/limits.ts";
 import type { Mutation } from "../../src/core/mutation.ts";
 import type { Session } from "../../src/core/session.ts";
@@ -114,6 +116,33 @@ Deno.test("a will for the shared group of the session that ends with it goes to 
   assert.equal(bench.broker.sessions.size, 1);
   bench.broker.attach(attachRequestOf("b"), bench.turn);
   assert.deepEqual(said(bench.turn), ["CONNACK b session=present", 'PUBLISH b a "gone" qos=1 id=1']);
+});
+
+Deno.test("a session ends on time though nobody can have what it was given by a shared group", () => {
+  const bench = new Bench();
+  const { broker, turn } = bench;
+  bench.member("b");
+  const a = bench.member("a", { expirySeconds: 1 });
+  subscribe(bench, a, "$share/alone/x");
+  bench.drop(a);
+  for (let i = 0; i < QUEUE_WINDOW_MESSAGES + 2; i++) broker.publish(messageOf("x", { qos: 1 }), null, turn);
+  const group = broker.subscriptions.group("$share/alone/x");
+  const spilled = [1, 2].map((place) => {
+    const delivery = new Delivery(messageOf("x"), { qos: 1, retain: false, subscriptionIds: null, group });
+    delivery.sequence = a.queue!.lastSequence + place;
+    return delivery;
+  });
+  for (let seconds = 1; seconds <= 3 && broker.sessions.size === 2; seconds++) {
+    turn.now = seconds * 1_000;
+    broker.tick(turn);
+    const handOns = [...turn.effects.handOns];
+    drain(turn);
+    for (const { after } of handOns) {
+      broker.handOn.spilled(a, spilled.filter(({ sequence }) => sequence > after), turn);
+      broker.handOn.spilled(a, [], turn);
+    }
+  }
+  assert.equal(broker.sessions.get("a"), undefined);
 });
 
 /** Which bodies are stored while each delivery is written: what a store would find missing. */
