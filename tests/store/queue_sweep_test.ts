@@ -158,3 +158,19 @@ for (const name of ["queue_blocks", "queue_logs", "sessions"]) {
     else assert.throws(check, /is damaged/);
   });
 }
+
+Deno.test("logs come and go as often as they like: when the last place is taken, the first that is free is given", async () => {
+  using folder = new Folder();
+  const before = folder.open();
+  before.commit([queue(1), log(2, 1), log(3, 1, 1)]);
+  await before.close();
+  const database = new DatabaseSync(folder.database);
+  database.exec("UPDATE queue_logs SET slot = (1 << 20) - 1 WHERE id = 3");
+  database.close();
+  const store = folder.open();
+  for (const id of [4, 5]) store.commit([log(id, 1, id), appended(id, 0)]);
+  for (const id of [2, 3]) store.commit([appended(id, 7)]);
+  for (const id of [4, 5]) assert.deepEqual((await recordsOf(store, id)).map(({ offset }) => offset), [0]);
+  assert.equal(numberFrom(folder.database, "SELECT slot FROM queue_logs WHERE id = 5"), 2);
+  await store.close();
+});

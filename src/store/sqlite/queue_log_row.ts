@@ -1,8 +1,6 @@
 import { SEGMENT_BYTES, SEGMENT_MS, SEGMENT_RECORDS } from "../../core/queue/queue_log.ts";
 import type { QueueBlock } from "./queue_blocks.ts";
-import { OFFSET_BITS, OFFSET_MAX, type QueueStatements } from "./queue_statements.ts";
-
-const SLOT_MAX = 2 ** (63 - OFFSET_BITS) - 1;
+import { OFFSET_MAX, type QueueStatements, SLOT_MAX } from "./queue_statements.ts";
 
 /** The segment of a log that may still grow. Blocks lie in it whole. */
 interface OpenSegment {

@@ -1,10 +1,18 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 /** How many bits of a block's id are its offset; above them is the slot of its log. */
-export const OFFSET_BITS = 43;
+const OFFSET_BITS = 43;
 
 /** Offsets are below. */
 export const OFFSET_MAX = 2 ** OFFSET_BITS - 1;
+
+/** The highest slot that a log can have. */
+export const SLOT_MAX = 2 ** (63 - OFFSET_BITS) - 1;
+
+/** The slot of the next log: behind all others, and once there is nothing behind them the first one that is free. */
+const NEXT_SLOT = `(SELECT CASE WHEN coalesce(max(slot), -1) < ${SLOT_MAX} THEN coalesce(max(slot), -1) + 1 ELSE ` +
+  "(SELECT min(slot) + 1 FROM (SELECT -1 AS slot UNION ALL SELECT slot FROM queue_logs) l " +
+  "WHERE NOT EXISTS (SELECT 1 FROM queue_logs WHERE slot = l.slot + 1)) END FROM queue_logs)";
 
 /** Where a log's offset lies in the table of blocks: slot and offset are the first two parameters. */
 const ID = `((?1 << ${OFFSET_BITS}) | ?2)`;
@@ -67,7 +75,7 @@ function prepareLogs(on: (sql: string) => StatementSync) {
   return {
     openLog: on(
       "INSERT OR IGNORE INTO queue_logs (id, queue, partition, priority, slot) " +
-        "SELECT ?1, ?2, ?3, ?4, (SELECT coalesce(max(slot), -1) + 1 FROM queue_logs) WHERE EXISTS (SELECT 1 FROM queues WHERE id = ?2)",
+        `SELECT ?1, ?2, ?3, ?4, ${NEXT_SLOT} WHERE EXISTS (SELECT 1 FROM queues WHERE id = ?2)`,
     ),
     log: on("SELECT * FROM queue_logs WHERE id = ?"),
     saveLog: on(
