@@ -71,12 +71,6 @@ Deno.test("CoAP: what is encoded comes back, whatever the bytes", () => {
   }));
 });
 
-Deno.test("CoAP: what keeps the token of a message does not keep the message", () => {
-  const decoded = decode(Uint8Array.of(0x42, 1, 0, 7, 0xab, 0xcd, 0xff, ...new Uint8Array(1_000)));
-  assert.ok(decoded.kind === "message");
-  assert.deepEqual([decoded.message.token.toHex(), decoded.message.token.buffer.byteLength], ["abcd", 2]);
-});
-
 Deno.test("CoAP: every prefix of a message is read or refused, and nothing is thrown", () => {
   fc.assert(fc.property(message, fc.nat(), (message, cut) => {
     const whole = encode(message);

@@ -120,3 +120,10 @@ Deno.test(requiresMount({
     );
   },
 }));
+
+Deno.test("a store that is closed refuses what comes too late", async () => {
+  using folder = new Folder();
+  const store = await openDataFolder(folder.path, OPTIONS);
+  await store.close();
+  await assert.rejects(store.commit([session("late")]), { message: "Cannot use the store: it is closed" });
+});

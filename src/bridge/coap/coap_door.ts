@@ -218,7 +218,7 @@ export class CoapDoor {
     }
     const sequence = this.#observations.nextSequence();
     const nameOf = hasWildcards ? locationOf : () => [];
-    this.#observations.add({ peer, token, target, accept, block2, nameOf, subscription });
+    this.#observations.add({ peer, token: token.slice(), target, accept, block2, nameOf, subscription });
     return sequence;
   }
 

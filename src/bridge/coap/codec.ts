@@ -58,8 +58,7 @@ export function decode(bytes: Uint8Array): Decoded {
   try {
     const { token, options, payload } = parse(Buffer.from(bytes.slice().buffer)); // a copy of its own: parts of it are kept
     const list = options.map(({ name, value }) => ({ number: numberOf(name), value }));
-    const own = new Uint8Array(token); // it is kept long after the rest, which a part of it would keep as well
-    return { kind: "message", message: { type, code: bytes[1], messageId, token: own, options: list, payload } };
+    return { kind: "message", message: { type, code: bytes[1], messageId, token, options: list, payload } };
   } catch {
     return malformed; // what the look before did not see; it costs the sender his message and nothing else
   }

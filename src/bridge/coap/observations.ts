@@ -1,4 +1,3 @@
-import type { Deadline } from "../../core/deadlines.ts";
 import type { GuestDelivery } from "../gateway.ts";
 import { CoapRefusal, codeOf, refusalResponse } from "./coap_refusal.ts";
 import { formatOf } from "./content_format.ts";
@@ -7,7 +6,7 @@ import type { MessageLayer } from "./message_layer.ts";
 import { Observation, type Registration } from "./observation.ts";
 import type { Peer } from "./peer.ts";
 import { type Representation, respondWith } from "./representation.ts";
-import type { Due, Timers } from "./timers.ts";
+import type { Timers } from "./timers.ts";
 import type { Outcome } from "./transmission.ts";
 
 /** A peer of whom nothing was heard for so long is asked whether it is still there. */
@@ -27,19 +26,11 @@ export interface ObservationsParts {
   readonly onError: (error: unknown) => void;
 }
 
-/** A peer that observes. */
-interface Observer {
-  /** By their tokens. */
-  readonly own: Map<string, Observation>;
-  /** When it is asked whether it is still there. */
-  watch: Deadline<Due> | undefined;
-}
-
 /** Who observes what (RFC 7641). Each message is a notification of its own, confirmable, and the next one waits until it is acknowledged: a
  * broker's messages are no states that may be skipped. */
 export class Observations {
   readonly #parts: ObservationsParts;
-  readonly #observers = new Map<Peer, Observer>();
+  readonly #ofPeer = new Map<Peer, Map<string, Observation>>();
   #count = 0;
   #sequence: number;
 
@@ -55,7 +46,7 @@ export class Observations {
   /** Whether `peer` may observe under `token`: it does already, or there is room. */
   hasRoomFor(peer: Peer, token: Uint8Array): boolean {
     const { observationsMax, observationsPerPeerMax } = this.#parts;
-    const own = this.#observers.get(peer)?.own;
+    const own = this.#ofPeer.get(peer);
     if (own?.has(token.toHex())) return true;
     return this.#count < observationsMax && (own?.size ?? 0) < observationsPerPeerMax;
   }
@@ -70,8 +61,12 @@ export class Observations {
     const { peer, token } = registration;
     this.cancel(peer, token);
     const observation = new Observation(registration);
-    const observer = this.#observers.get(peer) ?? this.#watched(peer);
-    observer.own.set(observation.key, observation);
+    let own = this.#ofPeer.get(peer);
+    if (own === undefined) {
+      this.#ofPeer.set(peer, own = new Map());
+      this.#watch(peer);
+    }
+    own.set(observation.key, observation);
     peer.uses++;
     this.#count++;
     this.#run(observation).catch(this.#parts.onError);
@@ -79,26 +74,26 @@ export class Observations {
 
   /** The client does not want to be told any more. */
   cancel(peer: Peer, token: Uint8Array): void {
-    const observation = this.#observers.get(peer)?.own.get(token.toHex());
+    const observation = this.#ofPeer.get(peer)?.get(token.toHex());
     if (observation !== undefined) this.#remove(observation);
   }
 
   /** Nobody is there any more. */
   cancelAll(peer: Peer): void {
-    for (const observation of [...this.#observers.get(peer)?.own.values() ?? []]) this.#remove(observation);
+    for (const observation of [...this.#ofPeer.get(peer)?.values() ?? []]) this.#remove(observation);
   }
 
   /** Tells everybody that it is over (RFC 7641 section 4.2). */
   close(): void {
     const over = new CoapRefusal(Code.serviceUnavailable, "The broker is stopping");
-    for (const { own } of [...this.#observers.values()]) {
+    for (const own of [...this.#ofPeer.values()]) {
       for (const observation of [...own.values()]) this.#finish(observation, refusalResponse(over));
     }
   }
 
   /** What the peer is to fetch more blocks of, and what to call when it has the last one. */
   bodyOf(peer: Peer, target: string): { body: Representation; onBlock: (isLast: boolean) => void } | undefined {
-    for (const observation of this.#observers.get(peer)?.own.values() ?? []) {
+    for (const observation of this.#ofPeer.get(peer)?.values() ?? []) {
       const { body, registration } = observation;
       if (body === undefined || registration.target !== target) continue;
       const onBlock = (isLast: boolean) => {
@@ -146,33 +141,30 @@ export class Observations {
   }
 
   /** Waits until the client has the last block, or fetches no more. */
-  async #fetched(observation: Observation): Promise<void> {
-    const { timers, now } = this.#parts;
-    let deadline: Deadline<Due> | undefined;
-    await new Promise<void>((resolve) => {
+  #fetched(observation: Observation): Promise<void> {
+    return new Promise<void>((resolve) => {
       const look = (now: number) => {
         if (now - observation.fetchedAt >= FETCH_MS) resolve();
-        else deadline = timers.set(observation.fetchedAt + FETCH_MS, look);
+        else this.#parts.timers.set(observation.fetchedAt + FETCH_MS, look);
       };
       observation.onFetched = resolve;
-      look(now());
+      look(this.#parts.now());
+    }).then(() => {
+      observation.body = observation.onFetched = undefined;
     });
-    timers.cancel(deadline);
-    observation.body = observation.onFetched = undefined;
   }
 
-  /** Asks now whether the address is right, and from time to time whether it still is. */
-  #watched(peer: Peer): Observer {
+  /** Asks now whether the address is right, and later whether it still is. */
+  #watch(peer: Peer): void {
     const { layer, timers, now } = this.#parts;
-    const look = (now: number) => {
-      const isSilent = now - peer.lastSeenAt >= SILENCE_MS;
-      observer.watch = timers.set((isSilent ? now : peer.lastSeenAt) + SILENCE_MS, look);
-      if (isSilent) layer.ping(peer, now);
-    };
-    const observer: Observer = { own: new Map(), watch: timers.set(now() + SILENCE_MS, look) };
-    this.#observers.set(peer, observer);
     if (!peer.isVerified) layer.ping(peer, now());
-    return observer;
+    const look = (now: number) => {
+      if (!this.#ofPeer.has(peer)) return;
+      const isSilent = now - peer.lastSeenAt >= SILENCE_MS;
+      if (isSilent) layer.ping(peer, now);
+      timers.set((isSilent ? now : peer.lastSeenAt) + SILENCE_MS, look);
+    };
+    timers.set(now() + SILENCE_MS, look);
   }
 
   #finish(observation: Observation, response: CoapResponse): void {
@@ -185,12 +177,9 @@ export class Observations {
     if (observation.isOver) return;
     observation.isOver = true;
     const { peer, subscription } = observation.registration;
-    const { own, watch } = this.#observers.get(peer)!;
+    const own = this.#ofPeer.get(peer)!;
     own.delete(observation.key);
-    if (own.size === 0) {
-      this.#observers.delete(peer);
-      this.#parts.timers.cancel(watch);
-    }
+    if (own.size === 0) this.#ofPeer.delete(peer);
     peer.uses--;
     this.#count--;
     if (observation.transmission !== undefined) this.#parts.layer.withdraw(peer, observation.transmission);

@@ -18,11 +18,6 @@ export class Timers {
     return this.#deadlines.next;
   }
 
-  /** How much is to be done; what was called off may count for a while. */
-  get size(): number {
-    return this.#deadlines.size;
-  }
-
   set(at: number, due: Due): Deadline<Due> {
     const isEarlier = at < this.#deadlines.next;
     const deadline = this.#deadlines.add(at, due);

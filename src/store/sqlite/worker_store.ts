@@ -80,11 +80,15 @@ export class WorkerStore implements Store {
     return (reply as Extract<StoreReply, { kind: "maintained" }>).hasMore;
   }
 
-  /** Closes the database and ends the Worker. */
+  /** Closes the database and ends the Worker, also where that fails; what is asked for after it is refused. */
   async close(): Promise<void> {
-    if (this.#failure === undefined) await this.#ask({ kind: "close" });
-    this.#worker.terminate();
-    this.onClosed();
+    try {
+      if (this.#failure === undefined) await this.#ask({ kind: "close" });
+    } finally {
+      this.#fail(new Error("Cannot use the store: it is closed"));
+      this.#worker.terminate();
+      this.onClosed();
+    }
   }
 
   #ask(request: StoreRequest): Promise<StoreReply> {
@@ -105,7 +109,7 @@ export class WorkerStore implements Store {
   }
 
   #fail(error: Error): void {
-    this.#failure = error;
+    this.#failure ??= error;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }
