@@ -119,10 +119,12 @@ export class PullConsumer implements QueueConsumer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiters.push(resolve);
     const timer = setTimeout(resolve, waitMs);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const onAbort = () => resolve();
+    signal.addEventListener("abort", onAbort);
     if (signal.aborted) resolve();
     await promise;
     clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort); // it may live as long as a stream does
     const index = this.#waiters.indexOf(resolve);
     if (index >= 0) this.#waiters.splice(index, 1);
   }

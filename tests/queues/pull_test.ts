@@ -60,12 +60,12 @@ class World {
     this.queues.append(publication, this.turn);
   }
 
-  pull(more: Partial<Puller> = {}, signal = new AbortController().signal) {
+  pull(more: Partial<Puller> = {}, signal = new AbortController().signal, { waitMs = 0 } = {}) {
     const puller: Puller = {
       ...{ clientId: "c", username: undefined, queue: "q", group: "g", expiresAt: Infinity },
       ...{ holds: () => true, may: () => true, meter: () => {}, ...more },
     };
-    return this.pulls.pull(puller, { group: "g", filter: "#", max: 10, waitMs: 0, signal });
+    return this.pulls.pull(puller, { group: "g", filter: "#", max: 10, waitMs, signal });
   }
 
   get members(): number {
@@ -131,4 +131,17 @@ Deno.test("ten thousand clients may pull at a time: one more is refused, and not
   await world.pull({ clientId: "c7" }, AbortSignal.abort()); // goes, since nobody waits for the answer
   await world.pull({ clientId: "one more" });
   assert.equal(world.members, 10_000);
+});
+
+Deno.test("call after call of one stream leaves nothing with the signal that ends it", async () => {
+  const world = new World();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+  await world.pull({}, signal, { waitMs: 1 });
+  await world.pull({}, signal, { waitMs: 1 });
+  assert.equal(listeners, 0);
 });

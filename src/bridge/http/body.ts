@@ -7,15 +7,15 @@ const DEPTH_MAX = 8;
 /** What a body is held to. */
 export interface BodyLimits {
   readonly bytesMax: number;
-  /** Aborted when it takes too long. */
-  readonly signal: AbortSignal;
+  /** How long it may take. */
+  readonly timeoutMs: number;
 }
 
 /** Reads a body as far as it may be long; nothing is read of one that says it is longer.
  * @throws {HttpProblem} 413, 408 or 415 for a compressed one */
 export async function readBody(
   from: { readonly headers: Headers; readonly body: ReadableStream<Uint8Array> | null },
-  { bytesMax, signal }: BodyLimits,
+  { bytesMax, timeoutMs }: BodyLimits,
 ): Promise<Uint8Array> {
   const { headers, body } = from;
   const encoding = headers.get("content-encoding") ?? "identity";
@@ -29,8 +29,11 @@ export async function readBody(
   const parts: Uint8Array[] = [];
   let length = 0;
   const reader = body.getReader();
-  const onAbort = () => void reader.cancel(signal.reason).catch(() => {});
-  signal.addEventListener("abort", onAbort);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    reader.cancel().catch(() => {});
+  }, timeoutMs);
   try {
     for (let part = await read(reader); !part.done; part = await read(reader)) {
       length += part.value.length;
@@ -38,10 +41,10 @@ export async function readBody(
       parts.push(part.value);
     }
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    clearTimeout(timer);
     void reader.cancel().catch(() => {}); // what is left of it is read by nobody
   }
-  if (signal.aborted) {
+  if (isLate) {
     throw new HttpProblem(408, "request-timeout", { detail: "The body did not arrive in time", headers: CLOSE });
   }
   return joined(parts, length);

@@ -81,7 +81,7 @@ export class Call {
 
   get #limits(): BodyLimits {
     const { bodyBytesMax, requestTimeoutMs } = this.#parts;
-    return { bytesMax: bodyBytesMax, signal: AbortSignal.timeout(requestTimeoutMs) };
+    return { bytesMax: bodyBytesMax, timeoutMs: requestTimeoutMs };
   }
 }
 

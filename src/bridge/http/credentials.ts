@@ -1,5 +1,5 @@
 import { textOfPayload } from "../fields.ts";
-import { HttpProblem } from "./problem.ts";
+import { CHALLENGE, HttpProblem } from "./problem.ts";
 
 /** Basic has a name and a password (RFC 7617), Bearer a token, which is handed on as a password without a name (RFC 6750).
  * @throws {HttpProblem} 401 for what is neither */
@@ -31,7 +31,7 @@ function readBasic(value: string): { username: string; password: Uint8Array } {
 }
 
 function unreadable(): HttpProblem {
-  const headers = { "www-authenticate": 'Basic realm="weir", charset="UTF-8", Bearer realm="weir"' };
+  const headers = { "www-authenticate": CHALLENGE };
   const detail = "Cannot read the Authorization header: it is Basic or Bearer";
   return new HttpProblem(401, "bad-authentication-method", { detail, headers });
 }

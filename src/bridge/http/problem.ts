@@ -94,7 +94,7 @@ const RETRY_SECONDS = 1;
 const DRAINING_RETRY_SECONDS = 10;
 
 /** What who is not known may do about it. */
-const CHALLENGE = 'Basic realm="weir", charset="UTF-8", Bearer realm="weir"';
+export const CHALLENGE = 'Basic realm="weir", charset="UTF-8", Bearer realm="weir"';
 
 /** A problem out of whatever was thrown; undefined for what is our own fault. */
 export function problemOf(error: unknown): HttpProblem | undefined {

@@ -21,20 +21,26 @@ export function queueEvents({ first, next, document, onEnd }: QueueEventsOptions
   const encoder = new TextEncoder();
   const eventsOf = (messages: readonly GuestQueueMessage[]) =>
     messages.map((message) => `id: ${message.messageId}\ndata: ${JSON.stringify(document(message))}\n\n`).join("");
+  let isCancelled = false;
   let text = `retry: ${RETRY_MS}\n\n${eventsOf(first)}`;
   return new ReadableStream({
     pull: async (controller) => {
       try {
         if (text === "") text = eventsOf(await next()) || ": \n\n";
+        if (isCancelled) return;
         controller.enqueue(encoder.encode(text));
         text = "";
       } catch (error) {
+        if (isCancelled) return;
         onEnd();
         controller.enqueue(encoder.encode(`event: end\ndata: ${JSON.stringify({ cause: causeOf(error) })}\n\n`));
         controller.close();
       }
     },
-    cancel: onEnd,
+    cancel: () => {
+      isCancelled = true;
+      onEnd();
+    },
   }, { highWaterMark: 0 });
 }
 
