@@ -1,7 +1,7 @@
 /** docs/security.md does what it says: its recipes run, on other ports and in another folder. */
 import assert from "node:assert/strict";
 import { until } from "../embedding/waiting.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { requires } from "../support/skip.ts";
 
 const PAGE = Deno.readTextFileSync(new URL("../../docs/security.md", import.meta.url));

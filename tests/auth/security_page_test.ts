@@ -4,7 +4,7 @@ import { AccessRules } from "../../src/auth/access_rules.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { FakeHost } from "../cli/support.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { TestClient } from "../support/client.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

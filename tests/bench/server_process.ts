@@ -1,4 +1,5 @@
 /** A server that is measured: a process of its own, on the first core. */
+import { linesOf } from "../support/program.ts";
 import { YOUNG_HEAP } from "./contender.ts";
 import { pinned } from "./machine.ts";
 
@@ -68,15 +69,6 @@ export class ServerProcess<T> implements AsyncDisposable {
     await this.#input.close();
     while ((await this.#lines.next()).done !== true);
     await this.#child.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
   }
 }
 

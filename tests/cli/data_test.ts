@@ -7,7 +7,7 @@ import type { WorkerStore } from "../../src/store/sqlite/worker_store.ts";
 import { body, delivery, retained, session, subscription, will } from "../contract/mutations.ts";
 import { appended, group, log, queue, settled } from "../contract/queue_mutations.ts";
 import { assertWhole, Folder, numberFrom, OPTIONS } from "../store/folder.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { FakeHost, type FakeHostOptions } from "./support.ts";
 
 const SINCE = Date.UTC(2026, 0, 2, 3, 4, 5, 678);

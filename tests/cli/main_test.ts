@@ -1,6 +1,7 @@
 /** The program itself, with its data in memory, as a process with the permissions that deno.json gives it and a standard output that is no terminal. */
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
+import { Program } from "../support/program.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
@@ -10,20 +11,14 @@ interface RunOptions {
   readonly env?: Record<string, string>;
 }
 
-function weir(args: readonly string[], { flags = ["-P"], env = {} }: RunOptions = {}): Deno.ChildProcess {
+function weir(args: readonly string[], { flags = ["-P"], env = {} }: RunOptions = {}): Program {
   const command = ["run", "--quiet", "--no-prompt", ...flags, MAIN, ...args];
-  const options = {
-    env: { WEIR_STORAGE_TYPE: "memory", ...env, NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  } as const;
-  return new Deno.Command(Deno.execPath(), { args: command, ...options }).spawn();
+  return new Program(Deno.execPath(), command, { WEIR_STORAGE_TYPE: "memory", ...env });
 }
 
-async function resultOf(child: Deno.ChildProcess): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await child.output();
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+async function resultOf(program: Program): Promise<{ code: number; out: string; err: string }> {
+  const { code, errors } = await program.end();
+  return { code, out: program.said.join("\n"), err: errors };
 }
 
 Deno.test("weir check needs no broker: good and bad files by exit code", async () => {
@@ -51,28 +46,29 @@ Deno.test("an unknown option is exit code 2", async () => {
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`the broker starts, says where it is, and stops at ${signal} with code 0`, async () => {
-    const child = weir(["--addr", "127.0.0.1:0"]);
-    const lines = await linesUntil(child.stdout, /^Ctrl-C stops it\.$/m);
-    assert.equal(lines[0], "Weir is ready for MQTT clients.");
-    const port = Number(/^ {2}tcp {2}127\.0\.0\.1:(\d+)$/.exec(lines[1])?.[1]);
-    assert.ok(lines.includes(`  mosquitto_pub -p ${port} -t hello/world -m hi`));
+    await using program = weir(["--addr", "127.0.0.1:0"]);
+    await program.line(/^Ctrl-C stops it\.$/);
+    const { said } = program;
+    assert.equal(said[0], "Weir is ready for MQTT clients.");
+    const port = Number(/^ {2}tcp {2}127\.0\.0\.1:(\d+)$/.exec(said[1])?.[1]);
+    assert.ok(said.includes(`  mosquitto_pub -p ${port} -t hello/world -m hi`));
     const connection = await Deno.connect({ hostname: "127.0.0.1", port });
     connection.close();
-    child.kill(signal);
-    const { code } = await child.status;
-    await child.stderr.cancel();
-    assert.equal(code, 0);
+    program.signal(signal);
+    assert.equal((await program.end()).code, 0);
   });
 }
 
 for (const flag of ["-P", "-A"]) {
   Deno.test(`SIGHUP reads the configuration again in a program that was started with ${flag}`, async () => {
-    const child = weir(["--addr", "127.0.0.1:0", "--config", "config/default.yaml"], { flags: [flag] });
-    await linesUntil(child.stdout, /^Ctrl-C stops it\.$/m);
-    child.kill("SIGHUP");
-    await linesUntil(child.stderr, /the configuration has been read again/);
-    child.kill("SIGTERM");
-    assert.equal((await child.status).code, 0);
+    const line =
+      `exec ${Deno.execPath()} run --quiet --no-prompt ${flag} ${MAIN} --addr 127.0.0.1:0 --config config/default.yaml`;
+    await using program = new Program("sh", ["-c", `${line} 2>&1`], { WEIR_STORAGE_TYPE: "memory" });
+    await program.line(/^Ctrl-C stops it\.$/);
+    program.signal("SIGHUP");
+    await program.line(/the configuration has been read again/);
+    program.signal("SIGTERM");
+    assert.equal((await program.end()).code, 0);
   });
 }
 
@@ -103,19 +99,6 @@ Deno.test("without the permission to listen, the message says what to add", asyn
     /^weir: Deno did not allow it: Requires net access to .*\nweir: Run it with .*"deno run -P main\.ts", or add --allow-net\n/,
   );
 });
-
-/** The lines of an output up to `last`; the rest is thrown away as it comes. */
-async function linesUntil(output: ReadableStream<Uint8Array<ArrayBuffer>>, last: RegExp): Promise<string[]> {
-  const reader = output.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!last.test(text)) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`The program ended before it said ${last}: ${text}`);
-    text += value;
-  }
-  await reader.cancel();
-  return text.split("\n");
-}
 
 async function occupy(): Promise<{ server: Server; port: number }> {
   const server = createServer();

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import assert from "node:assert/strict";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 

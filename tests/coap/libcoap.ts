@@ -1,5 +1,5 @@
 /** Debian's coap-client as a peer that we did not write. */
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { findCommand } from "../support/skip.ts";
 
 /** By which names it goes; for {@link requires}. */

@@ -1,7 +1,7 @@
 /** docs/doors/coap.md and config/coap.yaml do what they say: their commands run, on other ports. */
 import assert from "node:assert/strict";
 import { WeirBroker } from "../../mod.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { findCommand, requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
 import { COAP_CLIENT } from "./libcoap.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Inspection } from "../../src/store/sqlite/inspection.ts";
-import { DataFolder, Program } from "./program.ts";
+import { Folder } from "../store/folder.ts";
+import { BrokerProgram } from "../support/broker_program.ts";
 import type { QueueClient } from "./queue_client.ts";
 import { QueueGrave } from "./queue_grave.ts";
 import { QueueAuditor } from "./queue_auditor.ts";
@@ -36,13 +37,13 @@ export class QueueWorld implements AsyncDisposable {
   readonly ledger = new QueueLedger(QUEUES);
   readonly #random: Random;
   readonly #options: WorldOptions;
-  readonly #folder = new DataFolder();
+  readonly #folder = new Folder();
   readonly #publishers: readonly { client: QueuePublisher; streams: KeyStream[]; quota: number }[];
   readonly #members: readonly QueueMember[];
   readonly #graves: readonly QueueGrave[];
   readonly #auditors: readonly QueueAuditor[];
   readonly #restless = new Map<QueueClient, Promise<void>>();
-  #program: Program | undefined;
+  #program: BrokerProgram | undefined;
   #isLoading = false;
 
   constructor(options: WorldOptions) {
@@ -103,8 +104,8 @@ export class QueueWorld implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { main } = this.#options;
-    const program = this.#program = Program.spawn({ folder: this.#folder.path, config: CONFIG, main });
-    await program.port();
+    this.#program = new BrokerProgram({ folder: this.#folder.path, config: CONFIG, main });
+    await this.#program.port();
   }
 
   async #kill(): Promise<void> {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Client, type ClientOptions } from "./client.ts";
 import { Ledger, type Stream } from "./ledger.ts";
-import { DataFolder, Program } from "./program.ts";
+import { Folder } from "../store/folder.ts";
+import { BrokerProgram } from "../support/broker_program.ts";
 import { between, delay, type Random, randomOf, until } from "./random.ts";
 import { retainedOf } from "./retained.ts";
 import { Wills } from "./wills.ts";
@@ -71,14 +72,14 @@ export class World implements AsyncDisposable {
   readonly wills: Wills;
   readonly #random: Random;
   readonly #options: WorldOptions;
-  readonly #folder = new DataFolder();
+  readonly #folder = new Folder();
   readonly #publishers: readonly Publisher[];
   readonly #subscribers: readonly Client[];
   readonly #members: readonly Client[];
   readonly #absent: Client;
   /** Clients that are about to come or go, one step at a time. */
   readonly #restless = new Map<Client, Promise<void>>();
-  #program: Program | undefined;
+  #program: BrokerProgram | undefined;
   #isLoading = false;
 
   constructor(options: WorldOptions) {
@@ -136,8 +137,8 @@ export class World implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const program = this.#program = Program.spawn({ folder: this.#folder.path, main: this.#options.main });
-    await program.port();
+    this.#program = new BrokerProgram({ folder: this.#folder.path, main: this.#options.main });
+    await this.#program.port();
   }
 
   async #kill(): Promise<void> {

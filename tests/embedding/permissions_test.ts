@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 

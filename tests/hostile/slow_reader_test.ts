@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TestBroker } from "../support/broker.ts";
-import { Program } from "../crash/program.ts";
+import { BrokerProgram } from "../support/broker_program.ts";
 import { connect, join, packet, publish, readPublish, subscribe, uint16 } from "./bytes.ts";
 import { RawPeer } from "./raw_peer.ts";
 import { sysValue, Witness } from "./witness.ts";
@@ -46,7 +46,7 @@ function median(values: readonly number[]): number {
 
 Deno.test("one reader that stops reading does not double the p99 of the others", async () => {
   const env = { WEIR_STORAGE_TYPE: "memory", WEIR_BROKER_SYS_INTERVAL: "1s" };
-  await using program = await Program.start({ folder: "unused", env });
+  await using program = await BrokerProgram.start({ folder: "unused", env });
   const port = await program.port();
   using flooder = await RawPeer.connect(port, connect());
   using reader = await RawPeer.connect(port, connect());

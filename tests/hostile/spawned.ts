@@ -1,4 +1,5 @@
 import type { BrokerOptions } from "../../src/server/options.ts";
+import { linesOf } from "../support/program.ts";
 
 /** What the process of a broker is like. */
 export interface Figures {
@@ -59,14 +60,5 @@ export class SpawnedBroker implements AsyncDisposable {
     await this.#input.close();
     while (!(await this.#output.next()).done);
     await this.#process.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
   }
 }

@@ -1,6 +1,6 @@
 /** docs/doors/http.md and config/http.yaml do what they say: their commands run, on other ports. */
 import assert from "node:assert/strict";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { TestClient } from "../support/client.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";

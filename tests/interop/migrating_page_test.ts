@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { IPublishPacket } from "mqtt-packet";
 import { LISTS, SETTINGS } from "../../src/config/schema.ts";
 import { until } from "../embedding/waiting.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { TestClient } from "../support/client.ts";
 import { findCommand, requires } from "../support/skip.ts";
 

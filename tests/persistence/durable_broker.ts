@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { IPublishPacket } from "mqtt-packet";
-import { DataFolder, Program } from "../crash/program.ts";
+import { Folder } from "../store/folder.ts";
+import { BrokerProgram } from "../support/broker_program.ts";
 import { type ConnectOptions, TestClient } from "../support/client.ts";
 
 /** How a broker goes: it is asked to (SIGTERM), or it is not (SIGKILL). */
@@ -11,9 +12,9 @@ export type Ending = "stop" | "kill";
 export class DurableBroker implements AsyncDisposable {
   readonly #ending: Ending;
   readonly #env: Readonly<Record<string, string>>;
-  readonly #folder = new DataFolder();
+  readonly #folder = new Folder();
   readonly #clients: TestClient[] = [];
-  #program: Program | undefined;
+  #program: BrokerProgram | undefined;
   #port = 0;
 
   constructor(ending: Ending, env: Readonly<Record<string, string>> = {}) {
@@ -29,7 +30,7 @@ export class DurableBroker implements AsyncDisposable {
 
   /** With other variables besides, if there are. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.#program = await Program.start({ folder: this.#folder.path, env: { ...this.#env, ...env } });
+    this.#program = await BrokerProgram.start({ folder: this.#folder.path, env: { ...this.#env, ...env } });
     this.#port = await this.#program.port();
   }
 

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import mqttPacket, { type Packet } from "mqtt-packet";
 import type { PageRequest, Store } from "../../src/core/ports.ts";
 import { openDataFolder } from "../../src/store/sqlite/data_folder.ts";
-import { DataFolder } from "../crash/program.ts";
+import { Folder } from "../store/folder.ts";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
 import { durable } from "../support/departure.ts";
@@ -28,7 +28,7 @@ async function countingStore(folder: string): Promise<Store & { pages: number }>
 }
 
 Deno.test("a session that ends in the same breath in which its queue wants more is not paged through for ever", async () => {
-  using folder = new DataFolder();
+  using folder = new Folder();
   const store = await countingStore(folder.path);
   await using broker = await TestBroker.start({ store });
   const alice = await broker.connect(durable("alice"));
@@ -53,7 +53,7 @@ Deno.test("a session that ends in the same breath in which its queue wants more 
 });
 
 Deno.test("a long queue is read from the store once", async () => {
-  using folder = new DataFolder();
+  using folder = new Folder();
   const store = await countingStore(folder.path);
   await using broker = await TestBroker.start({ store });
   const alice = await broker.connect(durable("alice"));

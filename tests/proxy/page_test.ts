@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connectAsync } from "mqtt";
 import { load } from "../config/support.ts";
 import { until } from "../embedding/waiting.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { requires } from "../support/skip.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../src/config/load.ts";
 import { COAP_CLIENT } from "../coap/libcoap.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { findCommand, requires } from "../support/skip.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
 import { body, delivery, retained, session } from "../contract/mutations.ts";
 import { assertWhole, Folder, numberFrom } from "./folder.ts";
-import { Program } from "./process.ts";
+import { Program } from "../support/program.ts";
 
 const PAGE = 4096;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { openDataFolder } from "../../src/store/sqlite/data_folder.ts";
 import { session } from "../contract/mutations.ts";
 import { Folder, OPTIONS } from "./folder.ts";
-import { Program } from "./process.ts";
+import { Program } from "../support/program.ts";
 import { mounted, requiresMount } from "./small_disk.ts";
 
 function refusedAs(pattern: RegExp): (error: Error) => boolean {

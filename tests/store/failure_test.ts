@@ -14,7 +14,7 @@ import { TestClient } from "../support/client.ts";
 import { durable } from "../support/departure.ts";
 import { requires } from "../support/skip.ts";
 import { assertWhole, Folder, OPTIONS } from "./folder.ts";
-import { Program } from "./process.ts";
+import { Program } from "../support/program.ts";
 
 /** Another store until its disk breaks. */
 class BreakingStore implements Store {

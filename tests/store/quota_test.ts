@@ -4,7 +4,7 @@ import { requires } from "../support/skip.ts";
 import { TestClient } from "../support/client.ts";
 import { durable } from "../support/departure.ts";
 import { assertWhole, Folder } from "./folder.ts";
-import { Program } from "./process.ts";
+import { Program } from "../support/program.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const SOURCE = new URL("./quota.c", import.meta.url).pathname;

@@ -14,8 +14,12 @@ export function findCommand(...names: readonly string[]): string | undefined {
 }
 
 function isExecutable(path: string): boolean {
-  const info = statSync(path, { throwIfNoEntry: false });
-  return info !== undefined && info.isFile() && (info.mode & 0o111) !== 0;
+  try {
+    const info = statSync(path);
+    return info.isFile() && (info.mode & 0o111) !== 0;
+  } catch {
+    return false; // it is not there, or its folder is somebody else's
+  }
 }
 
 /**

@@ -14,3 +14,13 @@ Deno.test("a test runs where its programs are and is skipped with the reason whe
   assert.equal(skipped.ignore, true);
   assert.equal(skipped.name, "a test (skipped: no-such-program or nor-this, nor-that not installed)");
 });
+
+Deno.test("a folder of the path that cannot be looked into is passed over", () => {
+  const path = Deno.env.get("PATH")!;
+  Deno.env.set("PATH", `/${"x".repeat(300)}:${path}`);
+  try {
+    assert.match(findCommand("sh") ?? "", /\/sh$/);
+  } finally {
+    Deno.env.set("PATH", path);
+  }
+});

@@ -1,6 +1,6 @@
 /** docs/doors/tls.md and config/tls.yaml do what they say: their commands run, on other ports and in another folder. */
 import assert from "node:assert/strict";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { findCommand, requires } from "../support/skip.ts";
 import { Certificates } from "./certificates.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
 import { load } from "../config/support.ts";
-import { Program } from "../store/process.ts";
+import { Program } from "../support/program.ts";
 import { TestBroker } from "../support/broker.ts";
 import { requires } from "../support/skip.ts";
 

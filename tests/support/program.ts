@@ -1,6 +1,9 @@
 /** How long a program may take to end. */
 const PATIENCE_MS = 30_000;
 
+/** What every program is told: no colours, and English whatever the machine speaks, or lacks. */
+const ENVIRONMENT = { NO_COLOR: "1", LC_ALL: "C" };
+
 /** A program of the tests as a process of its own, read line by line. `await using` kills it when it still runs. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -11,7 +14,7 @@ export class Program implements AsyncDisposable {
 
   constructor(command: string, args: readonly string[], env: Record<string, string> = {}) {
     const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-    this.#child = new Deno.Command(command, { args: [...args], env: { ...env, NO_COLOR: "1" }, ...pipes }).spawn();
+    this.#child = new Deno.Command(command, { args: [...args], env: { ...env, ...ENVIRONMENT }, ...pipes }).spawn();
     this.#lines = linesOf(this.#child.stdout);
     this.#errors = new Response(this.#child.stderr).text();
   }
@@ -20,6 +23,10 @@ export class Program implements AsyncDisposable {
   static module(path: string, ...args: readonly string[]): Program {
     const file = new URL(`../../${path}`, import.meta.url).pathname;
     return new Program(Deno.execPath(), ["run", "--quiet", "--no-check", "-A", file, ...args]);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** The next line of standard output that matches; fails when the program ends without it. */
@@ -34,7 +41,7 @@ export class Program implements AsyncDisposable {
     }
   }
 
-  signal(name: "SIGHUP" | "SIGTERM" | "SIGKILL"): void {
+  signal(name: "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGKILL"): void {
     this.#child.kill(name);
   }
 
@@ -48,15 +55,14 @@ export class Program implements AsyncDisposable {
     return { code, errors: await this.#errors };
   }
 
-  /** Kills the program and waits for its end. */
-  async kill(): Promise<void> {
-    this.signal("SIGKILL");
-    await this.end();
+  /** Kills the program, if it still runs, and waits for its end; answers what it complained about. */
+  async kill(): Promise<string> {
+    this.#cut();
+    return (await this.end()).errors;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#cut();
-    await this.end();
+    await this.kill();
   }
 
   #cut(): void {
@@ -68,7 +74,8 @@ export class Program implements AsyncDisposable {
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, undefined> {
+/** What a process says, line by line. */
+export async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, undefined> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
