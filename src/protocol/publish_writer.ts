@@ -1,14 +1,17 @@
 import type { Send } from "../core/effects.ts";
 import type { Message, QoS } from "../core/message.ts";
+import { BufferPool } from "../wire/buffer_pool.ts";
 import type { Outbox } from "../wire/outbox.ts";
 import { ATTACHED_BYTES_MIN, publishBytes, PublishShape, writePublish } from "../wire/publish.ts";
+import { RUN_BYTES, SharedRun } from "../wire/shared_run.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
 /** Writes messages as PUBLISH packets. A message that goes to many is encoded for the first of them; the others whose packet is the
- * same, but for the packet id, get a copy of those bytes. */
+ * same share one copy of those bytes, or get one each where the packet id is different. */
 export class PublishWriter {
+  readonly #buffers: BufferPool;
   readonly #shape = new PublishShape();
   #message: Message | null = null;
   /** The packet written last, where it still lies in the outbox it was written to. */
@@ -21,6 +24,15 @@ export class PublishWriter {
   #qos: QoS = 0;
   #dup = false;
   #retain = false;
+  /** What the others share; it goes on from round to round until it has become long. */
+  #run: SharedRun | null = null;
+  /** Where the packet written last lies in it; -1 while nobody shares it. */
+  #sharedAt = -1;
+
+  /** Hand in the pool that the outboxes share. */
+  constructor(buffers: BufferPool = new BufferPool()) {
+    this.#buffers = buffers;
+  }
 
   /** Writes what `send` says into the endpoint's outbox. False when it is larger than the client accepts. */
   write(endpoint: Endpoint, send: Send, now: number): boolean {
@@ -51,6 +63,7 @@ export class PublishWriter {
     this.#message = null;
     this.#outbox = null;
     this.#frame = this.#buffer = NO_BYTES;
+    if (this.#run !== null && this.#run.length >= RUN_BYTES / 4) this.#endRun(this.#run);
   }
 
   #writeAliased(endpoint: Endpoint, message: Message): boolean {
@@ -77,7 +90,9 @@ export class PublishWriter {
     this.#frame = NO_BYTES; // cut out with the first copy: most messages go to one
     this.#start = start;
     this.#end = outbox.length;
+    this.#sharedAt = -1;
   }
+
   #mayCopy(endpoint: Endpoint, send: Send, isV5: boolean): boolean {
     return isV5 === this.#isV5 && send.qos === this.#qos && send.retain === this.#retain && send.dup === this.#dup &&
       endpoint.aliasesOut === null && (!isV5 || send.subscriptionIds === null) &&
@@ -89,14 +104,32 @@ export class PublishWriter {
     if (length > endpoint.packetBytesMax) return false;
     if (this.#frame.length === 0) this.#frame = this.#buffer.subarray(this.#start, this.#end);
     const { outbox } = endpoint;
+    if (send.qos === 0) {
+      this.#share(outbox);
+      return true;
+    }
     const at = outbox.length;
     outbox.append(this.#frame);
-    if (send.qos > 0) {
-      const idAt = at + this.#idOffset(length, send.message!);
-      outbox.bytes[idAt] = send.packetId >> 8;
-      outbox.bytes[idAt + 1] = send.packetId;
-    }
+    const idAt = at + this.#idOffset(length, send.message!);
+    outbox.bytes[idAt] = send.packetId >> 8;
+    outbox.bytes[idAt + 1] = send.packetId;
     return true;
+  }
+
+  #share(outbox: Outbox): void {
+    const frame = this.#frame;
+    if (this.#sharedAt === -1) {
+      if (this.#run?.hasRoom(frame.length) === false) this.#endRun(this.#run);
+      this.#run ??= new SharedRun(this.#buffers, frame.length);
+      this.#sharedAt = this.#run.add(frame);
+    }
+    outbox.share(this.#run!, this.#sharedAt, frame.length);
+  }
+
+  /** Who refers to it holds it on. */
+  #endRun(run: SharedRun): void {
+    run.release();
+    this.#run = null;
   }
 
   /** Where the packet id stands: behind the first byte, the remaining length (1 to 4 bytes) and the topic. */

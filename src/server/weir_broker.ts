@@ -95,7 +95,8 @@ export class WeirBroker {
     this.#happenings = new Happenings(this.#turn, (error) => this.#onError(error, "watcher"));
     this.#topics = new TopicTable(options.limits);
     this.#connections = new ConnectionTable(options.connection.connectionsPerAddressMax);
-    const writer = new PublishWriter();
+    const buffers = new BufferPool();
+    const writer = new PublishWriter(buffers);
     this.#metering = new Metering({
       limiter: new RateLimiter(options.rateLimits),
       clock: this.#clock,
@@ -123,14 +124,14 @@ export class WeirBroker {
       committed: () => this.#loop.isBehind ? this.#loop.settled() : undefined,
       onFailure: (error) => this.#fail(error),
     });
-    this.#parts = this.#connectionParts(writer);
+    this.#parts = this.#connectionParts(writer, buffers);
     this.#program = new LocalClient({ broker: this.#broker, topics: this.#topics, limits: options.limits, decide });
     const { protocol } = options;
     this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol, queues: this.#queues });
     this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
   }
 
-  #connectionParts(writer: PublishWriter): ConnectionParts {
+  #connectionParts(writer: PublishWriter, buffers: BufferPool): ConnectionParts {
     const { failedLogins, authenticator, methods, connection } = this.#options;
     const guard = new LoginGuard(failedLogins, {
       clock: this.#clock,
@@ -144,7 +145,7 @@ export class WeirBroker {
       connects: new ConnectHandler(this.#broker, this.#topics, this.#turn),
       packets: new PacketHandler(this.#broker, this.#topics, this.#turn),
       writer,
-      buffers: new BufferPool(),
+      buffers,
       frames: new FrameReaderPool(),
       traffic: this.#traffic,
       authenticator: guard.authenticator(authenticator),
