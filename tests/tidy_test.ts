@@ -126,6 +126,17 @@ Deno.test("members hide behind #, and a function is declared as one", () => {
   hold("Cannot use the other way to say it", habitProblems(sources));
 });
 
+Deno.test("each folder of tests is run by one part of deno task test", () => {
+  const { tasks } = JSON.parse(readText("deno.json"));
+  const commandOf = (part: string) => tasks[`test:${part}`].command as string;
+  const foldersIn = (text: string) => text.match(/tests\/\w+/g)!.toSorted();
+  const elsewhere = foldersIn(/--ignore=(\S+)/.exec(commandOf("serial"))![1]);
+  assert.deepEqual(foldersIn(`${commandOf("core")} ${commandOf("parallel")}`), elsewhere);
+  for (const part of ["core", "parallel", "serial", "doc"]) {
+    assert.ok(tasks.test.command.includes(`test:${part}`), part);
+  }
+});
+
 Deno.test("nothing is left for later and no check is switched off", () => {
   hold("Cannot keep the text", textProblems([...sources, ...tests], FORBIDDEN_TEXT));
 });
