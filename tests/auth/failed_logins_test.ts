@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ADDRESSES_MAX, FailedLogins } from "../../src/auth/failed_logins.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 const OPTIONS = { banAfter: 3, banMs: 1_000, banMsMax: 5_000, memoryMs: 10_000 };
 
@@ -27,12 +28,13 @@ Deno.test("a failure is forgotten in time, counted from the end of a ban", () =>
   assert.equal(failed.add("a", 30_001), undefined, "as good as new");
 });
 
-Deno.test("a hundred thousand addresses do not make the table grow beyond its bound, nor slow", () => {
+Deno.test("a hundred thousand addresses do not make the table grow beyond its bound, nor slow", async () => {
   const failed = new FailedLogins(OPTIONS);
-  const start = performance.now();
-  for (let n = 0; n < 100_000; n++) failed.add(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`, n);
+  const ms = await processorMs(() => {
+    for (let n = 0; n < 100_000; n++) failed.add(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`, n);
+  });
   assert.equal(failed.size, ADDRESSES_MAX);
-  assert.ok(performance.now() - start < 5_000);
+  assert.ok(ms < 5_000, `${ms} ms`);
   for (let n = 0; n < 3; n++) failed.add("10.1.134.159", 100_000);
   assert.ok(failed.isBanned("10.1.134.159", 100_001), "the newest are known");
   failed.sweep(1_000_000);

@@ -4,6 +4,7 @@ import type { Credentials } from "../../mod.ts";
 import type { Denial, Identification } from "../../src/auth/identity.ts";
 import { readTokenKeys, TokenKeysError } from "../../src/auth/token_keys.ts";
 import { type TokenOptions, TokenSource } from "../../src/auth/token_source.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const OPTIONS: TokenOptions = {
@@ -211,9 +212,8 @@ Deno.test("what is no token is somebody else's to judge; a huge one is refused u
     assert.equal(refusalOf(await tokens.identify(show(password))), "not known", `${password}`);
   }
   const huge = await token({ sub: "ann", filler: "x".repeat(40_000) });
-  const start = performance.now();
-  assert.equal(refusalOf(await tokens.identify(show(huge))), INVALID);
-  assert.ok(performance.now() - start < 1_000);
+  const ms = await processorMs(async () => assert.equal(refusalOf(await tokens.identify(show(huge))), INVALID));
+  assert.ok(ms < 1_000, `${ms} ms`);
   const encrypted = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..aaaa.bbbb.cccc";
   assert.equal(refusalOf(await tokens.identify(show(encrypted))), "not known", "a JWE has five parts");
 });

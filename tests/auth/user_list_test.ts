@@ -8,6 +8,7 @@ import {
   UserListError,
   whyNoUserName,
 } from "../../src/auth/user_list.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 /** Cheap, so that tests are quick. */
 const COST = { logN: 10, r: 1, p: 1 };
@@ -143,11 +144,10 @@ Deno.test("comments, empty lines and the ends of lines of Windows are read over"
   assert.deepEqual([...parseUserList(text).values()], [{ name: "alice", hash, groups: ["ops"], isDisabled: true }]);
 });
 
-Deno.test("a hundred thousand users are read in a moment", () => {
+Deno.test("a hundred thousand users are read in a moment", async () => {
   const text = `weir-users 1\n${Array.from({ length: 100_000 }, (_, n) => `user-${n} ${HASH} groups=a`).join("\n")}\n`;
-  const start = performance.now();
-  assert.equal(parseUserList(text).size, 100_000);
-  assert.ok(performance.now() - start < 5_000);
+  const ms = await processorMs(() => assert.equal(parseUserList(text).size, 100_000));
+  assert.ok(ms < 5_000, `${ms} ms`);
 });
 
 Deno.test("hashing leaves the event loop alone", async () => {

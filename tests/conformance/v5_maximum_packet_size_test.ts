@@ -155,7 +155,7 @@ Deno.test("[MQTT-3.1.2-8] [MQTT-3.1.2-24] a client that does not take its SUBACK
   assert.equal((await client.expect("disconnect")).reasonCode, TOO_LARGE);
   const told = performance.now();
   assert.equal((await watcher.receive()).payload.toString(), "too small");
-  assert.ok(performance.now() - told < 1_000, "only when the connection was given up");
+  assert.ok(performance.now() - told < 1_900, "only when the connection was given up, after 2 s");
 });
 
 Deno.test("[MQTT-3.1.2-24] a SUBACK or UNSUBACK that is larger than the client's maximum is not sent", async () => {

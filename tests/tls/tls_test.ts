@@ -269,7 +269,7 @@ test("a thousand handshakes that never begin keep nobody out for long, and end w
   for (let i = 0; i < 900; i++) silent.push(await Deno.connect({ hostname: "127.0.0.1", port: scene.port }));
   const startedAt = performance.now();
   await (await scene.connect()).endAsync();
-  assert.ok(performance.now() - startedAt < 3_000);
+  assert.ok(performance.now() - startedAt < 8_000, "not before the first of them were given up");
   await inTime(scene.broker.stop(), "the stop");
   for (const connection of silent) connection.close();
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { WireFault } from "../../src/wire/fault.ts";
 import { FrameReader } from "../../src/wire/frame_reader.ts";
 import { PACKET_BYTES_MAX } from "../../src/wire/packet.ts";
+import { processorMs } from "../support/processor_time.ts";
 import { clientFixtures } from "./fixtures.ts";
 import { frameOf, hex, readAll, toHex } from "./reading.ts";
 
@@ -93,17 +94,18 @@ Deno.test("frames of one push stay as they are until the next, also the one that
   }
 });
 
-Deno.test("a packet of a megabyte, byte by byte, costs linear time and no more memory than arrived", () => {
+Deno.test("a packet of a megabyte, byte by byte, costs linear time and no more memory than arrived", async () => {
   const packet = frameOf(0x30, new Uint8Array(1_000_000));
   const reader = new FrameReader(PACKET_BYTES_MAX);
-  const started = performance.now();
   let found = 0;
-  for (let at = 0; at < packet.length; at++) {
-    reader.push(packet.subarray(at, at + 1));
-    while (reader.next()) found++;
-  }
+  const ms = await processorMs(() => {
+    for (let at = 0; at < packet.length; at++) {
+      reader.push(packet.subarray(at, at + 1));
+      while (reader.next()) found++;
+    }
+  });
   assert.equal(found, 1);
-  assert.ok(performance.now() - started < 2000);
+  assert.ok(ms < 2_000, `${ms} ms`);
 });
 
 Deno.test("CVE-2017-7651: a length of 256 MiB allocates nothing ahead", () => {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { WireFault } from "../../src/wire/fault.ts";
 import { FrameReader } from "../../src/wire/frame_reader.ts";
 import type { ProtocolVersion } from "../../src/wire/packet.ts";
+import { processorMs } from "../support/processor_time.ts";
 import { clientFixtures } from "./fixtures.ts";
 import { bodyStart, frameOf, hex, readAll, readFrame } from "./reading.ts";
 
@@ -96,9 +97,8 @@ Deno.test("CVE-2016-10523: the packets of the attack are read one by one", () =>
   assert.throws(() => readFrame(reader, 5), WireFault);
 });
 
-Deno.test("CVE-2019-11779: a filter of 65,535 levels is one string, in linear time", () => {
+Deno.test("CVE-2019-11779: a filter of 65,535 levels is one string, in linear time", async () => {
   const body = Uint8Array.of(...hex("0001 00 ffff"), ...new Uint8Array(0xffff).fill(0x2f), 0);
-  const started = performance.now();
-  survive([frameOf(0x82, body)], 5);
-  assert.ok(performance.now() - started < 2_000);
+  const ms = await processorMs(() => survive([frameOf(0x82, body)], 5));
+  assert.ok(ms < 2_000, `${ms} ms`);
 });

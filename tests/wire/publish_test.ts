@@ -12,6 +12,7 @@ import {
   writePublish,
 } from "../../src/wire/publish.ts";
 import { variableByteIntegerBytes } from "../../src/wire/variable_byte_integer.ts";
+import { processorMs } from "../support/processor_time.ts";
 import { frameAt, frameOf, hex, readOne, toHex } from "./reading.ts";
 
 const userA = '26 0001 "k" 0001 "1"';
@@ -61,7 +62,7 @@ Deno.test("a view that is used again remembers nothing of the packet before", ()
   assert.deepEqual(rest, expected);
 });
 
-Deno.test("CVE-2021-41039: 100,000 user properties are read, cut and written in linear time", () => {
+Deno.test("CVE-2021-41039: 100,000 user properties are read, cut and written in linear time", async () => {
   const pair: Property = { id: PropertyId.userProperty, value: ["k", "v"] };
   const half = encodeProperties(Array.from({ length: 50_000 }, () => pair));
   const section = Uint8Array.from({ length: half.length * 2 + 5 });
@@ -72,10 +73,9 @@ Deno.test("CVE-2021-41039: 100,000 user properties are read, cut and written in 
   const out = new Outbox();
   writePublish(out, source, new PublishShape());
   const frame = frameAt(out.take());
-  const started = performance.now();
   const view = new PublishView();
-  readPublish(view, frame, 5);
-  assert.ok(performance.now() - started < 2_000);
+  const ms = await processorMs(() => readPublish(view, frame, 5));
+  assert.ok(ms < 2_000, `${ms} ms`);
   assert.equal(view.propertiesEnd - view.propertiesStart, half.length * 2);
   assert.equal(view.expirySeconds, 60);
 });
