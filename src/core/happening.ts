@@ -49,6 +49,8 @@ export type Happening =
   | {
     readonly kind: "connection-refused";
     readonly remoteAddress: string;
+    /** The name of the listener; empty when the connection came by none. */
+    readonly listener: string;
     /** Empty when nobody has said. */
     readonly clientId: string;
     readonly cause: RefusalCause;

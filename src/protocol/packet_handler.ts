@@ -35,9 +35,11 @@ export class PacketHandler {
     this.#turn = turn;
   }
 
-  /** Handles the packet that `frame` stands at.
+  /** Handles the packet that `frame` stands at. What comes by a connection whose session another one has taken over, and who is told so
+   * when that is on disk, is for nobody: it would be done to the other's session, or to one that has ended.
    * @throws {WireFault | Refusal} what ends the connection, with the reason to be told. */
   handle(endpoint: Endpoint, frame: FrameReader): void {
+    if (endpoint.session!.peer !== endpoint) return;
     const type = frame.first >> 4;
     switch (type) {
       case PacketType.publish:

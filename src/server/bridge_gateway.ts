@@ -147,9 +147,10 @@ export class BridgeGateway implements Gateway {
     if (this.#isDraining) throw new Refusal("server-shutting-down", "Cannot serve anybody: the broker is stopping");
   }
 
-  #tell({ refusal: cause, message: reason }: Refusal, { remoteAddress, clientId = "" }: GuestCredentials): void {
+  #tell({ refusal: cause, message: reason }: Refusal, from: GuestCredentials): void {
+    const { remoteAddress, listener, clientId = "" } = from;
     this.#parts.traffic.countRefusal(cause);
-    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress, clientId, cause, reason });
+    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress, listener, clientId, cause, reason });
   }
 }
 

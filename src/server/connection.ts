@@ -103,9 +103,11 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     return this.#parts.loop.isOverloaded ? this.#onRoom() : this.#writer.untilTaken();
   }
 
-  /** So much waits for the disk that nothing more is read until some of it has been written. */
+  /** So much waits for the disk that nothing more is read until some of it has been written; the client's keep-alive counts from then on. */
   #onRoom(): Promise<void> {
-    return this.#parts.loop.settled().catch(() => this.abort()); // the store failed, which is told elsewhere
+    const { loop, clock } = this.#parts;
+    const heard = () => void (this.#lastReceivedAt = clock.now());
+    return loop.settled().then(heard, () => this.abort()); // the store failed, which is told elsewhere
   }
 
   /** The client has done nothing wrong: its connection ends, and the operator is told. */
@@ -136,7 +138,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
   /** Looks after deadlines: CONNECT, keep-alive ([MQTT-3.1.2-22]), a peer that takes nothing. */
   ring(now: number): number {
     const { endpoint } = this;
-    const { writeTimeoutMs } = this.#parts;
+    const { writeTimeoutMs, loop } = this.#parts;
     if (this.#isClosed) return Infinity;
     if (now - this.#writer.writingSince >= writeTimeoutMs) {
       this.#detach("write-timeout");
@@ -149,6 +151,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
       this.#refuse(new Refusal("maximum-connect-time", "No CONNECT has been completed in time"));
       return now + LINGER_MS;
     }
+    if (loop.isOverloaded) this.#lastReceivedAt = now; // who is not read cannot be heard
     if (this.#silentUntil <= now) {
       this.#refuse(new Refusal("keep-alive-timeout", "Nothing was heard for longer than the keep-alive allows"));
       return now + LINGER_MS;
@@ -308,8 +311,9 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     const [cause, reason] = this.#explain(error);
     if (endpoint.isClosing) return;
     this.#parts.traffic.countRefusal(cause);
-    const { remoteAddress } = this;
-    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress, clientId: this.#clientId, cause, reason });
+    const { remoteAddress, listener } = this;
+    const clientId = this.#clientId;
+    this.#parts.onRefusal({ kind: "connection-refused", remoteAddress, listener, clientId, cause, reason });
     if (endpoint.isOpen) {
       endpoint.close({ outcome: cause, reason });
     } else {

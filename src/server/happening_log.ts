@@ -47,7 +47,7 @@ export function logHappenings(broker: WeirBroker): () => void {
       case "store-has-room":
         return logger.warn("the disk has room again", { kind });
       case "connection-refused":
-        return refusals.add(`${happening.remoteAddress} ${happening.cause}`, { kind, ...facts });
+        return refusals.add(`${happening.remoteAddress} ${happening.listener} ${happening.cause}`, { kind, ...facts });
       case "queue-created":
         return logger.info("the queue {queue} was made", { kind, ...facts });
       case "queue-changed":
@@ -105,9 +105,10 @@ function connectedWords(protocolVersion: number): string {
   return `client {clientId} connected from {remoteAddress} by {listener}${name === undefined ? "" : `, MQTT ${name}`}`;
 }
 
-function refusedWords(count: number, { clientId }: Record<string, unknown>): string {
+function refusedWords(count: number, { clientId, listener }: Record<string, unknown>): string {
   const last = clientId === "" ? "" : count === 1 ? ", client {clientId}" : ", the last one client {clientId}";
-  return `${several(count, "connection")} from {remoteAddress} closed: {cause}, {reason}${last}`;
+  const by = listener === "" ? "" : " by {listener}";
+  return `${several(count, "connection")} from {remoteAddress}${by} closed: {cause}, {reason}${last}`;
 }
 
 /** Some causes are the publisher's, the others the subscriber's. */

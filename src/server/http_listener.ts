@@ -5,6 +5,7 @@ import { Refusal } from "../core/refusal.ts";
 import { HttpListener } from "../transport/http.ts";
 import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
 import type { TlsOptions } from "../transport/tls.ts";
+import type { OnRefusedPeer } from "../transport/transport.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -36,8 +37,7 @@ export interface HttpListenerParts {
   /** Where the options say nothing else. */
   readonly writeTimeoutMs: number;
   readonly onError: (error: unknown, context: string) => void;
-  /** Told of handshakes that failed, with the address of the peer and why. */
-  readonly onRefusedPeer: (address: string, reason: string) => void;
+  readonly onRefusedPeer: OnRefusedPeer;
 }
 
 /** Opens the HTTP bridge on a socket.

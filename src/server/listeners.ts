@@ -1,12 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import type { Gateway } from "../bridge/gateway.ts";
+import type { RefusalCause } from "../core/refusal.ts";
 import { wordsOf } from "../core/text.ts";
 import type { HttpListener } from "../transport/http.ts";
 import { behindProxy } from "../transport/proxy/behind_proxy.ts";
 import { type ProxyProtocolOptions, TrustedProxies } from "../transport/proxy/trusted_proxies.ts";
 import { listenTcp } from "../transport/tcp.ts";
 import { listenTls, type TlsListener, type TlsOptions } from "../transport/tls.ts";
-import type { TransportListener } from "../transport/transport.ts";
+import type { OnRefusedPeer, PeerFault, TransportListener } from "../transport/transport.ts";
 import { type UpgradeRules, upgradeRules, type WebSocketOptions } from "../transport/websocket/upgrade.ts";
 import { WebSocketChannel } from "../transport/websocket/websocket_channel.ts";
 import { CoapListener, type CoapListenerParts, type ListenCoapOptions } from "./coap_listener.ts";
@@ -50,6 +51,13 @@ export interface ListenerAddress {
   readonly port: number;
 }
 
+/** As what a fault that a transport finds is told. */
+const CAUSE_OF: Readonly<Record<PeerFault["kind"], RefusalCause>> = {
+  stranger: "protocol-error",
+  late: "maximum-connect-time",
+  unwelcome: "not-authorized",
+};
+
 /** A listener's own rules. */
 interface Door extends ListenerPolicy {
   readonly name: string;
@@ -87,7 +95,7 @@ export class Listeners {
     const proxies = proxyProtocol && new TrustedProxies(proxyProtocol);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const listener = listenTcp({ hostname, port, noDelay, rounds: this.#parts.connectionParts.rounds, onAcceptError });
-    const front = { proxies: proxies!, headerTimeoutMs: this.#connectTimeoutMs, onRefusedPeer: this.#onRefusedPeer };
+    const front = { proxies: proxies!, headerTimeoutMs: this.#connectTimeoutMs, onRefusedPeer: this.#refusing(name) };
     return this.#add(proxies === undefined ? listener : behindProxy(listener, front), { ...options, name, rules });
   }
 
@@ -105,7 +113,7 @@ export class Listeners {
       rounds,
       tls,
       onAcceptError,
-      onRefusedPeer: this.#onRefusedPeer,
+      onRefusedPeer: this.#refusing(name),
       enter: this.#enter,
       handshakeTimeoutMs: this.#connectTimeoutMs,
       proxies: proxyProtocol && new TrustedProxies(proxyProtocol),
@@ -134,6 +142,7 @@ export class Listeners {
   async openHttp(options: ListenHttpOptions, gateway: Gateway): Promise<ListenerAddress> {
     const { connections, connectionParts, options: { connection } } = this.#parts;
     const { traffic, onError } = connectionParts;
+    const { name = "http" } = options;
     const listener = await openHttp(options, {
       gateway,
       connections,
@@ -142,12 +151,12 @@ export class Listeners {
       connectTimeoutMs: connection.connectTimeoutMs,
       writeTimeoutMs: connection.writeTimeoutMs,
       onError,
-      onRefusedPeer: this.#onRefusedPeer,
+      onRefusedPeer: this.#refusing(name),
     });
-    if (options.tls !== undefined) this.#tls.set(options.name ?? "http", listener);
+    if (options.tls !== undefined) this.#tls.set(name, listener);
     this.#http.push(listener);
     const { hostname, port } = listener;
-    return { name: options.name ?? "http", hostname, port };
+    return { name, hostname, port };
   }
 
   /** Those of HTTP go on to say that the broker is stopping until then; who is not done after `timeoutMs` is cut. */
@@ -186,7 +195,7 @@ export class Listeners {
         connection.channel.close();
         continue;
       }
-      const onRefused = (reason: string) => this.#onRefusedPeer(remoteAddress, reason);
+      const onRefused = (fault: PeerFault) => this.#onRefusedPeer(name, remoteAddress, fault);
       const channel = rules === undefined
         ? connection.channel
         : new WebSocketChannel(connection.channel, { rules, onRefused });
@@ -204,11 +213,16 @@ export class Listeners {
     return leave;
   };
 
-  readonly #onRefusedPeer = (remoteAddress: string, reason: string): void => {
+  #refusing(name: string): OnRefusedPeer {
+    return (address, fault) => this.#onRefusedPeer(name, address, fault);
+  }
+
+  #onRefusedPeer(listener: string, remoteAddress: string, { kind, reason }: PeerFault): void {
     const { traffic, onRefusal } = this.#parts.connectionParts;
     traffic.connectionsRejected++;
-    onRefusal({ kind: "connection-refused", remoteAddress, clientId: "", cause: "not-authorized", reason });
-  };
+    const cause = CAUSE_OF[kind];
+    onRefusal({ kind: "connection-refused", remoteAddress, listener, clientId: "", cause, reason });
+  }
 
   /** Out of file descriptors, this comes every few milliseconds: it is told once a minute. */
   #onAcceptError(error: unknown, name: string): void {

@@ -3,7 +3,8 @@ import type { TLSSocket } from "node:tls";
 import { plainAddress } from "../address/ip_address.ts";
 import { readSocketHeader } from "./proxy/proxied_socket.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
-import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
+import { badHeader, type TrustedProxies, UNTRUSTED } from "./proxy/trusted_proxies.ts";
+import type { OnRefusedPeer, PeerFault } from "./transport.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
 /** Handshakes under way at a time; above it the oldest of the address that has most makes room. */
@@ -12,7 +13,7 @@ const HANDSHAKES_MAX = 1_000;
 /** What {@link Handshakes} need. */
 export interface HandshakesOptions {
   /** Told of each that failed, with the address of the peer and why. */
-  readonly onRefusedPeer?: (address: string, reason: string) => void;
+  readonly onRefusedPeer?: OnRefusedPeer;
   /** Counts a connection from this address; undefined when it is one too many. The answer is called when its handshake is over. */
   readonly enter?: (address: string) => (() => void) | undefined;
   /** Set when a PROXY header from one of these stands before each. */
@@ -50,10 +51,13 @@ export class Handshakes {
   meet(socket: Socket, onKnown: (source: ProxySource) => void): void {
     this.#expect(socket);
     const { proxies } = this.#options;
-    if (proxies === undefined) return onKnown(sourceOf(socket));
-    readHeader(socket, proxies).then(onKnown, (error) => {
-      this.refuse(socket, `Cannot take the connection of a proxy: ${error.message}`);
-    });
+    const source = sourceOf(socket);
+    if (proxies === undefined) return onKnown(source);
+    if (!proxies.trusts(source.address)) return this.refuse(socket, UNTRUSTED);
+    readSocketHeader(socket).then(
+      (said) => onKnown(said ?? source),
+      (error) => this.refuse(socket, badHeader(error)),
+    );
   }
 
   /** Whose connection it is. False when it is one too many of theirs, or gone. */
@@ -78,10 +82,10 @@ export class Handshakes {
   }
 
   /** It has not, or what came out of it is not let in. Told once, and not of what was cut off to make room. */
-  refuse(socket: Socket, reason: string, source = this.#sources.get(socket)): void {
+  refuse(socket: Socket, fault: PeerFault, source = this.#sources.get(socket)): void {
     this.#sources.delete(socket);
     socket.destroy();
-    if (source !== undefined) this.#options.onRefusedPeer?.(source.address, reason);
+    if (source !== undefined) this.#options.onRefusedPeer?.(source.address, fault);
   }
 
   /** The listener is closed. */
@@ -94,9 +98,10 @@ export class Handshakes {
     const source = sourceOf(socket);
     const { address } = source;
     const peer = peerOf(socket);
+    this.#over(peer); // that its former connection has gone is known now, its "close" may come later
     this.#sources.set(socket, source);
     const timer = setTimeout(
-      () => this.refuse(socket, "the handshake took too long"),
+      () => this.refuse(socket, { kind: "late", reason: "the handshake took too long" }),
       this.#options.handshakeTimeoutMs,
     );
     const onClose = () => this.#over(peer);
@@ -125,12 +130,6 @@ export class Handshakes {
   }
 }
 
-/** @throws {RangeError} when it is no trusted proxy that speaks, or what it says is no header */
-async function readHeader(socket: Socket, proxies: TrustedProxies): Promise<ProxySource> {
-  if (!proxies.trusts(sourceOf(socket).address)) throw new RangeError("it is no proxy that is trusted");
-  return await readSocketHeader(socket) ?? sourceOf(socket);
-}
-
 /** Puts off what a server of the runtime does with a connection: `onConnection` is told of each, and the answer goes on with it. */
 export function putOff(server: Server, onConnection: (socket: Socket) => void): (socket: Socket) => void {
   const own = server.listeners("connection");
@@ -142,16 +141,27 @@ export function putOff(server: Server, onConnection: (socket: Socket) => void): 
 }
 
 /** What the runtime says of handshakes that fail, and what that means. */
-const FAILURES: readonly (readonly [RegExp, string])[] = [
-  [/InvalidContentType/, "the client does not speak TLS, and this listener does"],
-  [/sent no certificates/, "the client has no certificate"],
-  [/fatal alert: (\w*(?:Certificate\w*|CA))/, "the client does not accept the certificate of this listener ($1)"],
+const FAILURES: readonly (readonly [RegExp, PeerFault["kind"], string])[] = [
+  [/InvalidContentType/, "stranger", "the client does not speak TLS, and this listener does"],
+  [/sent no certificates/, "unwelcome", "the client has no certificate"],
+  [
+    /fatal alert: (\w*(?:Certificate\w*|CA))/,
+    "stranger",
+    "the client does not accept the certificate of this listener ($1)",
+  ],
 ];
 
-/** Why a handshake failed, for the log. */
-export function handshakeFailure({ message }: Error): string {
+/** Why a handshake failed; what is said of a certificate besides is said of the client's own. */
+export function handshakeFailure({ message }: Error): PeerFault {
   const known = FAILURES.find(([said]) => said.test(message));
-  return known === undefined ? message : message.replace(new RegExp(`^.*${known[0].source}.*$`, "s"), known[1]);
+  if (known === undefined) return { kind: /certificate/i.test(message) ? "unwelcome" : "stranger", reason: message };
+  const [said, kind, words] = known;
+  return { kind, reason: message.replace(new RegExp(`^.*${said.source}.*$`, "s"), words) };
+}
+
+/** A certificate that is not accepted after a handshake that went well. */
+export function badCertificate(error: unknown): PeerFault {
+  return { kind: "unwelcome", reason: error instanceof Error ? error.message : String(error) };
 }
 
 /** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */

@@ -3,11 +3,12 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ClientCertificate } from "./certificate.ts";
-import { beneath, handshakeFailure, Handshakes, peerOf, putOff, sourceOf } from "./handshakes.ts";
+import { badCertificate, beneath, handshakeFailure, Handshakes, peerOf, putOff, sourceOf } from "./handshakes.ts";
 import { strangerWords } from "./other_protocol.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import { certificateOf, contextOf, renewed, type TlsOptions, usable, type UsableTls } from "./tls.ts";
+import type { OnRefusedPeer } from "./transport.ts";
 
 /** A request as the listener hands it over; the target as it was sent. */
 export interface HttpRequestIn {
@@ -30,8 +31,7 @@ export interface HttpListenOptions {
   readonly port: number;
   /** In clear text when absent. */
   readonly tls?: TlsOptions;
-  /** Told of handshakes that failed, with the address of the peer and why. */
-  readonly onRefusedPeer?: (address: string, reason: string) => void;
+  readonly onRefusedPeer?: OnRefusedPeer;
   /** Set when a PROXY header from one of these stands at the start of each connection. */
   readonly proxies?: TrustedProxies;
   /** Connections at a time. */
@@ -166,14 +166,14 @@ export class HttpListener {
     const source = this.#handshakes.end(socket);
     socket.on("error", () => {}); // "close" follows
     const certificate = certificateOf(socket, this.#tls!);
-    certificate.catch((error: Error) => this.#handshakes.refuse(socket, error.message, source));
+    certificate.catch((error: Error) => this.#handshakes.refuse(socket, badCertificate(error), source));
     this.#certificates.set(socket, certificate);
   }
 
   /** Who has taken the wrong port, perhaps. */
   #tellStranger({ rawPacket = new Uint8Array() }: ClientError, socket: Socket): void {
     const { address } = this.#served.get(peerOf(socket))?.source ?? sourceOf(socket);
-    this.#options.onRefusedPeer?.(address, strangerWords(rawPacket, "HTTP"));
+    this.#options.onRefusedPeer?.(address, { kind: "stranger", reason: strangerWords(rawPacket, "HTTP") });
   }
 
   /** Requests that come at once are carried out one after the other: a later one may rely on what an earlier one has done, and what is not

@@ -2,11 +2,11 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type ClientCertificate, readCertificate, RevocationLists } from "./certificate.ts";
-import { beneath, handshakeFailure, Handshakes, putOff } from "./handshakes.ts";
+import { badCertificate, beneath, handshakeFailure, Handshakes, putOff } from "./handshakes.ts";
 import { NodeChannel } from "./node_channel.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import type { TcpListenOptions } from "./tcp.ts";
-import type { TransportConnection, TransportListener } from "./transport.ts";
+import type { OnRefusedPeer, TransportConnection, TransportListener } from "./transport.ts";
 
 /** How a listener proves who it is, and what it asks of its clients. All texts are PEM. */
 export interface TlsOptions {
@@ -27,8 +27,7 @@ export interface TlsOptions {
 /** Where and how to listen for TLS connections. */
 export interface TlsListenOptions extends TcpListenOptions {
   readonly tls: TlsOptions;
-  /** Told of handshakes that failed, with the address of the peer and why. */
-  readonly onRefusedPeer?: (address: string, reason: string) => void;
+  readonly onRefusedPeer?: OnRefusedPeer;
   /** Counts a connection whose handshake is under way; undefined when it is one too many from its address. The answer is called when the
    * handshake is over. */
   readonly enter?: (address: string) => (() => void) | undefined;
@@ -172,7 +171,7 @@ class NodeTlsListener implements TlsListener {
         certificate,
       });
     } catch (error) {
-      this.#handshakes.refuse(socket, error instanceof Error ? error.message : String(error), source);
+      this.#handshakes.refuse(socket, badCertificate(error), source);
     }
   }
 }

@@ -21,6 +21,17 @@ export interface TransportConnection {
   readonly certificate?: ClientCertificate;
 }
 
+/** Why a transport does not let a peer in, or on. */
+export interface PeerFault {
+  /** `stranger` speaks something else than is spoken here, or not as it should; `late` took too long; `unwelcome` may not. */
+  readonly kind: "stranger" | "late" | "unwelcome";
+  /** For people. */
+  readonly reason: string;
+}
+
+/** Told of each peer that is not let in, by its address. */
+export type OnRefusedPeer = (address: string, fault: PeerFault) => void;
+
 /** An open door. */
 export interface TransportListener {
   /** What it is bound to, with the port that the system chose. */

@@ -1,3 +1,5 @@
+import { plainAddress } from "../address/ip_address.ts";
+
 /** No datagram is larger. */
 const DATAGRAM_BYTES_MAX = 65_535;
 /** Datagrams that wait to be taken by the system; what comes then is dropped, as the network itself would. */
@@ -72,7 +74,7 @@ async function receiveAll(socket: Deno.DatagramConn, { onDatagram, onError }: Ud
 
 /** Whether an answer would go to one host: an address that is forged may name a group, or everybody. */
 function isSomebody(hostname: string, port: number): boolean {
-  const plain = hostname.replace(/^::ffff:(?=\d+\.)/, "");
+  const plain = plainAddress(hostname);
   if (port === 0 || plain === "::" || /^ff/i.test(plain)) return false;
   if (plain.includes(":")) return true;
   const first = Number(plain.split(".")[0]);

@@ -139,6 +139,7 @@ Deno.test("a guest is known by the broker's authenticator, as one who speaks no 
   await refuses(admit(broker, { clientId: "c" }), "bad-user-name-or-password");
   assert.deepEqual(await refusal, {
     kind: "connection-refused",
+    listener: HERE.listener,
     remoteAddress: "127.0.0.1",
     clientId: "c",
     cause: "bad-user-name-or-password",

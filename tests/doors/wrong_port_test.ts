@@ -27,16 +27,16 @@ const VISITS: readonly [door: "tcp" | "ws" | "http" | "tls", said: keyof typeof 
   [
     "ws",
     "MQTT",
-    'not-authorized, "The WebSocket handshake is refused with 400: This is MQTT, and WebSocket is spoken here"',
+    'protocol-error, "The WebSocket handshake is refused with 400: This is MQTT, and WebSocket is spoken here"',
   ],
   [
     "ws",
     "TLS",
-    'not-authorized, "The WebSocket handshake is refused with 400: This is TLS, and WebSocket is spoken here"',
+    'protocol-error, "The WebSocket handshake is refused with 400: This is TLS, and WebSocket is spoken here"',
   ],
-  ["http", "MQTT", 'not-authorized, "This is MQTT, and HTTP is spoken here"'],
-  ["http", "TLS", 'not-authorized, "This is TLS, and HTTP is spoken here"'],
-  ["tls", "MQTT", 'not-authorized, "the client does not speak TLS, and this listener does"'],
+  ["http", "MQTT", 'protocol-error, "This is MQTT, and HTTP is spoken here"'],
+  ["http", "TLS", 'protocol-error, "This is TLS, and HTTP is spoken here"'],
+  ["tls", "MQTT", 'protocol-error, "the client does not speak TLS, and this listener does"'],
 ];
 
 /** A broker with one door of this kind; answers its port. */
@@ -82,7 +82,7 @@ for (const visit of VISITS) {
   Deno.test(requires(["openssl"], {
     name: `${said} at ${door}: the log says so`,
     async fn() {
-      assert.equal(await lineOf(visit), `1 connection from 127.0.0.1 closed: ${told}`);
+      assert.equal(await lineOf(visit), `1 connection from 127.0.0.1 by ${door} closed: ${told}`);
     },
   }));
 }

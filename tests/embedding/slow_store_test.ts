@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import type { Packet } from "mqtt-packet";
 import { TestBroker } from "../support/broker.ts";
 import type { TestClient } from "../support/client.ts";
@@ -390,4 +391,48 @@ Deno.test("the store is never asked to commit nothing", async () => {
   assert.equal((await pong)?.cmd, "pingresp");
   await turns();
   assert.equal(store.emptyCommits, 0);
+});
+
+Deno.test("who has lost its session to another connection does nothing to it any more, nor to one that has ended", async () => {
+  for (const sessionExpiryInterval of [0, 60]) {
+    await using scene = await withSleeper();
+    const { broker, store } = scene;
+    store.isFast = true;
+    const former = await broker.connect({ clientId: "x", properties: { sessionExpiryInterval } });
+    store.isFast = false;
+    const next = await broker.open();
+    await next.send(next.connectPacket({ clientId: "x", clean: false, properties: { sessionExpiryInterval: 60 } }));
+    const taken = await store.nextCommit();
+    await former.send({
+      cmd: "subscribe",
+      messageId: 3,
+      subscriptions: [{ topic: "own/#", qos: 0, nl: false, rap: false, rh: 0 }],
+    });
+    await turns();
+    store.release();
+    taken.finish();
+    await former.expect("disconnect");
+    await next.expect("connack");
+    const publisher = await broker.connect();
+    assert.equal(await publisher.publish("own/1", "", { qos: 1 }), 0x10, "nobody has subscribed to it");
+  }
+});
+
+Deno.test("while so much waits for the disk that a client is not read it is not cut for its silence", async () => {
+  await using scene = await withSleeper();
+  const { broker, store } = scene;
+  const client = await broker.connect({ keepAlive: 1 });
+  for (let messageId = 1; messageId <= 6; messageId++) {
+    const payload = Buffer.alloc(1_000_000);
+    await client.send({ cmd: "publish", topic: "d/1", payload, qos: 1, messageId, dup: false, retain: false });
+  }
+  const commit = await store.nextCommit();
+  for (let i = 0; i < 5; i++) { // here time itself is the condition
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await client.send({ cmd: "pingreq" });
+  }
+  store.release();
+  commit.finish();
+  for (let i = 0; i < 6; i++) await client.expect("puback");
+  await client.expect("pingresp");
 });

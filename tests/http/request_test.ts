@@ -1,5 +1,6 @@
 /** Request and response over one call, and retained messages. */
 import assert from "node:assert/strict";
+import { ALLOW_ALL } from "../../src/auth/authenticator.ts";
 import type { TestClient } from "../support/client.ts";
 import { HttpDoor } from "./door.ts";
 
@@ -97,4 +98,17 @@ Deno.test("a list of retained messages ends when it weighs a lot, and goes on be
   assert.deepEqual([first.messages.length, first.next], [9, "large/18"]);
   const second = await door.call(`/retained?filter=large/%2B&limit=100&after=${first.next}`);
   assert.deepEqual([second.messages.length, second.next], [3, undefined]);
+});
+
+Deno.test("who waits for a reply and is let in no longer is told so", async () => {
+  let holds = true;
+  const authenticator = { authenticate: () => ({ username: "ann", policy: ALLOW_ALL, holds: () => holds }) };
+  await using door = await HttpDoor.open({ authenticator });
+  const service = await door.mqtt.connect();
+  await service.subscribe("svc/+");
+  const answer = door.call("/request/svc/add?timeout=20", { body: "1+1", status: 403 });
+  await service.expect("publish");
+  holds = false;
+  door.broker.endRevoked();
+  assert.equal((await answer).type, "urn:weir:problem:not-authorized");
 });

@@ -64,8 +64,8 @@ class Scene implements AsyncDisposable {
 
   /** Why the next peer is refused. */
   async refusal(): Promise<string> {
-    const { reason, remoteAddress, cause } = await happening(this.broker, "connection-refused");
-    assert.deepEqual([remoteAddress, cause], ["127.0.0.1", "not-authorized"]);
+    const { reason, remoteAddress, listener } = await happening(this.broker, "connection-refused");
+    assert.deepEqual([remoteAddress, listener], ["127.0.0.1", "tls"]);
     return reason;
   }
 

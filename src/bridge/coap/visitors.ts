@@ -1,3 +1,4 @@
+import { plainAddress } from "../../address/ip_address.ts";
 import { Refusal } from "../../core/refusal.ts";
 import type { Gateway, Guest } from "../gateway.ts";
 import { CoapRefusal } from "./coap_refusal.ts";
@@ -99,5 +100,5 @@ export class Visitors {
 }
 
 function addressOf({ address }: Peer): string {
-  return address.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+  return plainAddress(address.hostname);
 }

@@ -1,4 +1,5 @@
 /** The route for request and response over one call. */
+import { Refusal, type RefusalCause } from "../../core/refusal.ts";
 import { countOf } from "../fields.ts";
 import type { GuestDelivery, GuestSubscription } from "../gateway.ts";
 import { type Call, jsonAnswer } from "./call.ts";
@@ -60,10 +61,8 @@ function nobody(): HttpProblem {
   return new HttpProblem(503, "no-matching-subscribers", { detail, headers: { "retry-after": "1" } });
 }
 
-function noReply({ endCause }: GuestSubscription, seconds: number): HttpProblem {
-  if (endCause === undefined) {
-    return new HttpProblem(504, "no-reply", { detail: `Nobody has replied within ${seconds} s` });
-  }
-  const headers = { "retry-after": "10" };
-  return new HttpProblem(503, "server-shutting-down", { detail: "The broker is stopping", headers });
+function noReply({ endCause }: GuestSubscription, seconds: number): Error {
+  return endCause === undefined
+    ? new HttpProblem(504, "no-reply", { detail: `Nobody has replied within ${seconds} s` })
+    : new Refusal(endCause as RefusalCause, "Nobody has replied, and nobody is waited for any more");
 }

@@ -1,7 +1,7 @@
-import type { TransportConnection, TransportListener } from "../transport.ts";
+import type { OnRefusedPeer, PeerFault, TransportConnection, TransportListener } from "../transport.ts";
 import { WaitingRoom } from "../waiting_room.ts";
 import { ProxiedChannel } from "./proxied_channel.ts";
-import type { TrustedProxies } from "./trusted_proxies.ts";
+import { badHeader, type TrustedProxies, UNTRUSTED } from "./trusted_proxies.ts";
 
 /** Headers that are waited for at a time; above it the oldest of the proxy that has most makes room. */
 export const HEADERS_MAX = 1_000;
@@ -12,7 +12,7 @@ export interface BehindProxyOptions {
   /** How long a proxy may take for its header. */
   readonly headerTimeoutMs: number;
   /** Told of connections that are cut off, with the address of who came and why. */
-  readonly onRefusedPeer?: (address: string, reason: string) => void;
+  readonly onRefusedPeer?: OnRefusedPeer;
 }
 
 /** A listener whose connections begin with a PROXY header, and come from where that says. One without a header, or with one that is
@@ -60,10 +60,11 @@ class Headers {
 
   async #read(connection: TransportConnection): Promise<void> {
     const channel = new ProxiedChannel(connection.channel);
+    if (!this.#options.proxies.trusts(connection.remoteAddress)) {
+      channel.close();
+      return this.#refuse(connection, UNTRUSTED);
+    }
     try {
-      if (!this.#options.proxies.trusts(connection.remoteAddress)) {
-        throw new RangeError("it is no proxy that is trusted");
-      }
       this.#wait(connection);
       const { address: remoteAddress, port: remotePort } = await channel.open() ??
         { address: connection.remoteAddress, port: connection.remotePort };
@@ -71,7 +72,7 @@ class Headers {
       this.#accepted.enqueue({ remoteAddress, remotePort, channel });
     } catch (error) {
       channel.close();
-      if (!this.#isClosed) this.#refuse(connection, error);
+      if (!this.#isClosed) this.#refuse(connection, badHeader(error));
     } finally {
       clearTimeout(this.#waiting.get(connection));
       this.#waiting.delete(connection);
@@ -84,8 +85,7 @@ class Headers {
     this.#waiting.set(connection, setTimeout(() => connection.channel.close(), this.#options.headerTimeoutMs));
   }
 
-  #refuse({ remoteAddress }: TransportConnection, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#options.onRefusedPeer?.(remoteAddress, `Cannot take the connection of a proxy: ${reason}`);
+  #refuse({ remoteAddress }: TransportConnection, fault: PeerFault): void {
+    this.#options.onRefusedPeer?.(remoteAddress, fault);
   }
 }

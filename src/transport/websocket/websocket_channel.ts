@@ -1,6 +1,7 @@
 import type { ByteChannel, ByteSink } from "../byte_channel.ts";
 import { binaryFrame, CLOSE_NORMAL, closeFrame, FrameDecoder, type FrameEnd, pongFrame } from "./frame_decoder.ts";
 import { strangerWords } from "../other_protocol.ts";
+import type { PeerFault } from "../transport.ts";
 import { answerUpgrade, HEAD_BYTES_MAX, refuseUpgrade, type UpgradeAnswer, type UpgradeRules } from "./upgrade.ts";
 
 /** How long a peer may take to read our last frame before the connection is cut. */
@@ -10,7 +11,7 @@ const FAREWELL_MS = 1_000;
 export interface WebSocketChannelOptions {
   readonly rules: UpgradeRules;
   /** Told once when the peer is no client of ours: why its handshake was refused, or its frames. */
-  readonly onRefused: (reason: string) => void;
+  readonly onRefused: (fault: PeerFault) => void;
 }
 
 /** A WebSocket connection (RFC 6455) over a channel on which nothing has been said. The handshake is the first that is read; until it
@@ -59,7 +60,7 @@ export class WebSocketChannel implements ByteChannel, ByteSink {
   }
 
   #finish({ code, fault }: FrameEnd): void {
-    if (fault !== "") this.#options.onRefused(fault);
+    if (fault !== "") this.#options.onRefused({ kind: "stranger", reason: fault });
     this.#sayLast(closeFrame(code)); // the same code goes back (section 5.5.1)
     this.#sink.onEnd();
   }
@@ -131,7 +132,8 @@ export class WebSocketChannel implements ByteChannel, ByteSink {
   }
 
   #answer({ status, reason, response }: UpgradeAnswer): void {
-    this.#options.onRefused(`The WebSocket handshake is refused with ${status}: ${reason}`);
+    const kind = status === 403 ? "unwelcome" : status === 408 ? "late" : "stranger";
+    this.#options.onRefused({ kind, reason: `The WebSocket handshake is refused with ${status}: ${reason}` });
     this.#sayLast(response);
   }
 
