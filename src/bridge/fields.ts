@@ -31,13 +31,13 @@ export function secondsOf(text: string, name: string): number {
   return countOf(text, name, { from: 0, to: 0xffff_ffff });
 }
 
-/** Base64, of either alphabet.
+/** Base64, of either alphabet. `hint` is told with the refusal.
  * @throws {TypeError} */
-export function base64Of(text: string, name: string): Uint8Array {
+export function base64Of(text: string, name: string, hint = ""): Uint8Array {
   try {
     return Uint8Array.fromBase64(text, { alphabet: /[-_]/.test(text) ? "base64url" : "base64" });
   } catch (cause) {
-    throw new TypeError(`Cannot read ${name}: it is not base64`, { cause });
+    throw new TypeError(`Cannot read ${name}: it is not base64${hint}`, { cause });
   }
 }
 

@@ -58,8 +58,7 @@ export class AdminClient {
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
       const why = rootMessage(cause);
-      const hint = /UnknownIssuer/.test(why) ? ". --cacert names whom to trust" : "";
-      throw new CommandError(`Cannot reach a broker at ${this.#url.href}: ${visible(why)}${hint}`, { cause });
+      throw new CommandError(`Cannot reach a broker at ${this.#url.href}: ${visible(why)}${hintFor(why)}`, { cause });
     }
     const document = documentOf(text);
     if (response.ok) return document;
@@ -137,6 +136,12 @@ function readText(option: string, options: Options, host: Host): string {
 function rootMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : rootMessage(error.cause);
+}
+
+/** What to do about it, where that is known. */
+function hintFor(why: string): string {
+  if (/UnknownIssuer/.test(why)) return ". --cacert names whom to trust";
+  return /refused/i.test(why) ? ". The broker needs server.http_enabled: true; --url says where that listens" : "";
 }
 
 function documentOf(text: string): unknown {

@@ -64,13 +64,12 @@ function explainConfigError({ problems, message }: ConfigError): string {
 function explainDenial(error: Error): string {
   const what = error.message.replace(/, run again with the (--\S+) flag.*$/s, "");
   const flag = /with the (--\S+) flag/.exec(error.message)?.[1] ?? "--allow-net";
-  const granted = GRANTED[flag];
   const path = /access to "(.*)"$/.exec(what)?.[1];
-  // a flag takes the place of the whole list
-  const paths = granted === undefined || path === undefined ? [] : [...new Set([...granted, path])];
-  const more = paths.length === 0 ? flag : `${flag}=${paths.join(",")}`;
+  const flags = flag === "--allow-write" ? ["--allow-read", flag] : [flag]; // what is written is read, too
   return `weir: Deno did not allow it: ${what}.\n` +
-    `weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add ${more}`;
+    `weir: Run it with the permissions that deno.json lists, "deno run -P main.ts", or add ${
+      flags.map((each) => flagFor(each, path)).join(" ")
+    }`;
 }
 
 /** What `deno.json` grants by the flags that take files. */
@@ -78,6 +77,12 @@ const GRANTED: Readonly<Record<string, readonly string[] | undefined>> = {
   "--allow-read": ["config", "data", "src"],
   "--allow-write": ["data"],
 };
+
+/** The flag that grants `path` besides: it takes the place of the whole list. */
+function flagFor(flag: string, path: string | undefined): string {
+  const granted = GRANTED[flag];
+  return granted === undefined || path === undefined ? flag : `${flag}=${[...new Set([...granted, path])].join(",")}`;
+}
 
 /** The error itself or one that it was caused by, when it is of that kind. */
 function causeOf<E extends Error>(error: unknown, kind: new () => E): E | undefined {

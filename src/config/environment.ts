@@ -1,5 +1,5 @@
 /** `WEIR_SERVER_TCP_ADDR=:1883` in place of `server.tcp_addr`: every key with one value has its variable. */
-import { didYouMean } from "./near.ts";
+import { didYouMean, didYouMeanElsewhere } from "./near.ts";
 import type { Problem } from "./problem.ts";
 import type { Override } from "./reading.ts";
 import { LISTS, SETTINGS } from "./schema.ts";
@@ -47,7 +47,9 @@ function isInjected(variable: string, text: string): boolean {
 function refusal(variable: string): { path: string; message: string } {
   const list = LIST_PATHS.get(variable);
   if (list !== undefined) return { path: list, message: "a list is written in the file only" };
-  const message = unsupported(keyOf(variable)) ?? `unknown variable${didYouMean(variable, PATHS.keys())}`;
+  const hint = didYouMean(variable, PATHS.keys()) ||
+    didYouMeanElsewhere(variable.slice(PREFIX.length - 1), PATHS.keys());
+  const message = unsupported(keyOf(variable)) ?? `unknown variable${hint}`;
   return { path: "", message };
 }
 

@@ -20,6 +20,12 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   return near === undefined ? "" : `; did you mean "${near}"?`;
 }
 
+/** `; did you mean "server.tcp_addr"?` for a key without its section or in another one; nothing where several sections have such a key. */
+export function didYouMeanElsewhere(ending: string, known: Iterable<string>): string {
+  const [found, another] = [...known].filter((name) => name.endsWith(ending));
+  return found === undefined || another !== undefined ? "" : `; did you mean "${found}"?`;
+}
+
 /** Letters to insert, delete, replace or swap with their neighbour (optimal string alignment), over three rows. */
 function editDistance(from: string, to: string): number {
   let beforeLast: number[] = [];

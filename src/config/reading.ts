@@ -1,5 +1,5 @@
 /** From what was written to typed values: each key is looked up in the schema, each value read by its type. */
-import { didYouMean } from "./near.ts";
+import { didYouMean, didYouMeanElsewhere } from "./near.ts";
 import type { NamedPlace, Place, Problem } from "./problem.ts";
 import { keysUnder, listAt, type ListPath, LISTS, type Lists, settingAt, SETTINGS, type Values } from "./schema.ts";
 import type { Fields } from "./setting.ts";
@@ -159,7 +159,10 @@ class Reader {
   }
 
   #refuseKey(entry: Entry, path: string, { why, known }: { why: string | undefined; known: Iterable<string> }): void {
-    const hint = this.#problems.length < HINTS_MAX ? didYouMean(entry.key, known) : "";
+    const hint = this.#problems.length < HINTS_MAX
+      ? didYouMean(entry.key, known) ||
+        didYouMeanElsewhere(`.${entry.key}`, [...Object.keys(SETTINGS), ...Object.keys(LISTS)])
+      : "";
     this.#report(entry.place, path, why ?? `unknown key${hint}`);
   }
 

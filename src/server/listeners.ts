@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { isLoopback } from "../address/address_ranges.ts";
 import type { Gateway } from "../bridge/gateway.ts";
 import type { RefusalCause } from "../core/refusal.ts";
 import { wordsOf } from "../core/text.ts";
@@ -91,7 +92,7 @@ export class Listeners {
   open(options: ListenOptions): ListenerAddress {
     const { webSocket, proxyProtocol, name = webSocket ? "ws" : "tcp", hostname = "127.0.0.1" } = options;
     const { port = webSocket ? 8083 : 1883, noDelay = true } = options;
-    const rules = webSocket && upgradeRules(webSocket);
+    const rules = rulesOf(options, hostname);
     const proxies = proxyProtocol && new TrustedProxies(proxyProtocol);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const listener = listenTcp({ hostname, port, noDelay, rounds: this.#parts.connectionParts.rounds, onAcceptError });
@@ -103,7 +104,7 @@ export class Listeners {
   async openTls(options: ListenTlsOptions): Promise<ListenerAddress> {
     const { webSocket, name = webSocket ? "wss" : "tls", hostname = "127.0.0.1" } = options;
     const { port = webSocket ? 8084 : 8883, noDelay = true, tls, proxyProtocol } = options;
-    const webSocketRules = webSocket && upgradeRules(webSocket);
+    const rules = rulesOf(options, hostname);
     const onAcceptError = (error: unknown) => this.#onAcceptError(error, name);
     const { rounds } = this.#parts.connectionParts;
     const listener = await listenTls({
@@ -119,7 +120,7 @@ export class Listeners {
       proxies: proxyProtocol && new TrustedProxies(proxyProtocol),
     });
     this.#tls.set(name, listener);
-    return this.#add(listener, { ...options, name, rules: webSocketRules });
+    return this.#add(listener, { ...options, name, rules });
   }
 
   /** @throws {Deno.errors.AddrInUse} and whatever else the system says */
@@ -234,4 +235,9 @@ export class Listeners {
     const facts = { listener: name, error: wordsOf(error) };
     getLogger(["weir"]).error("listener {listener} cannot accept connections: {error}", facts);
   }
+}
+
+/** A proxy in front may lead anybody to a listener of this machine. */
+function rulesOf({ webSocket, proxyProtocol }: ListenOptions, hostname: string): UpgradeRules | undefined {
+  return webSocket && upgradeRules(webSocket, { isLoopback: isLoopback(hostname) && proxyProtocol === undefined });
 }

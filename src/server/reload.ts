@@ -67,7 +67,8 @@ async function defineQueues({ queues }: WeirBroker, { definitions, ...defaults }
       await queues.define(definition);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      getLogger(["weir"]).error("the queue {name} stays as it is: {error}", { name: definition.name, error });
+      const { name } = definition;
+      getLogger(["weir"]).error("the queue {name} stays as it is: {error}", { name, error: wordsOf(error) });
     }
   }
 }

@@ -14,7 +14,7 @@ const MESSAGE_BYTES_MAX = 256 * 1024 ** 2;
 
 function serveOwn(): number {
   const listener = listenTcp({ hostname: "127.0.0.1", port: 0, noDelay: true, rounds: new ReadRounds() });
-  const rules = upgradeRules({});
+  const rules = upgradeRules({}, { isLoopback: true });
   const serve = async () => {
     for await (const { channel } of listener.connections) {
       echo(new WebSocketChannel(channel, { rules, onRefused: () => {} }));

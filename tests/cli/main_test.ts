@@ -1,6 +1,7 @@
 /** The program itself, with its data in memory, as a process with the permissions that deno.json gives it and a standard output that is no terminal. */
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
+import { openSqliteStore } from "../../mod.ts";
 import { Program } from "../support/program.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -37,6 +38,20 @@ Deno.test("a file beyond the granted folders is told with the flag that grants i
     err,
     /^\/etc\/hosts: cannot read it: Deno was not allowed to; grant it beside .*: --allow-read=config,data,src,\/etc\/hosts\n/,
   );
+});
+
+Deno.test("a backup beyond the granted folders is told with the flags that make it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "weir-cli-" });
+  const data = `${folder}/data`;
+  await (await openSqliteStore(data)).close();
+  const target = `${folder}/backup/a.db`;
+  const backup = (...flags: string[]) => resultOf(weir(["backup", "--data", data, target], { flags }));
+  await Deno.mkdir(`${folder}/backup`);
+  const { code, err } = await backup(`-P`, `--allow-read=${data}`);
+  const [, read, written] = /--allow-read=config,data,src,(\S+) --allow-write=(\S+)\n/.exec(err) ?? [];
+  assert.deepEqual([code, read, written], [1, `${folder}/backup`, `${folder}/backup`], err);
+  assert.equal((await backup("-P", `--allow-read=${data},src,${read}`, `--allow-write=${written}`)).code, 0);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("an unknown option is exit code 2", async () => {

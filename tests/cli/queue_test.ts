@@ -235,5 +235,5 @@ Deno.test("weir queue: a password leaves the machine only over TLS, and never st
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  assert.match(`${await run(`http://127.0.0.1:${port}`)}`, /^1,weir: Cannot reach a broker at/);
+  assert.match(`${await run(`http://127.0.0.1:${port}`)}`, /^1,weir: Cannot reach a broker at .*http_enabled: true/);
 });

@@ -221,7 +221,11 @@ Deno.test("a permission that Deno did not get is told with the flag", async () =
 /** The flag takes the place of the list in deno.json, which therefore has to be in it. */
 const DENIED: readonly (readonly [what: string, flag: string, hint: string])[] = [
   ['read access to "/etc/weir/ca.crt"', "--allow-read", "--allow-read=config,data,src,/etc/weir/ca.crt"],
-  ['write access to "/var/lib/weir"', "--allow-write", "--allow-write=data,/var/lib/weir"],
+  [
+    'write access to "/var/lib/weir"',
+    "--allow-write",
+    "--allow-read=config,data,src,/var/lib/weir --allow-write=data,/var/lib/weir",
+  ],
 ];
 
 for (const [what, flag, hint] of DENIED) {

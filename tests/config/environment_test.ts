@@ -33,8 +33,15 @@ Deno.test("a wrong value names its variable", () => {
 });
 
 Deno.test("a variable that is no key is refused", () => {
-  assert.deepEqual(complaints({ WEIR_LOG_LEVL: "info", WEIR_CLUSTER_NODE_ID: "n1", WEIR_SERVER_LISTENERS: "[]" }), [
+  const env = {
+    WEIR_LOG_LEVL: "info",
+    WEIR_TCP_ADDR: ":1883",
+    WEIR_CLUSTER_NODE_ID: "n1",
+    WEIR_SERVER_LISTENERS: "[]",
+  };
+  assert.deepEqual(complaints(env), [
     'WEIR_LOG_LEVL: unknown variable; did you mean "WEIR_LOG_LEVEL"?',
+    'WEIR_TCP_ADDR: unknown variable; did you mean "WEIR_SERVER_TCP_ADDR"?',
     "WEIR_CLUSTER_NODE_ID: this version of Weir does not support clustering; remove it",
     "WEIR_SERVER_LISTENERS: server.listeners: a list is written in the file only",
   ]);

@@ -47,6 +47,15 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "server:\n  tcp_adr: :1883\n",
     'weir.yaml:2:3: server.tcp_adr: unknown key; did you mean "tcp_addr"?',
   ],
+  "a key without its section": [
+    'tcp_addr: ":1883"\n',
+    'weir.yaml:1:1: tcp_addr: unknown key; did you mean "server.tcp_addr"?',
+  ],
+  "a key in another section": [
+    "server:\n  listeners: []\nsession:\n  sys_interval: 1s\n  enabled: true\n",
+    'weir.yaml:4:3: session.sys_interval: unknown key; did you mean "broker.sys_interval"?',
+    "weir.yaml:5:3: session.enabled: unknown key",
+  ],
   "a key like no other": ["log:\n  colour: red\n", "weir.yaml:2:3: log.colour: unknown key"],
   "a wrong unit": [
     "server:\n  connect_timeout: 10sec\n",

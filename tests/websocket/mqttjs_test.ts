@@ -47,6 +47,10 @@ const PAGE = `<!doctype html><title>MQTT</title><script src="/mqtt.js"></script>
   }
 </script>`;
 
+/** A name that leads here by another's will. */
+const ELSEWHERE = "elsewhere.example";
+const REBOUND = `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`;
+
 /** A server of the page, and a browser that opens it: under a host, with what it is to run there. */
 async function inBrowser(flags: readonly string[], steps: readonly (readonly [string, string])[]): Promise<unknown> {
   const script = Deno.readTextFileSync(new URL("dist/mqtt.min.js", import.meta.resolve("mqtt/package.json")));
@@ -58,7 +62,7 @@ async function inBrowser(flags: readonly string[], steps: readonly (readonly [st
   const pages = steps.flatMap(([host, expression]) => [`http://${host}:${server.addr.port}/`, expression]);
   const program = new URL("browser.ts", import.meta.url).pathname;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", program, findCommand("chromium")!, ...flags, ...pages],
+    args: ["run", "-A", "--quiet", program, findCommand("chromium")!, REBOUND, ...flags, ...pages],
     stderr: "inherit",
   }).output();
   return JSON.parse(new TextDecoder().decode(stdout));
@@ -73,10 +77,11 @@ Deno.test(requires(["chromium"], {
     const url = `ws://127.0.0.1:${broker.port}/mqtt`;
     const answers = await inBrowser([], [
       ["127.0.0.1", `run("${url}", 4)`],
-      ["127.0.0.1", `run("${url}", 5)`],
-      ["localhost", `knock("${url}")`],
+      ["localhost", `run("${url}", 5)`],
+      [ELSEWHERE, `knock("${url}")`],
+      [ELSEWHERE, `knock("${url.replace("127.0.0.1", ELSEWHERE)}")`],
     ]);
-    assert.deepEqual(answers, [HELLO, HELLO, 1006]);
+    assert.deepEqual(answers, [HELLO, HELLO, 1006, 1006]);
   },
 }));
 
@@ -97,7 +102,7 @@ Deno.test(requires(["chromium", "openssl"], {
     const answers = await inBrowser([flag], [
       ["127.0.0.1", `run("${url}", 4)`],
       ["127.0.0.1", `run("${url}", 5)`],
-      ["localhost", `knock("${url}")`],
+      [ELSEWHERE, `knock("${url}")`],
       ["127.0.0.1", `knock("${strange}")`],
     ]);
     assert.deepEqual(answers, [HELLO, HELLO, 1006, 1006]);

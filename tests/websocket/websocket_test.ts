@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import mqttPacket from "mqtt-packet";
 import type { ListenOptions } from "../../mod.ts";
+import { answerUpgrade, upgradeRules } from "../../src/transport/websocket/upgrade.ts";
 import { TestBroker } from "../support/broker.ts";
 import { frame, HANDSHAKE, RawWebSocket } from "./raw_websocket.ts";
 
@@ -179,7 +180,11 @@ for (const [what, [status, headers, line]] of Object.entries(REFUSED)) {
 const ORIGINS: readonly (readonly [readonly string[], string | undefined, boolean])[] = [
   [[], undefined, true],
   [[], "http://127.0.0.1:8000", true],
-  [[], "https://localhost", false],
+  [[], "https://localhost", true],
+  [[], "http://[::1]:5173", true],
+  [[], "http://app.localhost", true],
+  [[], "http://evil.example", false],
+  [[], "http://localhost.evil.example", false],
   [["https://app.example"], "https://app.example", true],
   [["https://app.example"], "https://app.example:8443", false],
   [["https://app.example"], "http://app.example", false],
@@ -194,13 +199,36 @@ const ORIGINS: readonly (readonly [readonly string[], string | undefined, boolea
   [["https://app.example"], undefined, true],
 ];
 
-Deno.test("origins: those that are listed, with scheme and port as far as they are written; without a list the same host", async () => {
+Deno.test("origins: those that are listed, with scheme and port as far as they are written; without a list this machine's", async () => {
   for (const [allowedOrigins, origin, isAllowed] of ORIGINS) {
     await using broker = await start({ allowedOrigins });
     using client = await RawWebSocket.connect(broker.port);
     await client.handshake({ ...HANDSHAKE, Origin: origin });
     const head = await client.head();
     assert.equal(head.startsWith("HTTP/1.1 101 "), isAllowed, `${allowedOrigins} ${origin}: ${head}`);
+  }
+});
+
+/** What is asked for, by whose page -> the status, of a listener of this machine and of one that others reach. */
+const HOSTS: readonly (readonly [host: string, origin: string, here: number, open: number])[] = [
+  ["broker.example:8083", "https://broker.example", 403, 101],
+  ["broker.example:8083", "http://localhost", 101, 403],
+  ["broker.example:8083", "https://evil.example", 403, 403],
+];
+
+Deno.test("without a list: pages of the same host, and of this machine where nobody else can connect (DNS rebinding)", () => {
+  for (const [host, origin, here, open] of HOSTS) {
+    const lines = Object.entries({ ...HANDSHAKE, Host: host, Origin: origin }).map(([name, value]) =>
+      `${name}: ${value}`
+    );
+    const head = new TextEncoder().encode(`GET /mqtt HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    const answers = [true, false].map((isLoopback) => answerUpgrade(head, upgradeRules({}, { isLoopback })));
+    assert.deepEqual(answers.map(({ status }) => status), [here, open], `${host} ${origin}`);
+    for (const { status, reason, response } of answers) {
+      if (status === 101) continue;
+      assert.equal(reason, `Pages of ${origin} may not connect: it is not among the allowed origins`);
+      assert.doesNotMatch(new TextDecoder().decode(response), /example/, "nothing of the request comes back");
+    }
   }
 });
 

@@ -41,7 +41,8 @@ export class Cors {
     const isOwn = origin !== null && URL.parse(origin)?.host === request.get("host");
     if (origin === null ? request.get("sec-fetch-site") !== "cross-site" : isOwn) return;
     if (this.#origins.isAny || (origin !== null && this.#origins.has(origin))) return;
-    throw new HttpProblem(403, "origin-not-allowed", { detail: "Cannot serve a page of this origin: it is not named" });
+    const detail = "Cannot serve a page of this origin: it is not among the CORS origins (server.http_cors_origins)";
+    throw new HttpProblem(403, "origin-not-allowed", { detail });
   }
 }
 

@@ -1,3 +1,4 @@
+import { isThisMachine } from "../../address/this_machine.ts";
 import type { Gateway } from "../gateway.ts";
 import { Call, type CallParts, type HttpRequest, textAnswer } from "./call.ts";
 import { Cors } from "./cors.ts";
@@ -148,9 +149,7 @@ function partsOf(target: string): { host: string | undefined; path: string; quer
 
 /** @throws {HttpProblem} 421 for a host that is not of this machine */
 function assertHost(host: string): void {
-  const hostname = URL.parse(`http://${host}`)?.hostname ?? "";
-  if (hostname === "localhost" || hostname.endsWith(".localhost")) return;
-  if (/^(127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) return;
+  if (isThisMachine(URL.parse(`http://${host}`)?.hostname ?? "")) return;
   const detail = "Cannot serve this host: whoever is on this machine asks for localhost or 127.0.0.1";
   throw new HttpProblem(421, "misdirected-request", { detail });
 }

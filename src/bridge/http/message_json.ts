@@ -21,20 +21,24 @@ export function readPublication(document: unknown): GuestPublication {
   const encoding = encodingOf(fields.take("encoding", "string") ?? "base64");
   const payload = fields.take("payload", "string") ?? "";
   const correlationData = fields.take("correlation_data", "string");
-  const publication: GuestPublication = {
-    topic,
-    payload: encoding === "text" ? encoded(payload) : base64Of(payload, "payload"),
+  const facts = {
     qos: fields.take("qos", "number") as GuestPublication["qos"],
     retain: fields.take("retain", "boolean"),
     expirySeconds: fields.take("expiry_seconds", "number"),
     payloadIsUtf8: fields.take("payload_is_utf8", "boolean") ?? (encoding === "text" ? true : undefined),
     contentType: fields.take("content_type", "string"),
     responseTopic: fields.take("response_topic", "string"),
-    correlationData: correlationData === undefined ? undefined : base64Of(correlationData, "correlation_data"),
     userProperties: readPairs(fields.take("user_properties", "object")),
   };
-  fields.end();
-  return publication;
+  fields.end(); // before the payload: a member that was meant to say how to read it is the better reason
+  return {
+    topic,
+    payload: encoding === "text"
+      ? encoded(payload)
+      : base64Of(payload, "payload", '; "encoding": "text" takes it as it is'),
+    correlationData: correlationData === undefined ? undefined : base64Of(correlationData, "correlation_data"),
+    ...facts,
+  };
 }
 
 /** A message as a document. A payload that is not UTF-8 is in base64 whatever was asked for; `encoding` says which it is. */

@@ -105,7 +105,8 @@ export const WEBSOCKET_SETTINGS = {
     initial: [],
     about:
       "The pages that may connect: a scheme, host and port, a host, `*.example.com` for a host and all below it, or `*`. Without one " +
-      "only pages from the host that the connection goes to. Programs that are no browsers send no origin and are let in.",
+      "only pages from the host that the connection goes to, or where only this machine can connect those of this machine, such as " +
+      "http://localhost:5173. Programs that are no browsers send no origin and are let in.",
     atLimit: "A page of another origin is answered with 403.",
   }),
 };

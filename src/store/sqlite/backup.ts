@@ -78,11 +78,14 @@ function createPart(part: string, target: string): void {
 }
 
 function cannotWrite(target: string, cause: unknown): Error {
-  const needed = "the permission to write the folder of the backup is needed, such as";
-  const reason = cause instanceof Deno.errors.NotCapable
-    ? `Deno did not allow it; ${needed} --allow-write=${folderOf(target)}`
-    : messageOf(cause);
-  return new DataFolderError(`Cannot back up to ${target}: ${reason}`, { cause });
+  if (!(cause instanceof Deno.errors.NotCapable)) {
+    return new DataFolderError(`Cannot back up to ${target}: ${messageOf(cause)}`, { cause });
+  }
+  const folder = folderOf(target); // the copy has another name at first, and its own cannot be told from it by the permission
+  return new DataFolderError(
+    `Cannot back up to ${target}: Deno was not allowed to. It has to read and write the folder, as with ` +
+      `--allow-read=config,data,src,${folder} --allow-write=${folder}`,
+  );
 }
 
 function folderOf(path: string): string {

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { Origins, originUrl } from "../../address/origins.ts";
+import { isThisMachine } from "../../address/this_machine.ts";
 
 /** What a WebSocket listener asks of its clients. */
 export interface WebSocketOptions {
   /** The path of the URL; `/mqtt`. */
   readonly path?: string;
   /** The pages that may connect: `https://example.com`, `example.com:8080`, `*.example.com` (and `example.com` itself), or `*` for all.
-   * Without one only pages from the same host. A host without a scheme may have any port, with a scheme it has that scheme's own. */
+   * Without one only pages from the same host, on a listener that only this machine can reach those of this machine, by whatever name.
+   * A host without a scheme may have any port, with a scheme it has that scheme's own. */
   readonly allowedOrigins?: readonly string[];
 }
 
@@ -14,26 +16,34 @@ export interface WebSocketOptions {
 export interface UpgradeRules {
   readonly path: string;
   readonly origins: Origins;
+  /** Only this machine can reach the listener. */
+  readonly isLoopback: boolean;
 }
 
 /** @throws {RangeError} when the path or an origin is none */
-export function upgradeRules({ path = "/mqtt", allowedOrigins = [] }: WebSocketOptions): UpgradeRules {
+export function upgradeRules(
+  { path = "/mqtt", allowedOrigins = [] }: WebSocketOptions,
+  { isLoopback }: Pick<UpgradeRules, "isLoopback">,
+): UpgradeRules {
   if (!/^\/[!-~]*$/.test(path) || /[?#]/.test(path)) {
     throw new RangeError(
       `Cannot serve WebSocket at ${JSON.stringify(path)}: a path begins with / and has neither ? nor #`,
     );
   }
-  return { path, origins: new Origins(allowedOrigins) };
+  return { path, origins: new Origins(allowedOrigins), isLoopback };
 }
 
 /** What a request is answered with. */
 export interface UpgradeAnswer {
   /** 101 opens the WebSocket; every other status ends the connection. */
   readonly status: number;
-  /** Why not, for the log and in the body of the answer; empty for 101. */
+  /** Why not, for the log; empty for 101. */
   readonly reason: string;
   readonly response: Uint8Array<ArrayBuffer>;
 }
+
+/** Of an origin in the log. */
+const ORIGIN_CHARACTERS_MAX = 100;
 
 /** A request head beyond this is refused (431). */
 export const HEAD_BYTES_MAX = 8 * 1024;
@@ -61,9 +71,9 @@ export function answerUpgrade(head: Uint8Array, rules: UpgradeRules): UpgradeAns
   return request instanceof Denial ? refuseUpgrade(request.status, request.reason) : judge(request, rules);
 }
 
-/** The answer that refuses with `status`. */
-export function refuseUpgrade(status: number, reason: string): UpgradeAnswer {
-  const body = `${reason}\n`; // of our own words: nothing of the request comes back
+/** The answer that refuses with `status`: in `words` of our own, so that nothing of the request comes back. The log may know more. */
+export function refuseUpgrade(status: number, words: string, reason: string = words): UpgradeAnswer {
+  const body = `${words}\n`;
   const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\n${STATUS_HEADERS[status] ?? ""}` +
     `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
   return { status, reason, response: new TextEncoder().encode(head + body) };
@@ -125,7 +135,8 @@ function judge({ method, path, headers }: RequestHead, rules: UpgradeRules): Upg
     return refuseUpgrade(400, "Expected one Sec-WebSocket-Key of 16 bytes in base64");
   }
   if (origin !== undefined && !mayConnect(origin, host, rules)) {
-    return refuseUpgrade(403, "Pages of this origin may not connect");
+    const words = (page: string) => `Pages of ${page} may not connect: it is not among the allowed origins`;
+    return refuseUpgrade(403, words("this origin"), words(origin.slice(0, ORIGIN_CHARACTERS_MAX)));
   }
   if (protocol === undefined) {
     return refuseUpgrade(400, "Expected mqtt in Sec-WebSocket-Protocol");
@@ -136,11 +147,13 @@ function judge({ method, path, headers }: RequestHead, rules: UpgradeRules): Upg
 }
 
 /** Browsers name the origin of the page (RFC 6455 section 10.2), and send along what its user is logged in with; other clients send none,
- * and could send any. Where no origin is named, pages of the host that the broker is asked under may connect. */
-function mayConnect(origin: string, host: string, { origins }: UpgradeRules): boolean {
+ * and could send any. Where no origin is named, pages of the host that the broker is asked under may connect. Behind a listener of this
+ * machine the host may be a name that leads here by another's will (DNS rebinding): pages have to be of this machine then. */
+function mayConnect(origin: string, host: string, { origins, isLoopback }: UpgradeRules): boolean {
   if (!origins.isEmpty) return origins.has(origin);
   const page = originUrl(origin);
-  return page !== undefined && page.hostname === URL.parse(`http://${host}`)?.hostname;
+  if (page === undefined) return false;
+  return isLoopback ? isThisMachine(page.hostname) : page.hostname === URL.parse(`http://${host}`)?.hostname;
 }
 
 /** `mqtt` when it is offered ([MQTT-6.0.0-4]), else the name that MQTT 3.1 clients knew. */
