@@ -16,8 +16,8 @@ export interface SysSources {
   readonly limiter: RateLimiter;
 }
 
-/** The state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in seconds, the
- * names are those of mosquitto where it has them. */
+/** The state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in seconds. What
+ * Mosquitto tells as well goes by its names, too, for the dashboards that are there (docs/migrating.md). */
 export class SysTopics {
   readonly #sources: SysSources;
   readonly #queues: SysQueues | null;
@@ -65,10 +65,14 @@ function sysValues(
     "messages/publish/received": statistics.messagesPublished,
     "messages/publish/sent": statistics.messagesDelivered,
     "messages/publish/dropped": statistics.messagesDropped,
+    "publish/messages/received": statistics.messagesPublished,
+    "publish/messages/sent": statistics.messagesDelivered,
+    "publish/messages/dropped": statistics.messagesDropped,
     "bytes/received": traffic.bytesReceived,
     "bytes/sent": traffic.bytesSent,
     "subscriptions/count": statistics.subscriptions,
     "retained/count": broker.retained.count,
+    "retained messages/count": broker.retained.count,
     "ratelimit/refused": limiter.counts.refused,
     "ratelimit/paused": limiter.counts.paused,
     "storage/full": turn.isStoreFull ? 1 : 0,

@@ -4,6 +4,7 @@ import type { IPublishPacket } from "mqtt-packet";
 import { LISTS, SETTINGS } from "../../src/config/schema.ts";
 import { until } from "../embedding/waiting.ts";
 import { Program } from "../support/program.ts";
+import { TestBroker } from "../support/broker.ts";
 import { TestClient } from "../support/client.ts";
 import { findCommand, requires } from "../support/skip.ts";
 
@@ -174,6 +175,37 @@ Deno.test(requires(["mosquitto", "mosquitto_passwd"], {
     assert.equal((await arrival(there, "good")).topic, "home/bob/mood");
     await there.publish("home/lamp", "on");
     assert.equal((await arrival(here, "on")).topic, "home/lamp");
+  },
+}));
+
+/** The topics of Mosquitto that the page promises to dashboards. */
+function dashboardTopics(): string[] {
+  const [, named] = /\| `\$SYS\/broker\/\.\.\.`: (.*?);/.exec(PAGE) ?? assert.fail("the page names no topics");
+  return named.split(", ").map((name) => `$SYS/broker/${name.replaceAll("`", "")}`);
+}
+
+Deno.test(requires(["mosquitto"], {
+  name: "the page on moving: Mosquitto and Weir tell dashboards the same topics",
+  async fn() {
+    const port = freePort();
+    using move = new Move();
+    const path = `${move.folder}/mosquitto.conf`;
+    Deno.writeTextFileSync(path, `user root\nlistener ${port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\n`);
+    await using _mosquitto = new Program(findCommand("mosquitto")!, ["-c", path]);
+    await until(() => isListening(port), "Mosquitto listens");
+    await using weir = await TestBroker.start({ sysIntervalMs: 50 });
+    for (const each of [port, weir.port]) {
+      const client = await TestClient.open(each, 5);
+      await client.connect({ clientId: "dashboard" });
+      const missing = new Set(dashboardTopics());
+      assert.ok(missing.size > 10);
+      await client.subscribe("$SYS/#");
+      const told = async () => {
+        while (missing.size > 0) missing.delete((await client.receive()).topic);
+      };
+      await told().catch(() => assert.fail(`port ${each} does not tell ${[...missing]}`));
+      client.close();
+    }
   },
 }));
 
