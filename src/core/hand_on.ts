@@ -1,4 +1,5 @@
 import type { Delivery } from "./delivery.ts";
+import { writeDone } from "./delivery_writes.ts";
 import type { Session } from "./session.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import type { Turn } from "./turn.ts";
@@ -62,10 +63,10 @@ export class HandOn {
   #handOver(from: Session, delivery: Delivery, turn: Turn): void {
     if (delivery.state === "waiting" && delivery.message.expiresAt <= turn.now) {
       turn.drop(from.clientId, delivery.message.topic.name, "expired");
-      return from.abandon(delivery, turn);
+      return writeDone(from, delivery, turn);
     }
     const member = delivery.group!.chooseConnected(from)!;
     member.session.offer(delivery.message.copy(), member, turn); // with a body of its own: the old one's goes with the old delivery
-    from.abandon(delivery, turn);
+    writeDone(from, delivery, turn);
   }
 }

@@ -1,7 +1,10 @@
 import { type Acknowledgement, Delivery, deliveryOf, type Hold } from "./delivery.ts";
 import { DeliveryQueue } from "./delivery_queue.ts";
+import { writeDone, writeReleased, writeSent, writeStored } from "./delivery_writes.ts";
+import type { Send } from "./effects.ts";
 import { Inflight } from "./inflight.ts";
 import type { Message, QoS } from "./message.ts";
+import { evictExcess, makeRoom } from "./overflow.ts";
 import type { Identity, Peer } from "./ports.ts";
 import type { SessionConsumer } from "./queue/session_consumer.ts";
 import { type Replay, REPLAY_STEPS_MAX, REPLAYED_MAX } from "./replay.ts";
@@ -115,8 +118,8 @@ export class Session implements Identity {
     if (this.isStored || entry.group !== null) message.own(); // it may be sent again, or by another member
     if (this.hasRoom) {
       this.#send(delivery, FIRST, turn);
-      this.#store(delivery, turn);
-    } else if (this.#makeRoom(delivery, turn)) {
+      writeStored(this, delivery, turn);
+    } else if (makeRoom(this, delivery, turn)) {
       this.#wait(delivery, this.isStored, turn);
     }
   }
@@ -149,7 +152,7 @@ export class Session implements Identity {
 
   #pumpQueue(queue: DeliveryQueue, turn: Turn): void {
     if (this.peer === null) return;
-    this.#askForMore(turn); // what was in memory may have been handed on
+    this.askForMore(turn); // what was in memory may have been handed on
     let sent = 0;
     for (let delivery = queue.peek(); delivery !== undefined; delivery = queue.peek()) {
       if (this.peer.congested || this.#toResend.length > 0) return;
@@ -159,21 +162,20 @@ export class Session implements Identity {
         return;
       }
       queue.shift();
-      this.#askForMore(turn);
+      this.askForMore(turn);
       if (delivery.message.expiresAt <= turn.now) {
         turn.drop(this.clientId, delivery.message.topic.name, "expired"); // [MQTT-3.3.2-5]
-        this.#done(delivery, turn);
+        writeDone(this, delivery, turn);
       } else if (this.mayReceive?.(delivery.message.topic.name) === false) {
         this.#deny(delivery, turn);
       } else if (delivery.qos === 0) {
-        this.#sendQos0(delivery.message, delivery, turn);
-        this.#done(delivery, turn);
+        const send = this.#sendQos0(this.peer, delivery.message, turn);
+        send.retain = delivery.retain;
+        send.subscriptionIds = delivery.subscriptionIds;
+        writeDone(this, delivery, turn);
       } else {
-        const packetId = this.#send(delivery, FIRST, turn);
-        const { sequence } = delivery;
-        if (sequence > 0) {
-          turn.effects.writes.push({ kind: "delivery-sent", clientId: this.clientId, sequence, packetId });
-        }
+        this.#send(delivery, FIRST, turn);
+        writeSent(this, delivery, turn);
       }
     }
     if (queue.length === 0) this.queue = null;
@@ -191,7 +193,7 @@ export class Session implements Identity {
     delivery.isQueued = true;
     delivery.hold = hold;
     this.#send(delivery, FIRST, turn);
-    if (qos === 2) this.#store(delivery, turn);
+    if (qos === 2) writeStored(this, delivery, turn);
     return delivery;
   }
 
@@ -210,8 +212,8 @@ export class Session implements Identity {
     const { queue } = this;
     if (queue === null) return;
     queue.refill(deliveries);
-    this.#evictExcess(queue, turn);
-    this.#askForMore(turn);
+    evictExcess(this, queue, turn);
+    this.askForMore(turn);
     this.pump(turn);
   }
 
@@ -233,7 +235,7 @@ export class Session implements Identity {
 
   #deny(delivery: Delivery, turn: Turn): void {
     turn.drop(this.clientId, delivery.message.topic.name, "not-authorized");
-    this.#done(delivery, turn);
+    writeDone(this, delivery, turn);
   }
 
   /** The connection is gone; nothing is being sent again. */
@@ -250,7 +252,7 @@ export class Session implements Identity {
     this.inflight!.delete(packetId);
     if (delivery.hold !== null) delivery.answerHold(answer, turn);
     if (this.#toResend.length > 0) this.#toResend.delete(delivery);
-    this.#done(delivery, turn);
+    writeDone(this, delivery, turn);
     this.pump(turn);
     return true;
   }
@@ -262,10 +264,7 @@ export class Session implements Identity {
     if (delivery.state === "released") return true;
     delivery.state = "released";
     if (delivery.hold !== null) delivery.answerHold(ACKNOWLEDGED, turn);
-    const { sequence, isQueued } = delivery;
-    if (sequence > 0 && !isQueued) {
-      turn.effects.writes.push({ kind: "delivery-released", clientId: this.clientId, sequence });
-    }
+    writeReleased(this, delivery, turn);
     return true;
   }
 
@@ -287,7 +286,7 @@ export class Session implements Identity {
 
   /** Takes out what another member of its shared group may deliver instead: what waits, and of what was sent QoS 1, or all, or nothing.
    * QoS 2 that was sent to a client stays, it must be completed here ([MQTT-4.8.2-4]). Oldest first; the caller ends each with
-   * {@link abandon}. */
+   * {@link writeDone}. */
   takeShared(wanted: (delivery: Delivery) => boolean, sent: "qos-1" | "all" | "waiting"): Delivery[] {
     const taken: Delivery[] = [];
     for (const delivery of this.inflight?.values() ?? []) {
@@ -312,23 +311,19 @@ export class Session implements Identity {
     this.queue = this.inflight = this.#replays = null;
   }
 
-  /** Ends a delivery that was taken out. */
-  abandon(delivery: Delivery, turn: Turn): void {
-    this.#done(delivery, turn);
-  }
-
   /** Puts back what a restart found. */
   restore(delivery: Delivery, turn: Turn): void {
-    if (delivery.state === "waiting") this.#queueOn(turn).push(delivery);
+    if (delivery.state === "waiting") this.queueOn(turn).push(delivery);
     else (this.inflight ??= new Inflight()).restore(delivery);
   }
 
   /** Notes what a restart left in the store. */
   restoreBacklog(backlog: { total: number; count: number; bytes: number; shared: number }, turn: Turn): void {
-    this.#queueOn(turn).restoreSpilled(backlog);
+    this.queueOn(turn).restoreSpilled(backlog);
   }
 
-  #queueOn(turn: Turn): DeliveryQueue {
+  /** Its queue, made where there is none. */
+  queueOn(turn: Turn): DeliveryQueue {
     return this.queue ??= new DeliveryQueue(turn.windows);
   }
 
@@ -357,14 +352,9 @@ export class Session implements Identity {
   #offerQos0(message: Message, entry: RouteEntry, turn: Turn): void {
     const { peer, queue } = this;
     if (peer !== null && !peer.congested && (queue === null || !queue.holdsQos0)) {
-      const send = turn.effects.publish(peer, message);
-      send.session = this;
-      send.qos = 0;
-      send.dup = false;
-      send.packetId = 0;
+      const send = this.#sendQos0(peer, message, turn);
       send.retain = message.retain && entry.retainAsPublished;
       send.subscriptionIds = entry.subscriptionIds;
-      this.#delivered(message, send.qos, turn);
       return;
     }
     if (peer === null && !(this.isDurable && turn.limits.queueQos0)) return;
@@ -372,21 +362,21 @@ export class Session implements Identity {
     if (peer !== null && peer.congested) return turn.drop(this.clientId, message.topic.name, "client-congested");
     const delivery = deliveryOf(message, entry, 0);
     message.own();
-    if (this.#makeRoom(delivery, turn)) this.#wait(delivery, peer === null, turn);
+    if (makeRoom(this, delivery, turn)) this.#wait(delivery, peer === null, turn);
   }
 
-  #sendQos0(message: Message, delivery: Delivery, turn: Turn): void {
-    const send = turn.effects.publish(this.peer!, message);
+  /** To be given the terms of the subscriber. */
+  #sendQos0(peer: Peer, message: Message, turn: Turn): Send {
+    const send = turn.effects.publish(peer, message);
     send.session = this;
     send.qos = 0;
     send.dup = false;
     send.packetId = 0;
-    send.retain = delivery.retain;
-    send.subscriptionIds = delivery.subscriptionIds;
-    this.#delivered(message, send.qos, turn);
+    this.#delivered(message, 0, turn);
+    return send;
   }
 
-  #send(delivery: Delivery, isAgain: boolean, turn: Turn): number {
+  #send(delivery: Delivery, isAgain: boolean, turn: Turn): void {
     const packetId = isAgain ? delivery.packetId : (this.inflight ??= new Inflight()).add(delivery);
     delivery.state = "sent";
     const send = turn.effects.publish(this.peer!, delivery.message);
@@ -397,7 +387,6 @@ export class Session implements Identity {
     send.retain = delivery.retain;
     send.subscriptionIds = delivery.subscriptionIds;
     this.#delivered(delivery.message, send.qos, turn);
-    return packetId;
   }
 
   #resend(turn: Turn): void {
@@ -410,50 +399,10 @@ export class Session implements Identity {
     }
   }
 
-  /** Makes room in the queue, within the limits; what has to give way is dropped. False when it is this delivery. Where the oldest are
-   * in the store, they are asked for and give way when they come; the queue is longer than allowed for that moment. */
-  #makeRoom(delivery: Delivery, turn: Turn): boolean {
-    const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
-    const queue = this.#queueOn(turn);
-    const size = delivery.message.size;
-    if (size > queuedBytesMax || queuedMessagesMax === 0) { // nothing that could give way would be enough
-      turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
-      return false;
-    }
-    const bytesMax = queue.isGreedy && !this.isStored ? Math.min(queue.bytes, queuedBytesMax) : queuedBytesMax;
-    while (queue.count >= queuedMessagesMax || queue.bytes + size > bytesMax) {
-      if (queueOverflow === "drop-oldest" && this.#evict(queue, turn)) continue;
-      if (queueOverflow === "drop-oldest" && queue.isLoading && this.isStored) return true;
-      turn.drop(this.clientId, delivery.message.topic.name, "queue-full");
-      return false;
-    }
-    return true;
-  }
-
-  /** What came while the oldest were on their way from the store makes them give way now. */
-  #evictExcess(queue: DeliveryQueue, turn: Turn): void {
-    const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
-    if (queueOverflow !== "drop-oldest") return;
-    while (queue.count > queuedMessagesMax || queue.bytes > queuedBytesMax) {
-      if (!this.#evict(queue, turn)) return;
-    }
-  }
-
-  /** Drops the oldest in memory that counts, and asks for more; false when there is none. */
-  #evict(queue: DeliveryQueue, turn: Turn): boolean {
-    const evicted = queue.evictOldest();
-    if (evicted !== undefined) {
-      turn.drop(this.clientId, evicted.message.topic.name, "queue-full");
-      this.#done(evicted, turn);
-    }
-    this.#askForMore(turn);
-    return evicted !== undefined;
-  }
-
   /** Queues the delivery; one that is stored stays out of memory when others wait in the store before it. */
   #wait(delivery: Delivery, isStored: boolean, turn: Turn): void {
-    const queue = this.#queueOn(turn);
-    if (isStored) this.#store(delivery, turn);
+    const queue = this.queueOn(turn);
+    if (isStored) writeStored(this, delivery, turn);
     if (delivery.sequence > 0 && queue.isWindowFull) {
       queue.spill(delivery);
     } else {
@@ -462,34 +411,12 @@ export class Session implements Identity {
     }
   }
 
-  #askForMore(turn: Turn): void {
+  /** Asks for what only the store has of the queue, where that has room for it. */
+  askForMore(turn: Turn): void {
     const { queue } = this;
     if (queue === null || !queue.wantsRefill) return;
     queue.isLoading = true;
     turn.effects.loads.push(this);
-  }
-
-  #store(delivery: Delivery, turn: Turn): void {
-    if (!this.isStored) return;
-    delivery.sequence = turn.nextSequence();
-    turn.effects.writes.push({
-      kind: "delivery-stored",
-      clientId: this.clientId,
-      sequence: delivery.sequence,
-      bodyId: turn.storedBody(delivery.isQueued ? delivery.message.emptied() : delivery.message),
-      qos: delivery.qos,
-      retain: delivery.retain,
-      isReplay: delivery.isReplay,
-      subscriptionIds: delivery.subscriptionIds,
-      shared: delivery.group === null ? "" : delivery.group.filter,
-      packetId: delivery.packetId,
-      released: delivery.isQueued, // it is not sent again from here
-    });
-  }
-
-  #done(delivery: Delivery, turn: Turn): void {
-    if (delivery.sequence === 0) return;
-    turn.effects.writes.push({ kind: "delivery-done", clientId: this.clientId, sequence: delivery.sequence });
   }
 
   #delivered(message: Message, qos: QoS, turn: Turn): void {
