@@ -30,6 +30,8 @@ export interface GatewayParts {
   readonly protocol: Required<ProtocolOptions>;
   /** Undefined where the store keeps none. */
   readonly queues: LocalQueues | undefined;
+  /** Lets the core decide, then persists and speaks. */
+  readonly decide: <T>(decide: (turn: Turn) => T) => T;
   readonly onError: (error: unknown, context: string) => void;
   readonly onRefusal: (refusal: Extract<Happening, { kind: "connection-refused" }>) => void;
 }
@@ -44,14 +46,14 @@ export class BridgeGateway implements Gateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    const { queues, clock, loop } = parts;
+    const { queues, clock, loop, decide } = parts;
     if (queues === undefined) return;
     const settled = () => loop.settled();
     this.#pulls = new PullConsumers({
       queues: queues.sessions.queues,
       clock,
       settled,
-      decide: (decide) => this.#decide(decide),
+      decide,
     });
   }
 
@@ -118,16 +120,6 @@ export class BridgeGateway implements Gateway {
   endForbidden(): void {
     for (const stream of [...this.#streams]) stream.endIfForbidden();
     this.#pulls?.prune(({ may }) => may());
-  }
-
-  #decide<T>(decide: (turn: Turn) => T): T {
-    const { turn, loop, clock } = this.#parts;
-    turn.now = clock.timeOfDay();
-    try {
-      return decide(turn);
-    } finally {
-      loop.settle();
-    }
   }
 
   async #authenticate(credentials: Credentials): Promise<Admission> {

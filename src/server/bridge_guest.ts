@@ -70,7 +70,7 @@ export class BridgeGuest implements Guest {
   }
 
   get queues(): GuestQueues | undefined {
-    const { queues, pulls, metering, loop } = this.#parts;
+    const { queues, pulls, metering, loop, decide } = this.#parts;
     if (queues === undefined || pulls === undefined) return undefined;
     return new LocalGuestQueues({
       queues,
@@ -82,7 +82,7 @@ export class BridgeGuest implements Guest {
       assertCurrent: () => this.#assertCurrent(),
       assertReadable: (filter) => this.#assertReadable(filter, 1),
       meter: () => metering.assertGuestMay({ subscribe: 1 }, this.#metered),
-      decide: (decide) => this.#decide(decide),
+      decide,
       settled: () => loop.settled(),
     });
   }
@@ -91,7 +91,7 @@ export class BridgeGuest implements Guest {
     const { broker, loop, metering } = this.#parts;
     if (loop.isOverloaded) await loop.settled(); // as connections are not read then
     let outcome: PublishOutcome | undefined;
-    this.#decide((turn) => {
+    this.#parts.decide((turn) => {
       publication.precondition?.();
       const bytes = publication.payload.length + publication.topic.length;
       metering.assertGuestMay({ message: 1, bytes }, this.#metered);
@@ -103,7 +103,7 @@ export class BridgeGuest implements Guest {
   }
 
   assertPublishable(publication: GuestPublication): void {
-    this.#decide((turn) => void this.#admit(publication, turn));
+    this.#parts.decide((turn) => void this.#admit(publication, turn));
   }
 
   async subscribe(
@@ -111,7 +111,7 @@ export class BridgeGuest implements Guest {
     options: GuestSubscribeOptions = {},
   ): Promise<GuestSubscription> {
     this.#assertCurrent();
-    const { broker, clock, loop, metering, streams, turn } = this.#parts;
+    const { broker, clock, decide, loop, metering, streams, turn } = this.#parts;
     turn.now = this.#now();
     metering.assertGuestMay({ subscribe: filters.length }, this.#metered);
     const requests = filters.map((filter) => this.#subscription(filter));
@@ -122,7 +122,7 @@ export class BridgeGuest implements Guest {
       clock,
       loop,
       streams,
-      decide: (decide) => this.#decide(decide),
+      decide,
       identity: this,
       origin: { remoteAddress, listener, protocolVersion },
       address: metering.keyOf(remoteAddress),
@@ -175,7 +175,7 @@ export class BridgeGuest implements Guest {
     if (session === undefined) return 0;
     assertOwn(session, this);
     let count = 0;
-    this.#decide((turn) => count = settleThrough(session, id, turn));
+    this.#parts.decide((turn) => count = settleThrough(session, id, turn));
     await loop.settled();
     return count;
   }
@@ -186,7 +186,7 @@ export class BridgeGuest implements Guest {
     const session = broker.sessions.get(this.clientId);
     if (session === undefined) return false;
     assertOwn(session, this);
-    this.#decide((turn) => broker.endSession(session, turn));
+    this.#parts.decide((turn) => broker.endSession(session, turn));
     await loop.settled();
     return true;
   }
@@ -252,16 +252,6 @@ export class BridgeGuest implements Guest {
 
   #now(): number {
     return this.#parts.clock.timeOfDay();
-  }
-
-  #decide<T>(decide: (turn: Turn) => T): T {
-    const { turn, loop } = this.#parts;
-    turn.now = this.#now();
-    try {
-      return decide(turn);
-    } finally {
-      loop.settle();
-    }
   }
 }
 

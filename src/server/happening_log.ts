@@ -24,10 +24,8 @@ export function logHappenings(broker: WeirBroker): () => void {
   const queues = new Summary((count, { noun, words, ...facts }) => {
     logger.warn(`${several(count, `${noun}`)} ${words}`, { count, ...facts });
   });
-  const timer = setInterval(
-    () => [drops, refusals, subscriptions, bans, queues].forEach((summary) => summary.tell()),
-    SUMMARY_MS,
-  );
+  const tell = () => [drops, refusals, subscriptions, bans, queues].forEach((summary) => summary.tell());
+  const timer = setInterval(tell, SUMMARY_MS);
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
     const { kind, ...facts } = happening;
@@ -77,6 +75,7 @@ export function logHappenings(broker: WeirBroker): () => void {
   return () => {
     clearInterval(timer);
     unwatch();
+    tell();
   };
 }
 

@@ -70,8 +70,12 @@ export async function serve(config: Config): Promise<RunningServer> {
     await store.close();
     throw error;
   });
-  broker.finished.finally(() => chain[Symbol.dispose]()).catch(() => {}); // told by who looks at it
-  logHappenings(broker);
+  const endLog = logHappenings(broker);
+  const onFinished = () => {
+    endLog();
+    chain[Symbol.dispose]();
+  };
+  broker.finished.finally(onFinished).catch(() => {}); // told by who looks at it
   for (const warning of await looseFiles(config)) getLogger(["weir"]).warn("{warning}", { warning });
   try {
     const listeners: ListenerAddress[] = [];

@@ -127,7 +127,7 @@ export class WeirBroker {
     this.#parts = this.#connectionParts(writer, buffers);
     this.#program = new LocalClient({ broker: this.#broker, topics: this.#topics, limits: options.limits, decide });
     const { protocol } = options;
-    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol, queues: this.#queues });
+    this.#gateway = new BridgeGateway({ ...this.#parts, topics: this.#topics, protocol, queues: this.#queues, decide });
     this.#listeners = new Listeners({ options, connections: this.#connections, connectionParts: this.#parts });
   }
 
@@ -344,9 +344,11 @@ export class WeirBroker {
   /** Lets the core decide, then persists and speaks. */
   #decide<T>(decide: (turn: Turn) => T): T {
     this.#turn.now = this.#clock.timeOfDay();
-    const answer = decide(this.#turn);
-    this.#loop.settle();
-    return answer;
+    try {
+      return decide(this.#turn);
+    } finally {
+      this.#loop.settle(); // what was decided before it threw, too
+    }
   }
 
   #startUpkeep(): void {

@@ -36,14 +36,17 @@ for (const [version, name] of [[3, "3.1"], [4, "3.1.1"], [5, "5.0"]] as const) {
   });
 }
 
-Deno.test("the log sums up subscriptions that are refused", async () => {
+Deno.test("the log tells the first subscription that is refused, and sums up the others, at the end too", async () => {
   const policy: Policy = { mayPublish: () => true, maySubscribe: () => false };
   const authenticator: Authenticator = { authenticate: () => ({ username: "bob", policy }) };
   const lines = await linesOf(async (broker) => {
     const client = await broker.connect({ clientId: "panel" });
-    for (const filter of ["#", "home/#"]) await client.subscribe(filter);
+    for (const filter of ["#", "home/a", "home/b"]) await client.subscribe(filter);
   }, { authenticator });
-  assert.deepEqual(lines.slice(1), ["1 subscription of client panel refused: not-authorized; the last one to #"]);
+  assert.deepEqual(lines.slice(1), [
+    "1 subscription of client panel refused: not-authorized; the last one to #",
+    "2 subscriptions of client panel refused: not-authorized; the last one to home/b",
+  ]);
 });
 
 Deno.test("a client whose name is not a plain word stands in quotes, so that it adds no words of its own", async () => {

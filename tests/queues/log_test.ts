@@ -33,6 +33,7 @@ Deno.test("the log tells which queues are made, and sums up dead letters and wha
     "warning 1 message of the queue tasks became dead letters of group g; the last one, tasks:0:0, was rejected",
     "info the queue tasks/$dlq was deleted",
     "info the queue tasks was deleted",
+    "warning 1 message of the queue tasks became dead letters of group g; the last one, tasks:0:1, was rejected",
     "info end",
   ]);
 });

@@ -1,7 +1,7 @@
 /** Messages as JSON documents, both ways. */
 import { quoted } from "../../core/text.ts";
 import { base64Of, textOfPayload } from "../fields.ts";
-import type { GuestDelivery, GuestMessage, GuestPublication } from "../gateway.ts";
+import type { GuestDelivery, GuestMessage, GuestProperties, GuestPublication } from "../gateway.ts";
 
 /** How a payload stands in JSON. */
 export type PayloadEncoding = "base64" | "text";
@@ -41,26 +41,36 @@ export function readPublication(document: unknown): GuestPublication {
   };
 }
 
-/** A message as a document. A payload that is not UTF-8 is in base64 whatever was asked for; `encoding` says which it is. */
+/** A message as a document. */
 export function messageDocument(
   message: GuestMessage & Partial<Pick<GuestDelivery, "id" | "isAgain">>,
   wanted: PayloadEncoding,
 ): Record<string, unknown> {
-  const text = wanted === "text" ? textOfPayload(message.payload) : undefined;
-  const { correlationData, id } = message;
+  const { id } = message;
   return {
     id: id === undefined || id === 0 ? undefined : id,
     topic: message.topic,
-    payload: text ?? message.payload.toBase64(),
-    encoding: text === undefined ? "base64" : "text",
+    ...contentDocument(message, wanted),
     qos: message.qos,
     retain: message.retain,
     again: message.isAgain === true ? true : undefined,
     expiry_seconds: message.expirySeconds,
+  };
+}
+
+/** What there is of every message. A payload that is not UTF-8 is in base64 whatever was asked for; `encoding` says which it is. */
+export function contentDocument(
+  message: GuestProperties & { readonly payload: Uint8Array },
+  wanted: PayloadEncoding,
+): Record<string, unknown> {
+  const text = wanted === "text" ? textOfPayload(message.payload) : undefined;
+  return {
+    payload: text ?? message.payload.toBase64(),
+    encoding: text === undefined ? "base64" : "text",
     payload_is_utf8: message.payloadIsUtf8,
     content_type: message.contentType,
     response_topic: message.responseTopic,
-    correlation_data: correlationData?.toBase64(),
+    correlation_data: message.correlationData?.toBase64(),
     user_properties: message.userProperties,
   };
 }

@@ -3,10 +3,8 @@ import { queueDocument as definitionDocument } from "../../config/queue_document
 import type { QueueGroupView, QueueView } from "../../core/queue/views.ts";
 import type { DeadLetterOrigin } from "../../core/queue/record.ts";
 import { deadLetterName } from "../../core/queue/dead_letters.ts";
-import { textOfPayload } from "../fields.ts";
-import type { GuestProperties } from "../gateway.ts";
 import type { GuestDeadLetter, GuestQueueMessage } from "../queue_gateway.ts";
-import type { PayloadEncoding } from "./message_json.ts";
+import { contentDocument, type PayloadEncoding } from "./message_json.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -82,7 +80,7 @@ export function queueMessageDocument(message: GuestQueueMessage, wanted: Payload
   return {
     message_id: messageId,
     topic,
-    ...contentOf(message, wanted),
+    ...contentDocument(message, wanted),
     source_topic: sourceTopic === "" ? undefined : sourceTopic,
     queue,
     group,
@@ -104,7 +102,7 @@ export function deadLetterDocument(letter: GuestDeadLetter, wanted: PayloadEncod
   return {
     message_id: messageId,
     topic,
-    ...contentOf(letter, wanted),
+    ...contentDocument(letter, wanted),
     partition_key: key === "" ? undefined : key,
     dead_letter: originDocument(letter),
   };
@@ -120,19 +118,5 @@ function originDocument(origin: DeadLetterOrigin): Json {
     appended_at: origin.appendedAt,
     first_failed_at: origin.failedAt,
     moved_at: origin.movedAt,
-  };
-}
-
-/** A payload that is not UTF-8 is in base64 whatever was asked for. */
-function contentOf(message: GuestProperties & { readonly payload: Uint8Array }, wanted: PayloadEncoding): Json {
-  const text = wanted === "text" ? textOfPayload(message.payload) : undefined;
-  return {
-    payload: text ?? message.payload.toBase64(),
-    encoding: text === undefined ? "base64" : "text",
-    payload_is_utf8: message.payloadIsUtf8,
-    content_type: message.contentType,
-    response_topic: message.responseTopic,
-    correlation_data: message.correlationData?.toBase64(),
-    user_properties: message.userProperties,
   };
 }

@@ -64,7 +64,11 @@ export const RATELIMIT_SETTINGS = {
     REFUSED,
   ),
   "ratelimit.connection.burst": burst(20, "Connections from one address"),
-  "ratelimit.connection.user_rate": rate(0, "Connections of one user", "CONNACK 0x9F, in 3.1.1 0x03."),
+  "ratelimit.connection.user_rate": rate(
+    0,
+    "Connections of one user by MQTT; requests over HTTP and CoAP are none, and limited by what they do",
+    "CONNACK 0x9F, in 3.1.1 0x03.",
+  ),
   "ratelimit.connection.user_burst": burst(20, "Connections of one user"),
   "ratelimit.message.rate": rate(1000, "Messages by one client"),
   "ratelimit.message.burst": burst(100, "Messages by one client"),
