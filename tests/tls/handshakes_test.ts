@@ -1,8 +1,10 @@
 /** TLS handshakes that are under way: counted by address, and none keeps another out. */
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connectAsync } from "mqtt";
 import { type ConnectionOptions, type ListenTlsOptions, WeirBroker } from "../../mod.ts";
+import { Handshakes } from "../../src/transport/handshakes.ts";
 import { until } from "../embedding/waiting.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "./certificates.ts";
@@ -126,3 +128,29 @@ Deno.test(requires(["openssl"], {
     for (const client of clients) await client.endAsync();
   },
 }));
+
+Deno.test("a connection from a port whose former one is not known to have gone is counted for itself", () => {
+  let inside = 0;
+  const enter = () => {
+    inside++;
+    return () => void inside--;
+  };
+  const handshakes = new Handshakes({ enter, handshakeTimeoutMs: 60_000 });
+  const [former, next] = [new FakeSocket(), new FakeSocket()];
+  for (const socket of [former, next]) {
+    handshakes.meet(socket as unknown as Socket, (source) => {
+      assert.equal(handshakes.tell(socket as unknown as Socket, source), true);
+    });
+  }
+  former.emit("close");
+  assert.equal(inside, 1);
+  handshakes.end(next as unknown as Socket);
+  assert.equal(inside, 0);
+});
+
+/** As much of a socket as a handshake looks at. */
+class FakeSocket extends EventEmitter {
+  readonly remoteAddress = "192.0.2.7";
+  readonly remotePort = 1;
+  readonly destroyed = false;
+}
