@@ -12,7 +12,7 @@ import { Retained } from "./retained.ts";
 import { routeEntry } from "./route.ts";
 import { Session } from "./session.ts";
 import { NEVER_SECONDS, type SessionDeadline, SessionTable } from "./session_table.ts";
-import type { SubscriptionOptions } from "./subscription.ts";
+import { Subscribing } from "./subscribing.ts";
 import { type SubscribeRequest, Subscriptions } from "./subscriptions.ts";
 import { quoted } from "./text.ts";
 import type { Turn } from "./turn.ts";
@@ -39,6 +39,12 @@ export interface SubscribeOrder {
   readonly requests: readonly SubscribeRequest[];
   /** What it says about filters of durable queues. */
   readonly consume?: ConsumeOptions;
+}
+
+/** What an UNSUBSCRIBE asks for; the packet id as in {@link SubscribeOrder}. */
+export interface UnsubscribeOrder {
+  readonly packetId: number;
+  readonly filters: readonly string[];
 }
 
 /** The broker's decisions: who is attached, who gets which message, what is kept. Pure and synchronous: every method works on the
@@ -145,37 +151,24 @@ export class Broker {
 
   /** Subscribes, says SUBACK (unless the packet id is 0: the program waits for none), and then sends the retained messages that the options call for ([MQTT-3.8.4-1], [MQTT-3.3.1-9..11]). Answers what SUBACK says of each. */
   subscribe(session: Session, packet: SubscribeOrder, turn: Turn): readonly (QoS | RefusalCause)[] {
-    const toReplay: SubscriptionOptions[] = [];
-    let reason = "";
-    const answers = packet.requests.map((request) => {
-      const isNew = typeof request === "string" || !session.subscriptions?.has(request.filter);
-      const { queues } = this;
-      if (queues !== null && typeof request !== "string" && queues.isQueueFilter(request.filter)) {
-        const granted = queues.subscribe(session, { options: request, consume: packet.consume }, turn);
-        if (typeof granted === "number") return granted;
-        reason ||= granted.message; // of several the first
-        return granted.refusal;
-      }
-      const answer = this.subscriptions.subscribe(session, request, turn);
-      if (typeof request === "string" || typeof answer === "string") return answer;
-      if (request.retainHandling === 0 || (request.retainHandling === 1 && isNew)) toReplay.push(request);
-      return answer;
-    });
-    if (session.peer !== null && packet.packetId !== 0) {
-      turn.effects.suback(session.peer, packet.packetId, answers).reason = reason;
-    }
-    for (const options of toReplay) this.subscriptions.replay(session, options, turn);
-    this.queues?.start(session, turn);
-    session.pump(turn);
-    return answers;
+    const subscribing = this.subscribing(session, packet.consume);
+    for (const request of packet.requests) subscribing.take(request, turn);
+    return subscribing.end(packet.packetId, turn);
   }
 
-  /** Unsubscribes and says UNSUBACK; what is under way already is still delivered ([MQTT-3.10.4-3]). */
-  unsubscribe(session: Session, packet: { packetId: number; filters: readonly string[] }, turn: Turn): void {
+  /** As {@link subscribe}, for who has many filters and lets others have their turn in between. */
+  subscribing(session: Session, consume: ConsumeOptions | undefined): Subscribing {
+    return new Subscribing(this, session, consume);
+  }
+
+  /** Unsubscribes and says UNSUBACK, unless the packet id is 0; what is under way already is still delivered ([MQTT-3.10.4-3]). Answers
+   * what UNSUBACK says. */
+  unsubscribe(session: Session, packet: UnsubscribeOrder, turn: Turn): readonly Outcome[] {
     const answers = packet.filters.map((filter) => {
       return this.queues?.unsubscribe(session, filter, turn) ?? this.subscriptions.unsubscribe(session, filter, turn);
     });
-    if (session.peer !== null) turn.effects.unsuback(session.peer, packet.packetId, answers);
+    if (session.peer !== null && packet.packetId !== 0) turn.effects.unsuback(session.peer, packet.packetId, answers);
+    return answers;
   }
 
   /** Takes back the subscriptions that a session may not have any more, to durable queues as well; answers how many. */

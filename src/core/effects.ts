@@ -55,7 +55,7 @@ export class Effects {
   readonly sends: Send[] = [];
   readonly happenings: Happening[] = [];
   /** Sessions that have more to send as soon as what stands here is on its way. */
-  readonly unfinished: Session[] = [];
+  readonly unfinished = new Set<Session>();
   /** Sessions whose queue goes on in the store and should be refilled from there. */
   readonly loads: Session[] = [];
   /** Sessions that nobody is connected to, whose spilled deliveries of shared groups others could have; `after` is where to begin. */
@@ -64,10 +64,12 @@ export class Effects {
   readonly queueLoads: QueueLoad[] = [];
   /** How many of `sends` count; those behind it are spare. */
   length = 0;
+  /** Topics that were looked at for new subscriptions, whoever's: others get their turn after so many. */
+  replaySteps = 0;
 
   get isEmpty(): boolean {
     return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
-      this.unfinished.length === 0 && this.loads.length === 0 && this.handOns.length === 0 &&
+      this.unfinished.size === 0 && this.loads.length === 0 && this.handOns.length === 0 &&
       this.queueLoads.length === 0;
   }
 
@@ -130,9 +132,10 @@ export class Effects {
   /** Forgets everything; the records stay for the next decision. */
   clear(): void {
     this.truncate(0);
+    this.replaySteps = 0;
     this.writes.length = 0;
     this.happenings.length = 0;
-    this.unfinished.length = 0;
+    if (this.unfinished.size > 0) this.unfinished.clear(); // which makes a table anew
     this.loads.length = 0;
     this.handOns.length = 0;
     this.queueLoads.length = 0;

@@ -145,7 +145,7 @@ export class Session implements Identity {
     this.#resend(turn);
     if (this.#replays !== null && this.peer !== null) this.#takeReplays(this.#replays, turn);
     if (this.queue !== null) this.#pumpQueue(this.queue, turn);
-    if (this.#replays !== null && this.hasRoom) turn.effects.unfinished.push(this);
+    if (this.#replays !== null && this.hasRoom) turn.effects.unfinished.add(this);
     if (this.#consumers === null || !this.hasRoom) return;
     for (const consumer of this.#consumers.values()) consumer.pump(turn);
   }
@@ -158,7 +158,7 @@ export class Session implements Identity {
       if (this.peer.congested || this.#toResend.length > 0) return;
       if (delivery.qos > 0 && this.inflight !== null && this.inflight.size >= this.window) return;
       if (sent++ === PUMP_MAX) {
-        turn.effects.unfinished.push(this);
+        turn.effects.unfinished.add(this);
         return;
       }
       queue.shift();
@@ -329,8 +329,8 @@ export class Session implements Identity {
 
   /** Fills the queue with retained messages; they wait for room however long it is otherwise. */
   #takeReplays(replays: ReadonlyMap<string, Replay>, turn: Turn): void {
-    for (let steps = 0; replays.size > 0 && (this.queue === null || this.queue.length < REPLAYED_MAX); steps++) {
-      if (steps === REPLAY_STEPS_MAX) return;
+    while (replays.size > 0 && (this.queue === null || this.queue.length < REPLAYED_MAX)) {
+      if (turn.effects.replaySteps++ >= REPLAY_STEPS_MAX) return;
       const [replay] = replays.values();
       const message = replay.next(turn.now);
       if (message) this.#waitReplayed(message, replay.entry, turn);

@@ -12,6 +12,7 @@ import { AckView, readAcknowledgement } from "../wire/acknowledgement.ts";
 import { readDisconnect, readPingreq } from "../wire/disconnect.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
 import { packetName, PacketType, type SubscribePacket, type SubscriptionRequest } from "../wire/packet.ts";
+import type { UnsubscribePacket } from "../wire/packet.ts";
 import { PublishView, readPublish } from "../wire/publish.ts";
 import { readSubscribe, readUnsubscribe } from "../wire/subscribe.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
@@ -20,6 +21,9 @@ import type { Endpoint } from "./endpoint.ts";
 import { consumeOptions } from "./queue_codec.ts";
 import { RateRefusal } from "./rate_limiter.ts";
 import type { TopicTable } from "./topic_table.ts";
+
+/** Filters of one SUBSCRIBE or UNSUBSCRIBE that are gone through until others get their turn: a millisecond or two. */
+const FILTERS_MAX = 512;
 
 /** Turns the packets of connected clients into decisions of the core. One serves every connection: it keeps nothing of any. */
 export class PacketHandler {
@@ -36,9 +40,10 @@ export class PacketHandler {
   }
 
   /** Handles the packet that `frame` stands at. What comes by a connection whose session another one has taken over, and who is told so
-   * when that is on disk, is for nobody: it would be done to the other's session, or to one that has ended.
+   * when that is on disk, is for nobody: it would be done to the other's session, or to one that has ended. Answers what is left to be
+   * done for a packet with many filters, a part at a time: to be gone through before the next packet, as long as the session is its own.
    * @throws {WireFault | Refusal} what ends the connection, with the reason to be told. */
-  handle(endpoint: Endpoint, frame: FrameReader): void {
+  handle(endpoint: Endpoint, frame: FrameReader): Iterator<void> | void {
     if (endpoint.session!.peer !== endpoint) return;
     const type = frame.first >> 4;
     switch (type) {
@@ -50,9 +55,9 @@ export class PacketHandler {
       case PacketType.pubcomp:
         return this.#onAcknowledgement(endpoint, frame);
       case PacketType.subscribe:
-        return this.#onSubscribe(endpoint, readSubscribe(frame, endpoint.version));
+        return begun(this.#onSubscribe(endpoint, readSubscribe(frame, endpoint.version)));
       case PacketType.unsubscribe:
-        return this.#onUnsubscribe(endpoint, frame);
+        return begun(this.#onUnsubscribe(endpoint, readUnsubscribe(frame, endpoint.version)));
       case PacketType.pingreq:
         readPingreq(frame);
         return this.#turn.effects.pingresp(endpoint); // [MQTT-3.12.4-1]
@@ -163,7 +168,7 @@ export class PacketHandler {
     );
   }
 
-  #onSubscribe(endpoint: Endpoint, packet: SubscribePacket): void {
+  *#onSubscribe(endpoint: Endpoint, packet: SubscribePacket): Generator<void> {
     const session = endpoint.session!;
     const { packetId, subscriptionId } = packet;
     if (subscriptionId !== 0 && !endpoint.settings.limits.subscriptionIdsAvailable) {
@@ -174,19 +179,25 @@ export class PacketHandler {
     }
     const isTaken = isInUse(endpoint, packetId);
     const isTooMuch = !this.#maySubscribe(endpoint, packet.requests.length);
-    const requests = packet.requests.map((request): SubscribeRequest => {
-      if (isTaken) return "packet-identifier-in-use";
-      if (isTooMuch) return "quota-exceeded";
-      return this.#admitSubscription(endpoint, request, subscriptionId);
-    });
     const consume = packet.userProperties.length === 0 ? undefined : consumeOptions(packet.userProperties);
-    const answers = this.#broker.subscribe(session, { packetId, requests, consume }, this.#turn);
-    for (const [index, cause] of answers.entries()) {
-      if (typeof cause !== "string") continue;
-      const { clientId } = session;
-      const { filter } = packet.requests[index];
-      this.#turn.effects.happenings.push({ kind: "subscription-refused", clientId, filter, cause });
+    const subscribing = this.#broker.subscribing(session, consume);
+    for (let from = 0; from < packet.requests.length; from += FILTERS_MAX) {
+      if (from > 0) yield;
+      const part = packet.requests.slice(from, from + FILTERS_MAX);
+      const requests = part.map((request): SubscribeRequest => {
+        if (isTaken) return "packet-identifier-in-use";
+        if (isTooMuch) return "quota-exceeded";
+        return this.#admitSubscription(endpoint, request, subscriptionId);
+      });
+      for (const [index, request] of requests.entries()) {
+        const cause = subscribing.take(request, this.#turn);
+        if (typeof cause !== "string") continue;
+        const { filter } = part[index];
+        const { clientId } = session;
+        this.#turn.effects.happenings.push({ kind: "subscription-refused", clientId, filter, cause });
+      }
     }
+    subscribing.end(packetId, this.#turn);
   }
 
   /** @throws {Refusal} message-rate-too-high where that is how the rate limits are kept */
@@ -234,12 +245,17 @@ export class PacketHandler {
     }
   }
 
-  #onUnsubscribe(endpoint: Endpoint, frame: FrameReader): void {
-    const { packetId, filters } = readUnsubscribe(frame, endpoint.version);
+  *#onUnsubscribe(endpoint: Endpoint, { packetId, filters }: UnsubscribePacket): Generator<void> {
     if (isInUse(endpoint, packetId)) {
       return this.#turn.effects.unsuback(endpoint, packetId, filters.map(() => "packet-identifier-in-use"));
     }
-    this.#broker.unsubscribe(endpoint.session!, { packetId, filters }, this.#turn);
+    const answers: Outcome[] = [];
+    for (let from = 0; from < filters.length; from += FILTERS_MAX) {
+      if (from > 0) yield;
+      const part = { packetId: 0, filters: filters.slice(from, from + FILTERS_MAX) };
+      answers.push(...this.#broker.unsubscribe(endpoint.session!, part, this.#turn));
+    }
+    this.#turn.effects.unsuback(endpoint, packetId, answers);
   }
 
   #onDisconnect(endpoint: Endpoint, frame: FrameReader): void {
@@ -257,6 +273,11 @@ export class PacketHandler {
       expirySeconds: wished === undefined ? undefined : Math.min(wished, sessionExpirySecondsMax),
     }, this.#turn);
   }
+}
+
+/** Does the first part; undefined when that is all. */
+function begun(parts: Generator<void>): Generator<void> | undefined {
+  return parts.next().done ? undefined : parts;
 }
 
 /** Whether a QoS 2 message that has not been released has this id, and the client can be told ([MQTT-2.2.1-3]). Earlier versions cannot

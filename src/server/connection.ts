@@ -231,8 +231,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
         this.#parts.traffic.packetsReceived++;
         this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && frames.first >> 4 !== PacketType.auth) {
-          this.#parts.packets.handle(endpoint, frames);
-          const breath = this.#breath();
+          const rest = this.#parts.packets.handle(endpoint, frames);
+          const breath = rest ? this.#inParts(rest) : this.#breath();
           if (breath !== undefined) return this.#processAfter(breath);
           continue;
         }
@@ -259,6 +259,19 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     if (!loop.isLaden) return undefined;
     loop.settle();
     return loop.isOverloaded ? this.#onRoom() : rounds.pass();
+  }
+
+  /** Does what is left of a packet with many filters; others get their turn before each part. Nothing more is done for a client that has
+   * lost its session meanwhile. */
+  async #inParts(rest: Iterator<void>): Promise<void> {
+    const { endpoint } = this;
+    const { clock, loop, rounds, turn } = this.#parts;
+    do {
+      loop.settle();
+      await (loop.isOverloaded ? this.#onRoom() : rounds.pass());
+      if (endpoint.isClosing || endpoint.session!.peer !== endpoint) return;
+      turn.now = clock.timeOfDay();
+    } while (!rest.next().done);
   }
 
   /** The client has done more than it may: it is not read for so long, and its keep-alive counts from then on. */
@@ -288,7 +301,10 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     }
     if (type === PacketType.connect && this.#opening?.hasConnect === false) return this.#opening.onConnect(frames);
     if (session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
-      return this.#parts.loop.settled().then(() => this.#parts.packets.handle(endpoint, frames));
+      return this.#parts.loop.settled().then(() => {
+        const rest = this.#parts.packets.handle(endpoint, frames);
+        return rest ? this.#inParts(rest) : undefined;
+      });
     }
     throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} now`); // [MQTT-3.1.0-1], [MQTT-4.12.0-6]
   }

@@ -3,16 +3,22 @@
 
 import { parseArgs } from "node:util";
 import { type Part, publish, subscribe as subscribeTo } from "../hostile/bytes.ts";
-import { connect, join, uint16 } from "../hostile/bytes.ts";
+import { connect, join, packet, properties, uint16 } from "../hostile/bytes.ts";
 import { RawPeer } from "../hostile/raw_peer.ts";
-import { launch, MAIN, type RunningBroker, YOUNG_HEAP } from "./contender.ts";
+import { freePort, launch, MAIN, type RunningBroker, YOUNG_HEAP } from "./contender.ts";
 import { describeMachine } from "./machine.ts";
 
 const PINGREQ = Uint8Array.of(0xc0, 0);
 const TICKS_PER_SECOND = 100;
 
+/** Ports of a broker. */
+interface Doors {
+  readonly mqtt: number;
+  readonly http: number;
+}
+
 /** What a shape has to work with: it makes ready, and answers what is measured. */
-type Shape = (port: number) => Promise<() => Promise<string>>;
+type Shape = (port: number, doors: Doors) => Promise<() => Promise<string>>;
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   /** 200,000 retained messages to one subscriber of everything. */
@@ -112,6 +118,74 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       return `${await received(after, 60_000)} received`;
     };
   },
+
+  /** 200,000 new retained messages, as fast as one client can. */
+  retaining(port) {
+    return Promise.resolve(async () => {
+      await retain(port, 200_000);
+      return "200,000 retained";
+    });
+  },
+
+  /** 200,000 messages, as fast as one client can, to sixty subscribers of everything that do not read. */
+  async unread(port) {
+    const readers = await times(60, () => open(port));
+    for (const reader of readers) await reader.send(subscribeTo("#"));
+    const publisher = await open(port);
+    const message = publish("a/topic", { payload: new Uint8Array(64) });
+    return async () => {
+      await blocks(200_000, () => message, publisher);
+      return "200,000 messages";
+    };
+  },
+
+  /** Ten thousand filters in one packet, twice, out of it and with the session. */
+  async filters(port) {
+    const client = await open(port);
+    const filters = Array.from({ length: 10_000 }, (_, i) => `site/${i % 100}/+/${i}`);
+    const subscription = packet(0x82, uint16(1), properties(), ...filters.flatMap((filter) => [filter, 0]));
+    return async () => {
+      for (
+        const asked of [subscription, subscription, packet(0xa2, uint16(1), properties(), ...filters), subscription]
+      ) {
+        await client.send(asked);
+        await client.packet();
+        await seconds(0.2);
+      }
+      client.close();
+      await seconds(0.2);
+      return "subscribed, again, unsubscribed, subscribed, gone";
+    };
+  },
+
+  /** The first hundred of a million retained messages, and those of a filter that few match, over HTTP. */
+  async listing(port, { http }) {
+    await retain(port, 1_000_000);
+    return async () => {
+      let listed = 0;
+      for (const filter of ["#", "retained/#", "+/+/7"]) {
+        const answer = await fetch(`http://127.0.0.1:${http}/retained?filter=${encodeURIComponent(filter)}&limit=100`);
+        listed += (await answer.json()).messages.length;
+      }
+      return `${listed} listed`;
+    };
+  },
+
+  /** 2,000 messages, a thousand a second, to a thousand event streams, of which one is not read. */
+  async streams(port, { http }) {
+    const streams = await times(1_000, () => openStream(http));
+    const publisher = await open(port);
+    const message = publish("t", { payload: new Uint8Array(200) });
+    return async () => {
+      const reading = streams.slice(1).map((stream) => readBytes(stream, 2_000 * 200));
+      for (let i = 0; i < 100; i++) {
+        await publisher.send(join(...Array.from({ length: 20 }, () => message)));
+        await seconds(0.02);
+      }
+      await Promise.race([Promise.all(reading), seconds(10)]);
+      return "2,000 messages";
+    };
+  },
 };
 
 async function main(): Promise<void> {
@@ -122,15 +196,20 @@ async function main(): Promise<void> {
   console.log(describeMachine());
   for (const [name, shape] of Object.entries(SHAPES)) {
     if (!new RegExp(pattern).test(name)) continue;
-    await using broker = await start(values.main);
-    console.log(`${name}: ${await measured(broker, shape)}`);
+    const http = freePort();
+    await using broker = await start(values.main, http);
+    console.log(`${name}: ${await measured(broker, shape, http)}`);
   }
   Deno.exit(0); // clients that nobody reads any more
 }
 
-function start(main: string): Promise<RunningBroker> {
+function start(main: string, http: number): Promise<RunningBroker> {
   return launch("weir", async (folder, port) => {
-    const config = `server: { tcp_addr: "127.0.0.1:${port}", tcp_max_connections: 30000 }
+    const config = `server:
+  tcp_addr: "127.0.0.1:${port}"
+  tcp_max_connections: 30000
+  http_enabled: true
+  http_addr: "127.0.0.1:${http}"
 log: { level: error }
 broker: { max_message_size: 256MiB }
 session: { max_inflight_messages: 65535 }
@@ -141,8 +220,8 @@ storage: { type: memory }
   });
 }
 
-async function measured({ port, pid }: RunningBroker, shape: Shape): Promise<string> {
-  const run = await shape(port);
+async function measured({ port, pid }: RunningBroker, shape: Shape, http: number): Promise<string> {
+  const run = await shape(port, { mqtt: port, http });
   await seconds(0.5);
   const pinger = new Worker(new URL("./pinger.ts", import.meta.url), { type: "module" });
   const longest = () => new Promise<number>((resolve) => pinger.onmessage = ({ data }) => resolve(data));
@@ -180,6 +259,15 @@ async function opened(port: number): Promise<Deno.TcpConn> {
   const peer = new RawPeer(connection);
   await peer.send(join(connect(), subscribeTo("t")));
   for (let answers = 0; answers < 2; answers++) await peer.packet();
+  return connection;
+}
+
+/** A stream of what is published to `t`, of which the head of the answer has been read. */
+async function openStream(port: number): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const head = `GET /subscribe?filter=t HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(head));
+  await connection.read(new Uint8Array(4096));
   return connection;
 }
 

@@ -44,7 +44,7 @@ Deno.test("effects are empty when nothing is to be written, said, told or gone o
       () => effects.connack(peer, true),
       () => void effects.writes.push({ kind: "will-cleared", clientId: "alice" }),
       () => void effects.happenings.push({ kind: "session-taken-over", clientId: "alice" }),
-      () => void effects.unfinished.push(sessionOf("alice")),
+      () => void effects.unfinished.add(sessionOf("alice")),
       () => void effects.loads.push(sessionOf("alice")),
     ]
   ) {

@@ -106,7 +106,31 @@ Deno.test("a filter that matches little of much is looked for a bounded number o
   const topics: string[] = [];
   for (; !bench.turn.effects.isEmpty; goes++) topics.push(...bench.go(session));
   assert.deepEqual(topics, ["z/last"]);
-  assert.equal(goes, 4, "a subscription looks twice as far, to begin with");
+  assert.equal(goes, 5, "each looks as far as it may");
+});
+
+Deno.test("ten times the filters, or acknowledgements meanwhile, do not look for more topics at a time", () => {
+  const bench = new Bench(EXPECTED);
+  const session = bench.attach("alice");
+  subscribe(bench, session, optionsOf("t", { qos: 1 }));
+  for (let i = 0; i < 10; i++) bench.broker.publish(messageOf("t", { payload: "x", qos: 1 }), null, bench.turn);
+  bench.turn.effects.clear();
+  let steps = 0;
+  const walk = bench.broker.retained.walk.bind(bench.broker.retained);
+  bench.broker.retained.walk = function* (filter) {
+    for (const found of walk(filter)) {
+      steps++;
+      yield found;
+    }
+  };
+  subscribe(bench, session, ...Array.from({ length: 10 }, (_, i) => `+/+/${i}`));
+  for (const { packetId } of [...session.inflight!.values()]) session.settle(packetId, bench.turn);
+  assert.equal(steps, REPLAY_STEPS_MAX);
+  while (!bench.turn.effects.isEmpty) {
+    assert.ok(bench.turn.effects.unfinished.size <= 1, "it goes on once");
+    assert.deepEqual(bench.go(session), []);
+  }
+  assert.equal(session.isWaiting, false);
 });
 
 Deno.test("an unsubscription ends it, a new subscription to the same filter begins it anew", () => {

@@ -161,7 +161,7 @@ Deno.test("a long queue leaves in portions, so that others get their turn", () =
   broker.attach(attachRequestOf("alice"), turn);
   const portions: number[] = [];
   for (let more = true; more;) {
-    more = turn.effects.unfinished.length > 0;
+    more = turn.effects.unfinished.size > 0;
     portions.push(said(turn).length);
     if (more) alice.pump(turn);
   }
