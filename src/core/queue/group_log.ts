@@ -1,3 +1,4 @@
+import { SlidingMap } from "../sliding_map.ts";
 import type { Turn } from "../turn.ts";
 import type { QueueLoad } from "./load.ts";
 import type { Group } from "./group.ts";
@@ -29,7 +30,7 @@ export class GroupLog {
   /** What the store is counting. */
   #counting: QueueLoad | null = null;
   /** The window by offset, and its ends. */
-  readonly items = new Map<number, QueueItem>();
+  readonly items = new SlidingMap<QueueItem>();
   first: QueueItem | null = null;
   last: QueueItem | null = null;
   ahead: SettledRanges = new SettledRanges();
