@@ -1,6 +1,7 @@
 import type { QoS } from "./message.ts";
 import type { Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
+import type { Subscribers } from "./subscribers.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** What one session gets of a message, over all of its subscriptions that match ([MQTT-3.3.4-2], [MQTT-3.3.4-3]). */
@@ -19,10 +20,17 @@ export interface RouteEntry {
 
 /** Everyone whom the same filters reach, gathered once for all topics that match just these. */
 export class Route {
+  readonly key: string;
+  readonly filters: readonly Subscribers[];
   entries: RouteEntry[] = [];
   groups: SharedGroup[] = [];
   /** The latest change of a subscription that it knows of. */
   madeAt = 0;
+
+  constructor(key: string, filters: readonly Subscribers[]) {
+    this.key = key;
+    this.filters = filters;
+  }
 
   /** What it takes in memory; never nothing. */
   get weight(): number {

@@ -27,7 +27,7 @@ export class RouteCache {
     const key = filters.map(({ id }) => id).join();
     let route = this.#routes.get(key);
     if (route !== undefined && !filters.some(({ changedAt }) => changedAt > route!.madeAt)) return route;
-    if (route === undefined) this.#routes.set(key, route = new Route());
+    if (route === undefined) route = this.#add(new Route(key, filters));
     else this.#entries -= route.weight;
     gather(route, filters);
     route.madeAt = now;
@@ -35,11 +35,30 @@ export class RouteCache {
     return route;
   }
 
+  /** Nobody subscribes to this filter any more: no route would be made of it again, and those there are keep sessions that have gone. */
+  forget({ routes }: Subscribers): void {
+    for (const route of routes ?? []) {
+      for (const filter of route.filters) filter.routes?.delete(route);
+      this.#routes.delete(route.key);
+      this.#entries -= route.weight;
+      route.clear();
+    }
+  }
+
   /** Empties the routes too: topics that nobody publishes to any more still hold them. */
   clear(): void {
-    for (const route of this.#routes.values()) route.clear();
+    for (const route of this.#routes.values()) {
+      for (const filter of route.filters) filter.routes = null;
+      route.clear();
+    }
     this.#routes.clear();
     this.#entries = 0;
+  }
+
+  #add(route: Route): Route {
+    this.#routes.set(route.key, route);
+    for (const filter of route.filters) (filter.routes ??= new Set()).add(route);
+    return route;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Session } from "./session.ts";
+import type { Route } from "./route.ts";
 import { SharedGroup } from "./shared.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -12,6 +13,8 @@ export class Subscribers {
   subscriptions: Map<Session, Subscription> | null = null;
   /** Null for none. */
   groups: Map<string, SharedGroup> | null = null;
+  /** Belongs to the cache of routes: those that are made of this filter, null for none. */
+  routes: Set<Route> | null = null;
 
   constructor(id: number) {
     this.id = this.changedAt = id;

@@ -40,6 +40,7 @@ export class TopicTrie {
     else subscribers.leave(parsed.group, session);
     if (subscribers.isEmpty) {
       node.value = null;
+      this.#routes.forget(subscribers);
       this.#tree.prune(node);
     }
     this.#note(subscribers, parsed.filter);

@@ -243,6 +243,23 @@ Deno.test("routes have a bound that counts everyone in them, and none is answere
   assert.equal(cache.of([crowd], 9_999).entries.length, 1_000);
 });
 
+Deno.test("routes go with the last subscriber of one of their filters, and keep no session that has gone", () => {
+  const cache = new RouteCache();
+  const crowd = new Subscribers(1);
+  crowd.set(new Subscription(sessionOf("crowd"), optionsOf("#")));
+  const own = new Subscribers(2);
+  own.set(new Subscription(sessionOf("own"), optionsOf("own")));
+  const both = cache.of([crowd, own], 2);
+  const one = cache.of([crowd], 2);
+  assert.equal(cache.size, 5, "three for both, two for one");
+  cache.forget(own);
+  assert.deepEqual([cache.size, both.entries.length, one.entries.length], [2, 0, 1]);
+  assert.deepEqual([...crowd.routes!], [one]);
+  assert.equal(cache.of([crowd], 2), one);
+  cache.forget(crowd);
+  assert.equal(cache.size, 0);
+});
+
 Deno.test("a topic of the greatest depth and a filter of the same are found without recursion", () => {
   const trie = new TopicTrie();
   const deep = "/".repeat(65_534);
