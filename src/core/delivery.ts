@@ -39,8 +39,6 @@ export class Delivery {
   /** Orders the deliveries of a session; 0 when it is not stored. */
   sequence = 0;
   packetId = 0;
-  /** Orders those that were sent and are not settled. */
-  sendOrder = 0;
   state: DeliveryState = "waiting";
   /** Retained messages sent for a new subscription do not count against the queue's limits. */
   isReplay = false;

@@ -1,12 +1,10 @@
 import type { Delivery } from "./delivery.ts";
-import { SlidingMap } from "./sliding_map.ts";
 
-/** The QoS 1 and 2 deliveries that were sent to a client and are not settled, by packet id.
+/** The QoS 1 and 2 deliveries that were sent to a client and are not settled, by packet id, in the order of sending.
  * Packet ids go round from 1 to 65,535 and skip those in use ([MQTT-2.2.1-3], 3.1.1: [MQTT-2.3.1-2]). */
 export class Inflight {
-  readonly #deliveries = new SlidingMap<Delivery>();
+  readonly #deliveries = new Map<number, Delivery>();
   #lastPacketId = 0;
-  #sent = 0;
 
   get size(): number {
     return this.#deliveries.size;
@@ -22,24 +20,23 @@ export class Inflight {
     do {
       packetId = packetId === 65_535 ? 1 : packetId + 1;
     } while (this.#deliveries.has(packetId));
+    this.#lastPacketId = packetId;
     delivery.packetId = packetId;
-    this.restore(delivery);
+    this.#deliveries.set(packetId, delivery);
     return packetId;
   }
 
   /** Puts back a delivery that a restart found with its packet id. */
   restore(delivery: Delivery): void {
-    this.#lastPacketId = delivery.packetId;
-    delivery.sendOrder = ++this.#sent;
     this.#deliveries.set(delivery.packetId, delivery);
+    this.#lastPacketId = delivery.packetId;
   }
 
   delete(packetId: number): boolean {
     return this.#deliveries.delete(packetId);
   }
 
-  /** In the order of sending. */
-  values(): Delivery[] {
-    return this.#deliveries.values().sort((a, b) => a.sendOrder - b.sendOrder);
+  values(): IterableIterator<Delivery> {
+    return this.#deliveries.values();
   }
 }

@@ -221,7 +221,7 @@ export class Session implements Identity {
   resume(turn: Turn): void {
     this.#toResend = this.inflight === null
       ? NONE
-      : new ResendList(this.inflight.values().filter((each) => this.#mayResend(each, turn)));
+      : new ResendList([...this.inflight.values()].filter((each) => this.#mayResend(each, turn)));
     this.pump(turn);
   }
 

@@ -1,4 +1,3 @@
-import { SlidingMap } from "../sliding_map.ts";
 import type { Turn } from "../turn.ts";
 import type { QueueLoad } from "./load.ts";
 import type { Group } from "./group.ts";
@@ -30,7 +29,7 @@ export class GroupLog {
   /** What the store is counting. */
   #counting: QueueLoad | null = null;
   /** The window by offset, and its ends. */
-  readonly items = new SlidingMap<QueueItem>();
+  readonly items = new Map<number, QueueItem>();
   first: QueueItem | null = null;
   last: QueueItem | null = null;
   ahead: SettledRanges = new SettledRanges();

@@ -120,7 +120,7 @@ function groupViewOf(group: Group): QueueGroupView {
   const { name, filter, clientId, idleSince, members } = group;
   const places = [...group.places()];
   const retrying = places.reduce((sum, { items }) => {
-    return sum + items.values().filter(({ state }) => state === ItemState.retrying).length;
+    return sum + [...items.values()].filter(({ state }) => state === ItemState.retrying).length;
   }, 0);
   return {
     name,
