@@ -30,9 +30,10 @@ export class AddressRanges {
 
 const LOOPBACK = new AddressRanges(["127.0.0.0/8", "::1"]);
 
-/** Whether a host is this machine, which nobody else reaches. A name such as `127.0.0.1.example` may be anybody's. */
+/** Whether a host, also as a URL has it (`[::1]`), is this machine, which nobody else reaches. A name such as `127.0.0.1.example` may be
+ * anybody's. */
 export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || LOOPBACK.has(hostname);
+  return hostname === "localhost" || LOOPBACK.has(hostname.replace(/^\[|\]$/g, ""));
 }
 
 /** Whether `text` is an IP address or a range in CIDR form. */

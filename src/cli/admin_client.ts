@@ -87,7 +87,7 @@ function authorizationOf(url: URL, options: Options, host: Host): string | undef
   }
   if (tokenFile === undefined && username === undefined) return undefined;
   if (username?.includes(":")) throw new UsageError("--username cannot contain a colon: HTTP has no way to send it");
-  if (url.protocol !== "https:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
+  if (url.protocol !== "https:" && !isLoopback(url.hostname)) {
     const secret = username === undefined ? "token" : "password";
     throw new CommandError(`Cannot send a ${secret} to ${url.host} in clear text: take an https URL`);
   }

@@ -57,7 +57,7 @@ export function urlOrNone({ isBase = false } = {}): ValueType<string | null> {
       const url = typeof found === "string" && found.length <= 4096 ? URL.parse(found) : null;
       if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") return undefined;
       if (isBase && url.href.includes("?")) return undefined;
-      const isPlain = url.protocol === "http:" && isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
+      const isPlain = url.protocol === "http:" && isLoopback(url.hostname);
       return isPlain || url.protocol === "https:" ? url.href : undefined;
     },
     format: (value) => JSON.stringify(value ?? ""),

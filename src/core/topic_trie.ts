@@ -8,7 +8,7 @@ import { Subscribers } from "./subscribers.ts";
 import type { ParsedFilter, Subscription } from "./subscription.ts";
 import { hasWildcard, type KnownRoute, type Topic } from "./topic.ts";
 
-/** Topics whose route is known; beyond it all are forgotten, and their versions with them. */
+/** Topics whose route is known; beyond it all are forgotten. */
 const TOPICS_MAX = 100_000;
 
 /** All subscriptions by filter. `match` answers everyone a topic reaches, once each with the highest granted QoS; a shared group

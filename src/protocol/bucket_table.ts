@@ -11,7 +11,8 @@ interface Held {
 }
 
 /** A bucket for each key: an address, a client id, a user name. One that is held stays; one that nobody holds goes as soon as it is
- * full, since a new one would be the same; and so does that of a client id of more than a kilobyte. So there are never more than those who are there and {@link IDLE_MAX}. */
+ * full, since a new one would be the same; and so does that of a client id of more than a kilobyte. So there are never more than those who
+ * are there and {@link IDLE_MAX}. */
 export class BucketTable {
   #rate: Rate;
   readonly #held = new Map<string, Held>();

@@ -11,8 +11,13 @@ import type { Turn } from "../core/turn.ts";
 import { AckView, readAcknowledgement } from "../wire/acknowledgement.ts";
 import { readDisconnect, readPingreq } from "../wire/disconnect.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
-import { packetName, PacketType, type SubscribePacket, type SubscriptionRequest } from "../wire/packet.ts";
-import type { UnsubscribePacket } from "../wire/packet.ts";
+import {
+  packetName,
+  PacketType,
+  type SubscribePacket,
+  type SubscriptionRequest,
+  type UnsubscribePacket,
+} from "../wire/packet.ts";
 import { PublishView, readPublish } from "../wire/publish.ts";
 import { readSubscribe, readUnsubscribe } from "../wire/subscribe.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";

@@ -15,8 +15,8 @@ export async function assertConfiguredFiles({ listeners, http, auth }: Config): 
   for (const door of [...listeners, http]) if (door !== null && door.tls !== null) await assertTlsFiles(door.tls);
 }
 
-/** Files of a configuration, and its data, that others on the machine could read or change and should not, a warning for each. Those that only the
- * broker's own programs write are refused instead (`auth.users_file` and the secrets of `auth`). */
+/** Files of a configuration, and its data, that others on the machine could read or change and should not, a warning for each. Those that
+ * only the broker's own programs write are refused instead (`auth.users_file` and the secrets of `auth`). */
 export async function looseFiles({ listeners, http, auth, file, storage }: Config): Promise<string[]> {
   const keys = new Set([...listeners, http].map((door) => door?.tls?.keyFile));
   const folder = storage.type === "memory" ? undefined : storage.path;

@@ -231,8 +231,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
         this.#parts.traffic.packetsReceived++;
         this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && frames.first >> 4 !== PacketType.auth) {
-          const rest = this.#parts.packets.handle(endpoint, frames);
-          const breath = rest ? this.#inParts(rest) : this.#breath();
+          const breath = this.#handle(frames) ?? this.#breath();
           if (breath !== undefined) return this.#processAfter(breath);
           continue;
         }
@@ -253,22 +252,33 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
   /** What the next packet has to wait for: the rate limits, the disk, or others who want their turn. */
   #breath(): Promise<void> | undefined {
     const { endpoint } = this;
-    const { loop, metering, rounds } = this.#parts;
+    const { loop, metering } = this.#parts;
     const ms = endpoint.meter === null ? 0 : metering.pauseOf(endpoint);
     if (ms > 0) return this.#pause(ms);
     if (!loop.isLaden) return undefined;
+    return this.#pass();
+  }
+
+  /** Others have their turn first, and what waits for the disk. */
+  #pass(): Promise<void> {
+    const { loop, rounds } = this.#parts;
     loop.settle();
     return loop.isOverloaded ? this.#onRoom() : rounds.pass();
+  }
+
+  /** Answers what the rest of a packet takes that is done in parts. */
+  #handle(frames: FrameReader): Promise<void> | undefined {
+    const rest = this.#parts.packets.handle(this.endpoint, frames);
+    return rest ? this.#inParts(rest) : undefined;
   }
 
   /** Does what is left of a packet with many filters; others get their turn before each part. Nothing more is done for a client that has
    * lost its session meanwhile. */
   async #inParts(rest: Iterator<void>): Promise<void> {
     const { endpoint } = this;
-    const { clock, loop, rounds, turn } = this.#parts;
+    const { clock, turn } = this.#parts;
     do {
-      loop.settle();
-      await (loop.isOverloaded ? this.#onRoom() : rounds.pass());
+      await this.#pass();
       if (endpoint.isClosing || endpoint.session!.peer !== endpoint) return;
       turn.now = clock.timeOfDay();
     } while (!rest.next().done);
@@ -301,10 +311,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     }
     if (type === PacketType.connect && this.#opening?.hasConnect === false) return this.#opening.onConnect(frames);
     if (session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
-      return this.#parts.loop.settled().then(() => {
-        const rest = this.#parts.packets.handle(endpoint, frames);
-        return rest ? this.#inParts(rest) : undefined;
-      });
+      return this.#parts.loop.settled().then(() => this.#handle(frames));
     }
     throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} now`); // [MQTT-3.1.0-1], [MQTT-4.12.0-6]
   }

@@ -181,7 +181,12 @@ export class HttpListener {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const served = this.#served.get(peerOf(socket));
-    if (served === undefined || served.requests === REQUESTS_MAX) return void socket.destroy(); // it has gone, or asks without end
+    if (served === undefined) return void socket.destroy(); // it has gone
+    if (served.requests === REQUESTS_MAX) {
+      const reason = `${REQUESTS_MAX} requests were sent without waiting for an answer`;
+      this.#options.onRefusedPeer?.(served.source.address, { kind: "stranger", reason });
+      return void socket.destroy();
+    }
     served.requests++;
     served.answered = served.answered.then(() => this.#answer(request, response, served));
   }

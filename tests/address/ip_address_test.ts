@@ -17,7 +17,9 @@ Deno.test("what counts as one address: an IPv4 one however written, 64 bits of a
 
 Deno.test("an IPv4 address that is written as an IPv6 one is told as what it is", () => {
   assert.equal(plainAddress("::ffff:192.0.2.7"), "192.0.2.7");
-  assert.equal(plainAddress("::FFFF:192.0.2.7"), "192.0.2.7");
+  for (const same of ["::FFFF:192.0.2.7", "::ffff:c000:207", "0:0:0:0:0:ffff:192.0.2.7", "0:0::ffff:c000:0207%eth0"]) {
+    assert.equal(plainAddress(same), "192.0.2.7", same);
+  }
   assert.equal(plainAddress("fe80::1%eth0"), "fe80::1", "whatever the interface");
-  for (const address of ["192.0.2.7", "::ffff:c000:207", "::1", ""]) assert.equal(plainAddress(address), address);
+  for (const address of ["192.0.2.7", "2001:db8::ffff:c000:207", "::ffff:0:c000:207", "::1", "", ":ffff:"]) assert.equal(plainAddress(address), address);
 });
