@@ -21,5 +21,7 @@ Deno.test("an IPv4 address that is written as an IPv6 one is told as what it is"
     assert.equal(plainAddress(same), "192.0.2.7", same);
   }
   assert.equal(plainAddress("fe80::1%eth0"), "fe80::1", "whatever the interface");
-  for (const address of ["192.0.2.7", "2001:db8::ffff:c000:207", "::ffff:0:c000:207", "::1", "", ":ffff:"]) assert.equal(plainAddress(address), address);
+  for (const address of ["192.0.2.7", "2001:db8::ffff:c000:207", "::ffff:0:c000:207", "::1", "", ":ffff:"]) {
+    assert.equal(plainAddress(address), address);
+  }
 });

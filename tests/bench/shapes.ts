@@ -58,8 +58,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
   /** 60,000 topics to 300 subscribers of everything that do not read. */
   async topics(port) {
-    const readers = await times(300, () => open(port));
-    for (const reader of readers) await reader.send(subscribeTo("#"));
+    await subscribers(port, 300, "#");
     const publisher = await open(port);
     return async () => {
       await blocks(60_000, (i) => publish(`topic/${i}`, { payload: Uint8Array.of(1) }), publisher);
@@ -69,8 +68,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
   /** 400 messages in one write to 5,000 subscribers. */
   async fanout(port) {
-    const readers = await times(5_000, () => open(port));
-    for (const reader of readers) await reader.send(subscribeTo("t"));
+    const readers = await subscribers(port, 5_000, "t");
     const publisher = await open(port);
     const message = publish("t", { payload: new Uint8Array(64) });
     return async () => {
@@ -129,8 +127,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
   /** 200,000 messages, as fast as one client can, to sixty subscribers of everything that do not read. */
   async unread(port) {
-    const readers = await times(60, () => open(port));
-    for (const reader of readers) await reader.send(subscribeTo("#"));
+    await subscribers(port, 60, "#");
     const publisher = await open(port);
     const message = publish("a/topic", { payload: new Uint8Array(64) });
     return async () => {
@@ -254,6 +251,12 @@ function open(port: number, properties: readonly Part[] = []): Promise<RawPeer> 
 }
 
 /** A connection that has subscribed to `t`; what comes is for the caller to read. */
+async function subscribers(port: number, count: number, filter: string): Promise<RawPeer[]> {
+  const clients = await times(count, () => open(port));
+  for (const client of clients) await client.send(subscribeTo(filter));
+  return clients;
+}
+
 async function opened(port: number): Promise<Deno.TcpConn> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const peer = new RawPeer(connection);
