@@ -110,9 +110,13 @@ export interface Guest extends Identity {
   /** Subscribes to every filter or, when one is refused, to none; resolves when that is committed.
    * @throws {Refusal} why one is refused; not-authorized for a session that is another user's */
   subscribe(filters: readonly GuestFilter[], options?: GuestSubscribeOptions): Promise<GuestSubscription>;
-  /** The retained messages of the topics that a filter matches, by topic in the order of their UTF-16 units.
+  /** The retained message of a topic.
+   * @throws {Refusal} topic-filter-invalid, or not-authorized where the guest may not subscribe to the topic */
+  retained(topic: string): GuestMessage | undefined;
+  /** The retained messages of the topics that a filter matches, by topic in the order of their UTF-16 units. Others get their turn while it
+   * looks for them: of what is kept and cleared meanwhile some is listed as it was, and some as it is.
    * @throws {Refusal} topic-filter-invalid, or not-authorized where the guest may not subscribe to the filter */
-  retained(filter: string, range?: RetainedRange): GuestMessage[];
+  listRetained(filter: string, range?: RetainedRange): Promise<GuestMessage[]>;
   /** Clears the retained message of a topic, as publishing an empty one does; resolves when that is committed. False when there was none.
    * @throws {Refusal} as publishing there would be refused */
   clearRetained(topic: string, options?: Pick<GuestPublication, "precondition">): Promise<boolean>;

@@ -6,6 +6,7 @@ import type { Happening } from "../core/happening.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
 import type { TopicTable } from "../protocol/topic_table.ts";
+import type { ReadRounds } from "../transport/read_rounds.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
@@ -30,6 +31,8 @@ export interface GatewayParts {
   readonly protocol: Required<ProtocolOptions>;
   /** Undefined where the store keeps none. */
   readonly queues: LocalQueues | undefined;
+  /** Lets others have their turn. */
+  readonly rounds: ReadRounds;
   /** Lets the core decide, then persists and speaks. */
   readonly decide: <T>(decide: (turn: Turn) => T) => T;
   readonly onError: (error: unknown, context: string) => void;

@@ -15,6 +15,7 @@ import { parentName } from "../core/queue/dead_letters.ts";
 import { expiryTime, Message, messageSource, type QoS } from "../core/message.ts";
 import type { Policy } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
+import { REPLAY_STEPS_MAX } from "../core/replay.ts";
 import { Session } from "../core/session.ts";
 import { type ParsedFilter, parseFilter, type SubscriptionOptions } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
@@ -31,6 +32,7 @@ import { type MessageProperties, writeMessageProperties } from "../wire/properti
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
 import type { GatewayParts } from "./bridge_gateway.ts";
+import { FirstTopics } from "./first_topics.ts";
 import { guestMessage } from "./guest_message.ts";
 import { LocalGuestQueues } from "./guest_queues.ts";
 import { assertOwn, GuestStream, settleThrough } from "./guest_stream.ts";
@@ -139,22 +141,29 @@ export class BridgeGuest implements Guest {
     return stream;
   }
 
-  retained(filter: string, { limit = 1_000, after }: RetainedRange = {}): GuestMessage[] {
-    this.#assertCurrent();
-    this.#subscription({ filter });
-    const { broker, metering } = this.#parts;
-    if (hasWildcard(filter)) metering.assertGuestMay({ subscribe: 1 }, this.#metered); // it costs what subscribing does
+  retained(topic: string): GuestMessage | undefined {
+    this.#assertReads(topic);
+    const message = this.#parts.broker.retained.get(topic);
     const now = this.#now();
-    const found: Message[] = [];
-    const cut = () => void found.sort((a, b) => a.topic.name < b.topic.name ? -1 : 1).splice(limit);
+    return message === undefined || message.expiresAt <= now ? undefined : retainedMessage(message, now);
+  }
+
+  async listRetained(filter: string, { limit = 1_000, after }: RetainedRange = {}): Promise<GuestMessage[]> {
+    this.#assertReads(filter);
+    const { broker, metering, rounds } = this.#parts;
+    if (hasWildcard(filter)) metering.assertGuestMay({ subscribe: 1 }, this.#metered); // it costs what subscribing does
+    const found = new FirstTopics(limit, after);
+    let now = this.#now();
+    let steps = 0;
     for (const message of broker.retained.walk(filter)) {
-      if (message === null || message.expiresAt <= now || (after !== undefined && message.topic.name <= after)) {
-        continue;
+      if (++steps % REPLAY_STEPS_MAX === 0) {
+        await rounds.pass();
+        now = this.#now();
       }
-      if (found.push(message) >= 2 * limit + 1_000) cut(); // never in order as a whole: there may be a million
+      if (message !== null && message.expiresAt > now) found.add(message);
     }
-    cut();
-    return found.map((message) => guestMessage(message, { qos: message.qos, retain: true }, now));
+    this.#assertReads(filter); // it may have lost the right meanwhile
+    return found.inOrder().map((message) => retainedMessage(message, now));
   }
 
   async clearRetained(
@@ -224,6 +233,12 @@ export class BridgeGuest implements Guest {
     return message;
   }
 
+  /** @throws {Refusal} */
+  #assertReads(filter: string): void {
+    this.#assertCurrent();
+    this.#subscription({ filter });
+  }
+
   #subscription({ filter, qos = 0, noLocal = false, retainHandling = 0 }: GuestFilter): SubscriptionOptions {
     if (![0, 1, 2].includes(qos)) throw new RangeError(`Cannot subscribe with QoS ${qos}: it is 0, 1 or 2`);
     const options = { filter, qos, noLocal, retainHandling, retainAsPublished: true, subscriptionId: 0 } as const;
@@ -253,6 +268,10 @@ export class BridgeGuest implements Guest {
   #now(): number {
     return this.#parts.clock.timeOfDay();
   }
+}
+
+function retainedMessage(message: Message, now: number): GuestMessage {
+  return guestMessage(message, { qos: message.qos, retain: true }, now);
 }
 
 /** What is held of a queue would not outlive a subscription of a guest: it is consumed by calls of its own.

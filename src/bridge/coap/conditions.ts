@@ -16,7 +16,7 @@ export function isConditional({ ifMatch, ifNoneMatch }: Conditions): boolean {
  * @throws {CoapRefusal} 4.12
  * @throws {Refusal} */
 export function assertConditions({ ifMatch, ifNoneMatch }: Conditions, guest: Guest, topic: string): void {
-  const [message] = guest.retained(topic);
+  const message = guest.retained(topic);
   const etag = message && etagOf(representationOf(message));
   const isMatch = etag !== undefined && ifMatch.some((wanted) => wanted.length === 0 || isEqual(wanted, etag));
   if (ifMatch.length > 0 && !isMatch) {

@@ -1,4 +1,4 @@
-import type { Guest, GuestMessage, GuestPublication } from "../gateway.ts";
+import type { Guest, GuestPublication } from "../gateway.ts";
 import { CoapRefusal } from "./coap_refusal.ts";
 import { assertConditions, isConditional } from "./conditions.ts";
 import { ContentFormat, contentTypeOf } from "./content_format.ts";
@@ -125,7 +125,7 @@ function preconditionOf({ request }: Call, guest: Guest, topic: string): (() => 
 /** Whoever may publish to a topic is not told what is retained there, unless it may also read it. */
 function isRetained(guest: Guest, topic: string): boolean {
   try {
-    return guest.retained(topic).length > 0;
+    return guest.retained(topic) !== undefined;
   } catch {
     return true;
   }
@@ -161,7 +161,7 @@ async function read(call: Call, topic: string): Promise<CoapResponse> {
   const rest = (request.block2?.number ?? 0) > 0 ? call.notified() : undefined;
   if (rest !== undefined) return respondWith(rest, request);
   if (isFilter(topic)) throw new CoapRefusal(Code.badRequest, "Cannot read a topic with wildcards: it can be observed");
-  const [message] = guest.retained(topic);
+  const message = guest.retained(topic);
   if (message === undefined) throw new CoapRefusal(Code.notFound, "Cannot read the topic: nothing is retained");
   return respondWith(representationOf(message), request);
 }
@@ -175,7 +175,7 @@ async function observe(call: Call, filter: string): Promise<CoapResponse> {
   if (sequence === undefined && isFilter(filter)) {
     throw new CoapRefusal(Code.serviceUnavailable, "Cannot observe: there are too many observations");
   }
-  const message: GuestMessage | undefined = isFilter(filter) ? undefined : guest.retained(filter)[0];
+  const message = isFilter(filter) ? undefined : guest.retained(filter);
   if (message === undefined) {
     if (sequence === undefined) throw new CoapRefusal(Code.notFound, "Cannot read the topic: nothing is retained");
     return { code: Code.content, options: [sequence] };

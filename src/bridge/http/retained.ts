@@ -16,7 +16,7 @@ export async function readRetained(call: Call): Promise<Response> {
   const encoding = call.query.read("encoding", encodingOf) ?? "base64";
   call.query.end();
   const topic = plainTopic(call.rest);
-  const [message] = guest.retained(topic);
+  const message = guest.retained(topic);
   if (message === undefined) throw notFound("The topic has no retained message");
   return jsonAnswer(messageDocument(message, encoding));
 }
@@ -30,7 +30,7 @@ export async function listRetained(call: Call): Promise<Response> {
   const after = query.take("after");
   const encoding = query.read("encoding", encodingOf) ?? "base64";
   query.end();
-  const found = guest.retained(filter, { limit: limit + 1, after });
+  const found = await guest.listRetained(filter, { limit: limit + 1, after });
   const count = countWithin(found.slice(0, limit));
   const messages = found.slice(0, count).map((message) => messageDocument(message, encoding));
   return jsonAnswer({ messages, next: found.length > count ? found[count - 1].topic : undefined });
