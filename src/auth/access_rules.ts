@@ -13,6 +13,8 @@ const VERDICTS_MAX = 256;
 const RECEIVE_ASKED = 1 << 12;
 const RECEIVE_ALLOWED = 1 << 13;
 
+const NO_RULES: readonly ClientRule[] = [];
+
 /** What somebody wants to do. */
 export type AccessRequest =
   | { readonly action: "publish"; readonly topic: string; readonly qos: QoS; readonly retain: boolean }
@@ -36,16 +38,16 @@ export interface AccessRulesOptions {
  * is allowed by a rule that covers the whole filter and denied by one that overlaps it: what is allowed is never more than all of its
  * topics one by one. The rules can be exchanged while clients are connected. */
 export class AccessRules {
-  #table: Table;
+  readonly #rights: Rights;
 
   /** Uses `rules` from the start.
    * @throws {RangeError} for a rule that makes no sense */
   constructor(rules: readonly AccessRule[], options: AccessRulesOptions = {}) {
-    this.#table = tableOf(rules, options);
+    this.#rights = { table: tableOf(rules, options) };
   }
 
   /** What a client may do, as authenticators ask for it. */
-  readonly policyOf: PolicyOf = (client) => new ClientPolicy(() => this.#table, client, authorOf(client));
+  readonly policyOf: PolicyOf = (client) => new ClientPolicy(this.#rights, client);
 
   /** Whether a will that a restart has brought back may be published (`BrokerOptions.mayPublishStored`): by the rules that its client had
    * brought itself, else by these as they are now. Not one that does not say whose it is. */
@@ -53,7 +55,7 @@ export class AccessRules {
     if (author === undefined) return false;
     const { rules, ...facts } = author;
     const client = { clientId, username: undefined, protocolVersion: 0, ...facts };
-    const table = rules === undefined ? this.#table : tableOf(rules as AccessRule[]);
+    const table = rules === undefined ? this.#rights.table : tableOf(rules as AccessRule[]);
     return decideBy(table, rulesFor(table, client), { action: "publish", topic, qos, retain }).isAllowed;
   };
 
@@ -61,29 +63,38 @@ export class AccessRules {
    * new ones at once; subscriptions that are there stay until `WeirBroker.endForbidden` or the client's next connection.
    * @throws {RangeError} for a rule that makes no sense */
   replace(rules: readonly AccessRule[], options: AccessRulesOptions = {}): void {
-    this.#table = tableOf(rules, options);
+    this.#rights.table = tableOf(rules, options);
   }
 
   /** Decides one request; slower than a policy, since it remembers nothing. */
   decide(client: KnownClient, request: AccessRequest): AccessDecision {
-    return decideBy(this.#table, rulesFor(this.#table, client), request);
+    const { table } = this.#rights;
+    return decideBy(table, rulesFor(table, client), request);
   }
 }
 
 /** What a client may do by rules that it has brought itself: nobody exchanges them, and its will keeps them. */
 export function policyOfOwn(rules: readonly AccessRule[], client: KnownClient): Policy {
-  const table = tableOf(rules);
-  return new ClientPolicy(() => table, client, { ...authorOf(client), rules });
+  return new ClientPolicy({ table: tableOf(rules), own: rules }, client);
 }
 
-function authorOf({ username, groups, remoteAddress, listener, source }: KnownClient): WillAuthor {
+function authorOf({ username, groups, remoteAddress, listener, source }: KnownClient, { own }: Rights): WillAuthor {
   return {
     ...(username !== undefined && { username }),
     ...(groups !== undefined && { groups }),
     ...(source !== undefined && { source }),
     remoteAddress,
     listener,
+    ...(own !== undefined && { rules: own }),
   };
+}
+
+/** What policies are by. */
+interface Rights {
+  /** Another one when the rules are exchanged. */
+  table: Table;
+  /** Those that a client has brought itself. */
+  readonly own?: readonly AccessRule[];
 }
 
 /** All rules at one time; never changed, so that its identity tells whether they still are. */
@@ -115,20 +126,22 @@ function decides(each: ClientRule, request: AccessRequest, levels: readonly stri
   return permission === "allow" ? covers(each.levels, levels) : overlaps(each.levels, levels);
 }
 
-/** What one client may do by the rules as they are. */
+/** What one client may do by the rules as they are. There is one for each connection: it keeps what it needs while nothing is asked. */
 class ClientPolicy implements Policy {
-  readonly author: WillAuthor;
-  readonly #tableNow: () => Table;
+  readonly #rights: Rights;
   readonly #client: KnownClient;
   #table: Table | undefined;
-  #rules: readonly ClientRule[] = [];
+  #rules = NO_RULES;
   /** Topic -> two bits for each QoS with and without retain, and for what has waited: asked already, allowed. Made for the first message. */
   #verdicts: Memo<number> | undefined;
 
-  constructor(tableNow: () => Table, client: KnownClient, author: WillAuthor) {
-    this.author = author;
-    this.#tableNow = tableNow;
+  constructor(rights: Rights, client: KnownClient) {
+    this.#rights = rights;
     this.#client = client;
+  }
+
+  get author(): WillAuthor {
+    return authorOf(this.#client, this.#rights);
   }
 
   mayPublish(_identity: Identity, topic: string, { qos, retain }: PublishFacts): boolean {
@@ -161,7 +174,7 @@ class ClientPolicy implements Policy {
   }
 
   #refreshed(): Table {
-    const table = this.#tableNow();
+    const { table } = this.#rights;
     if (this.#table === table) return table;
     this.#table = table;
     this.#rules = rulesFor(table, this.#client);

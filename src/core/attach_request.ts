@@ -19,8 +19,6 @@ export interface AttachRequest extends Identity, Owner {
   readonly will: Will | undefined;
   /** Whether a subscription that the session has from before may stay; `filter` as it was subscribed to. All may when absent. */
   mayKeep?(filter: string, qos: QoS): boolean;
-  /** Whether a message that has waited may still be sent. All may when absent. */
-  mayReceive?(topic: string): boolean;
 }
 
 /** Refuses a client that may not have the session that there is, `before`, or a new one.

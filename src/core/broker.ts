@@ -80,7 +80,6 @@ export class Broker {
     if (present === undefined) session.address = request.address;
     else turn.holdings.move(session, request);
     session.peer = request.peer;
-    session.mayReceive = request.mayReceive ?? null;
     session.expirySeconds = request.expirySeconds;
     session.window = Math.min(request.receiveMaximum, this.limits.inflightMax);
     this.#connected(session, { sessionPresent: present !== undefined, ...request.origin }, turn);

@@ -26,8 +26,7 @@ export class HandOn {
 
   /** Hands on what the client of the session may not have any more and others may. */
   denied(session: Session, turn: Turn): void {
-    const isDenied = ({ message, group }: Delivery) =>
-      session.mayReceive?.(message.topic.name) === false && group!.hasConnected(session);
+    const isDenied = ({ message, group }: Delivery) => !session.mayReceive(message) && group!.hasConnected(session);
     for (const delivery of session.takeShared(isDenied, "qos-1")) this.#handOver(session, delivery, turn);
   }
 

@@ -51,8 +51,6 @@ export class Session implements Identity {
   inflight: Inflight | null = null;
   /** Waiting. Made when something has to wait. */
   queue: DeliveryQueue | null = null;
-  /** Whether a message that has waited may still be sent; null when all may. Of the live connection. */
-  mayReceive: ((topic: string) => boolean) | null = null;
   /** Its parts in the consumer groups of durable queues, by filter as the client wrote it; made with the first. */
   #consumers: Map<string, SessionConsumer> | null = null;
   /** Retained messages that subscriptions still call for, by filter; null for none. */
@@ -101,6 +99,11 @@ export class Session implements Identity {
   deleteConsumer(filter: string): void {
     this.#consumers?.delete(filter);
     if (this.#consumers?.size === 0) this.#consumers = null;
+  }
+
+  /** Whether a message that has waited may still be sent to the client that is connected. */
+  mayReceive({ topic }: Message): boolean {
+    return this.peer?.mayReceive?.(this, topic.name) ?? true;
   }
 
   /** Whether a QoS 1 or 2 message would be sent at once. */
@@ -166,7 +169,7 @@ export class Session implements Identity {
       if (delivery.message.expiresAt <= turn.now) {
         turn.drop(this.clientId, delivery.message.topic.name, "expired"); // [MQTT-3.3.2-5]
         writeDone(this, delivery, turn);
-      } else if (this.mayReceive?.(delivery.message.topic.name) === false) {
+      } else if (!this.mayReceive(delivery.message)) {
         this.#deny(delivery, turn);
       } else if (delivery.qos === 0) {
         const send = this.#sendQos0(this.peer, delivery.message, turn);
@@ -227,7 +230,7 @@ export class Session implements Identity {
 
   /** What the client has already (PUBREC) is completed whatever its rights are by now. */
   #mayResend(delivery: Delivery, turn: Turn): boolean {
-    if (delivery.state === "released" || this.mayReceive?.(delivery.message.topic.name) !== false) return true;
+    if (delivery.state === "released" || this.mayReceive(delivery.message)) return true;
     this.inflight!.delete(delivery.packetId);
     this.#deny(delivery, turn);
     return false;
@@ -241,7 +244,6 @@ export class Session implements Identity {
   /** The connection is gone; nothing is being sent again. */
   pause(): void {
     this.peer = null;
-    this.mayReceive = null;
     this.#toResend = NONE;
   }
 

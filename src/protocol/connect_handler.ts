@@ -1,6 +1,5 @@
-import type { AttachRequest } from "../core/attach_request.ts";
 import type { Broker } from "../core/broker.ts";
-import { messageSource, type QoS } from "../core/message.ts";
+import { messageSource } from "../core/message.ts";
 import type { Identity, Origin, Policy, PublishFacts } from "../core/ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { quoted } from "../core/text.ts";
@@ -107,7 +106,7 @@ export class ConnectHandler {
       expirySeconds: endpoint.grantedExpirySeconds,
       receiveMaximum: connect.receiveMaximum,
       will,
-      ...rightsOf(endpoint, identity),
+      mayKeep: (filter, qos) => mayKeepSubscription(endpoint, identity, { filter, qos }),
     }, this.#turn);
   }
 
@@ -149,13 +148,6 @@ function willRights({ identity, as: { policy, holds } }: Willing, topic: Topic, 
   const { qos, retain } = facts;
   const isAllowed = () => holds?.() !== false && policy.mayPublish(identity, topic.name, { qos, retain });
   return { isAllowed, author: policy.author };
-}
-
-/** What the client may still do with a session from before, by the policy that it has at that time. */
-function rightsOf(endpoint: Endpoint, identity: Identity): Pick<AttachRequest, "mayKeep" | "mayReceive"> {
-  const mayKeep = (filter: string, qos: QoS) => mayKeepSubscription(endpoint, identity, { filter, qos });
-  if (endpoint.policy!.mayReceive === undefined) return { mayKeep };
-  return { mayKeep, mayReceive: (topic) => endpoint.policy!.mayReceive?.(identity, topic) ?? true };
 }
 
 /** The client's keep-alive, cut to the broker's maximum when there is one ([MQTT-3.1.2-21]). Clients before v5 could not be told. */

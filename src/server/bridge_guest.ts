@@ -21,13 +21,7 @@ import { type ParsedFilter, parseFilter, type SubscriptionOptions } from "../cor
 import { quoted } from "../core/text.ts";
 import { assertTopicFilter, hasWildcard, type Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
-import {
-  assertCapabilities,
-  assertMayPublish,
-  assertUtf8Payload,
-  mayKeepSubscription,
-  maySubscribe,
-} from "../protocol/admission.ts";
+import { assertCapabilities, assertMayPublish, assertUtf8Payload, maySubscribe } from "../protocol/admission.ts";
 import { type MessageProperties, writeMessageProperties } from "../wire/properties.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
@@ -131,8 +125,7 @@ export class BridgeGuest implements Guest {
       expiresAt: this.expiresAt,
       holds: this.#holds,
       window: Math.min(options.window ?? Infinity, limits.inflightMax),
-      mayKeep: (filter, qos) => mayKeepSubscription({ policy: this.#policy }, this, { filter, qos }),
-      mayReceive: this.#policy.mayReceive && ((topic) => this.#policy.mayReceive!(this, topic)),
+      policy: this.#policy,
     }, {
       ...options,
       sessionExpirySeconds: Math.min(options.sessionExpirySeconds ?? 0, limits.sessionExpirySecondsMax),

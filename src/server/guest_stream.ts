@@ -3,12 +3,13 @@ import type { Broker } from "../core/broker.ts";
 import { type Send, SendKind } from "../core/effects.ts";
 import type { DisconnectCause } from "../core/happening.ts";
 import type { QoS } from "../core/message.ts";
-import type { Identity, Origin } from "../core/ports.ts";
+import type { Identity, Origin, Policy } from "../core/ports.ts";
 import { Refusal, type RefusalCause } from "../core/refusal.ts";
 import { Session } from "../core/session.ts";
 import type { SubscriptionOptions } from "../core/subscription.ts";
 import { quoted } from "../core/text.ts";
 import type { Turn } from "../core/turn.ts";
+import { mayKeepSubscription } from "../protocol/admission.ts";
 import type { AlarmHandle, Clock } from "./clock.ts";
 import type { CommitLoop, Speaker } from "./commit_loop.ts";
 import { guestMessage } from "./guest_message.ts";
@@ -29,10 +30,7 @@ export interface GuestStreamParts {
   /** Whether what its guest was let in by still is as it was. */
   readonly holds: () => boolean;
   readonly window: number;
-  /** Whether a subscription that its session has from before may go on. */
-  readonly mayKeep: (filter: string, qos: QoS) => boolean;
-  /** Whether a message that has waited may still be had; all may when absent. */
-  readonly mayReceive?: (topic: string) => boolean;
+  readonly policy: Policy;
 }
 
 /** A delivery with what settles it. */
@@ -173,9 +171,9 @@ export class GuestStream implements Speaker, GuestSubscription {
   /** Ends it when it has a filter that is not allowed any more. */
   endIfForbidden(): void {
     if (!this.#isCurrent) return;
-    const { broker, decide, mayKeep } = this.#parts;
+    const { broker, decide } = this.#parts;
     let lost = 0;
-    decide((turn) => lost = broker.prune(this.#session, mayKeep, turn));
+    decide((turn) => lost = broker.prune(this.#session, this.#mayKeep, turn));
     if (lost > 0) this.close("not-authorized");
   }
 
@@ -208,14 +206,21 @@ export class GuestStream implements Speaker, GuestSubscription {
     }
   }
 
+  /** Whether a message that has waited may still be had. */
+  mayReceive(identity: Identity, topic: string): boolean {
+    return this.#parts.policy.mayReceive?.(identity, topic) ?? true;
+  }
+
+  /** Whether a subscription that its session has from before may go on. */
+  readonly #mayKeep = (filter: string, qos: QoS): boolean =>
+    mayKeepSubscription(this.#parts, this.#parts.identity, { filter, qos });
+
   /** Goes on with the session of the client id, or begins it. */
   #attach(requests: readonly SubscriptionOptions[], turn: Turn): void {
     const { address, broker, identity, origin, window } = this.#parts;
     const { sessionExpirySeconds: expirySeconds = 0, clean = false, settledThrough, replace } = this.#options;
     const { clientId, username } = identity;
     const before = broker.sessions.get(clientId);
-    const { mayKeep, mayReceive } = this.#parts;
-    const rights = { mayKeep, mayReceive };
     const request = {
       clientId,
       username,
@@ -225,14 +230,14 @@ export class GuestStream implements Speaker, GuestSubscription {
       expirySeconds,
       receiveMaximum: window,
       will: undefined,
-      ...rights,
+      mayKeep: this.#mayKeep,
     };
     this.#session = broker.attach({ ...request, peer: this }, turn);
     this.sessionPresent = this.#session === before;
     if (settledThrough !== undefined) settleThrough(this.#session, settledThrough, turn);
     const named = new Set(requests.map(({ filter }) => filter));
     for (const [filter, { options }] of [...this.#session.subscriptions ?? []]) {
-      if (named.has(filter) || (replace !== true && this.#parts.mayKeep(filter, options.qos))) continue;
+      if (named.has(filter) || (replace !== true && this.#mayKeep(filter, options.qos))) continue;
       broker.subscriptions.unsubscribe(this.#session, filter, turn);
     }
   }
