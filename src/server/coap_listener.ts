@@ -3,8 +3,6 @@ import type { Gateway } from "../bridge/gateway.ts";
 import { listenUdp, type UdpListener } from "../transport/udp.ts";
 import type { AlarmHandle, Clock } from "./clock.ts";
 
-/** How long a stop waits for the answers to what was asked before. */
-const CLOSE_MS = 1_000;
 /** Errors of the network come with every datagram or not at all: one a minute is told. */
 const ERROR_INTERVAL_MS = 60_000;
 
@@ -77,10 +75,10 @@ export class CoapListener {
     return this.#socket.port;
   }
 
-  /** Ends the observations, answers what is under way, and frees the port. */
-  async close(): Promise<void> {
+  /** Ends the observations, answers what is under way for at most `timeoutMs`, and frees the port. */
+  async close(timeoutMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout>;
-    const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
+    const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, timeoutMs));
     await Promise.race([this.#door.close(), patience]).finally(() => clearTimeout(timer));
     if (this.#alarm !== undefined) this.#parts.clock.cancel(this.#alarm);
     await this.#socket.close();

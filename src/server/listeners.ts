@@ -160,15 +160,15 @@ export class Listeners {
     return { name, hostname, port };
   }
 
-  /** Those of HTTP go on to say that the broker is stopping until then; who is not done after `timeoutMs` is cut. */
-  async closeHttp(timeoutMs: number): Promise<void> {
-    await Promise.all(this.#http.map((listener) => listener.close(timeoutMs)));
-  }
-
-  /** Takes no more connections; the ports are free when this has settled. */
+  /** Takes no more MQTT connections; the ports are free when this has settled. */
   async close(): Promise<void> {
     for (const listener of this.#open) listener.close();
-    await Promise.all([...this.#serving, ...this.#coap.map((listener) => listener.close())]);
+    await Promise.all(this.#serving);
+  }
+
+  /** Those of HTTP and CoAP go on to say that the broker is stopping until then; who is not done after `timeoutMs` is cut. */
+  async closeBridges(timeoutMs: number): Promise<void> {
+    await Promise.all([...this.#http, ...this.#coap].map((listener) => listener.close(timeoutMs)));
   }
 
   get #connectTimeoutMs(): number {

@@ -50,9 +50,6 @@ import { SysTopics } from "./sys_topics.ts";
 import { Traffic } from "./traffic.ts";
 import { VERSION } from "./version.ts";
 
-/** How long answers that are under way may take when everything else has ended. */
-const HTTP_CLOSE_MS = 1_000;
-
 /** An MQTT broker in this process. Start it, open listeners or hand it connections, publish and subscribe beside the clients;
  * `await using` stops it. Several may live in one process. */
 export class WeirBroker {
@@ -178,7 +175,7 @@ export class WeirBroker {
     return weir;
   }
 
-  /** Settles when the broker has stopped; rejects when it had to because its store failed. */
+  /** Settles when the broker has stopped; rejects when it had to because its store failed, and when the store cannot be closed. */
   get finished(): Promise<void> {
     return this.#finished.promise;
   }
@@ -322,17 +319,27 @@ export class WeirBroker {
   }
 
   async #stop(): Promise<void> {
+    const { shutdownTimeoutMs } = this.#options;
+    const deadline = this.#clock.now() + shutdownTimeoutMs;
     this.#gateway.drain();
-    await this.#listeners.close(); // the ports are free when this has settled
-    await this.#connections.endAll("server-shutting-down", this.#options.shutdownTimeoutMs);
-    await this.#listeners.closeHttp(HTTP_CLOSE_MS);
+    await this.#listeners.close(); // whoever has come in is known when this has settled
+    await this.#connections.endAll("server-shutting-down", shutdownTimeoutMs);
+    await this.#listeners.closeBridges(Math.max(0, deadline - this.#clock.now()));
     this.#rounds.close();
     this.#endStreams();
     await this.#loop.settled().catch(() => {}); // told by what #fail left
     if (this.#failure !== undefined) return await this.#abort(this.#failure);
     this.#clock.stop();
-    await this.#options.store.close();
-    this.#finished.resolve();
+    this.#finished.resolve(this.#closeStore());
+    await this.#finished.promise;
+  }
+
+  async #closeStore(): Promise<void> {
+    try {
+      await this.#options.store.close();
+    } catch (cause) {
+      throw new Error("The store could not be closed", { cause });
+    }
   }
 
   #endStreams(): void {
@@ -398,10 +405,10 @@ export class WeirBroker {
     this.#clock.stop();
     this.#endStreams();
     await closed;
-    await this.#listeners.closeHttp(0);
+    await this.#listeners.closeBridges(0);
     await this.#connections.cutAll();
     this.#rounds.close();
-    await this.#options.store.close().catch((error) => this.#onError(error, "store"));
+    await this.#closeStore().catch((error) => this.#onError(error, "store"));
     this.#finished.reject(error);
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type BrokerOptions, MemoryStore, WeirBroker } from "../../mod.ts";
+import { RawHttp } from "../http/raw.ts";
 import { TestBroker } from "../support/broker.ts";
 import { TestClient } from "../support/client.ts";
 import { inTime, nextText, until } from "./waiting.ts";
@@ -37,6 +38,24 @@ Deno.test("stop is idempotent: the store is closed once, and every call waits fo
   await Promise.all([broker.stop(), broker.stop()]);
   await broker.stop();
   assert.equal(store.closed, 1);
+});
+
+Deno.test("a store that cannot be closed: stop and finished say so, and settle", async () => {
+  const why = new Error("the disk has gone");
+  const closes: (() => Promise<void>)[] = [() => Promise.reject(why), () => {
+    throw why;
+  }];
+  for (const close of closes) {
+    const store = new MemoryStore();
+    store.close = close;
+    const broker = await WeirBroker.start({ store, sysIntervalMs: 0 });
+    const ends = await inTime(Promise.allSettled([broker.stop(), broker.stop(), broker.finished]), "the end");
+    for (const end of ends) {
+      assert.ok(end.status === "rejected");
+      assert.match(end.reason.message, /could not be closed/);
+      assert.equal(end.reason.cause, why);
+    }
+  }
 });
 
 Deno.test("limits that contradict each other stop the start", async () => {
@@ -132,6 +151,19 @@ Deno.test("stop does not wait longer than its timeout for a client that stays", 
   await inTime(broker.broker.stop(), "stop");
   assert.ok(performance.now() - startedAt < 4_000);
   assert.equal(await client.expectClosed(), 0x8b);
+});
+
+Deno.test("stop has one timeout, however its clients are connected", async () => {
+  await using broker = await TestBroker.start({ shutdownTimeoutMs: 1_000 });
+  const { port } = await broker.broker.listenHttp({ port: 0 });
+  using http = await RawHttp.open(port);
+  await http.write("PUT /topics/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  assert.match(await http.read((answer) => answer.endsWith("\r\n\r\n")), /^HTTP\/1.1 100 /); // it waits for the body
+  await broker.connect();
+  const startedAt = performance.now();
+  await inTime(broker.broker.stop(), "stop");
+  const ms = performance.now() - startedAt;
+  assert.ok(ms < 1_800, `${ms} ms`);
 });
 
 Deno.test("stop ends while an authenticator keeps a client waiting", async () => {
