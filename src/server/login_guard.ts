@@ -83,13 +83,11 @@ export class LoginGuard {
     const { key } = attempt;
     const isBanned = this.#isBanned(key);
     if (!isBanned && (this.#underWay.get(key)?.count ?? 0) >= AT_ONCE_MAX) return this.#waitFor(inner, credentials);
-    const verdict = isBanned ? BANNED : inner.authenticate(credentials);
-    if (verdict instanceof Promise) {
-      return this.#isWatched(attempt.remoteAddress)
-        ? this.#judgeLater(verdict, attempt)
-        : this.#judge(verdict, attempt);
-    }
+    const verdict = isBanned ? BANNED : ask(inner, credentials);
+    const isLater = verdict instanceof Promise;
+    if (isLater && this.#isWatched(attempt.remoteAddress)) return this.#judgeLater(verdict, attempt);
     this.#wakeNext(key); // no place was taken
+    if (isLater) return this.#judge(verdict, attempt);
     return isWrong(verdict) ? this.#punish(verdict, attempt) : verdict;
   }
 
@@ -194,6 +192,15 @@ interface Attempt {
   /** What counts as that address. */
   readonly key: string;
   readonly startedAt: number;
+}
+
+/** One that throws has failed as one that rejects has: those who wait go on. */
+function ask(inner: Authenticator, credentials: Credentials): Verdict | Promise<Verdict> {
+  try {
+    return inner.authenticate(credentials);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Somebody has guessed; the other refusals are about what no guess would change. */
