@@ -40,7 +40,9 @@ export class BoundedFetch implements Disposable {
         await response.body?.cancel();
         throw new FetchError(`it answers with status ${response.status}`);
       }
-      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await this.#read(response)));
+      return JSON.parse(
+        new TextDecoder("utf-8", { fatal: true }).decode(await readBody(response, this.#options.bytesMax)),
+      );
     } catch (cause) {
       if (cause instanceof FetchError) throw cause;
       if (cause instanceof SyntaxError) throw new FetchError("its answer is no JSON"); // whose message would quote it
@@ -53,24 +55,25 @@ export class BoundedFetch implements Disposable {
   [Symbol.dispose](): void {
     this.#client.close();
   }
+}
 
-  async #read(response: Response): Promise<Uint8Array> {
-    const { bytesMax } = this.#options;
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of response.body ?? []) { // leaving the loop cancels the rest
-      length += chunk.length;
-      if (length > bytesMax) throw new FetchError(`its answer has more than ${bytesMax} bytes`);
-      chunks.push(chunk);
-    }
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
+/** The whole body of an answer.
+ * @throws {FetchError} when it has more than `bytesMax` */
+export async function readBody(response: Response, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) { // leaving the loop cancels the rest
+    length += chunk.length;
+    if (length > bytesMax) throw new FetchError(`its answer has more than ${bytesMax} bytes`);
+    chunks.push(chunk);
   }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** What is in clear text is for this machine: a proxy that the environment names is not to read it, which the runtime would let it.

@@ -1,6 +1,6 @@
 /** Calls to a running broker, by its HTTP listener. */
 import { isLoopback } from "../address/address_ranges.ts";
-import { pastProxies } from "../auth/bounded_fetch.ts";
+import { pastProxies, readBody } from "../auth/bounded_fetch.ts";
 import { USERNAME_VARIABLE } from "../config/environment.ts";
 import { visible } from "../core/text.ts";
 import { UsageError } from "./arguments.ts";
@@ -9,6 +9,8 @@ import type { Host } from "./host.ts";
 
 const URL_DEFAULT = "http://127.0.0.1:8080";
 const TIMEOUT_MS = 60_000;
+/** A page of dead letters has 8 MiB and one message more. */
+const ANSWER_BYTES_MAX = 128 * 1024 ** 2;
 
 /** One call. */
 export interface AdminCall {
@@ -54,14 +56,14 @@ export class AdminClient {
     try {
       using client = Deno.createHttpClient({ ...this.#tls, proxy: pastProxies(this.#url) });
       response = await fetch(url, { method, headers, body, signal, client, redirect: "error" });
-      text = await response.text();
+      text = new TextDecoder().decode(await readBody(response, ANSWER_BYTES_MAX));
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
       const why = rootMessage(cause);
       throw new CommandError(`Cannot reach a broker at ${this.#url.href}: ${visible(why)}${hintFor(why)}`, { cause });
     }
     const document = documentOf(text);
-    if (response.ok) return document;
+    if (response.ok && (document !== undefined || text === "")) return document;
     throw new CommandError(explain(response.status, document));
   }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { runProgram } from "../../src/cli/program.ts";
 import { HttpDoor } from "../http/door.ts";
 import type { Authenticator } from "../../mod.ts";
+import { WebServer } from "../auth/web_server.ts";
 import { requires } from "../support/skip.ts";
 import { Certificates } from "../tls/certificates.ts";
 import { FakeHost, type FakeHostOptions } from "./support.ts";
@@ -236,4 +237,25 @@ Deno.test("weir queue: a password leaves the machine only over TLS, and never st
   const { port } = listener.addr;
   listener.close();
   assert.match(`${await run(`http://127.0.0.1:${port}`)}`, /^1,weir: Cannot reach a broker at .*http_enabled: true/);
+});
+
+Deno.test("weir queue: an answer that is no document is told to be none of a broker's", async () => {
+  await using server = new WebServer(() => new Response("<p>Welcome</p>"));
+  const host = new FakeHost();
+  assert.equal(await runProgram(["queue", "list", "--url", server.url], host), 1);
+  assert.deepEqual(host.complaints, ["weir: The answer was 200, and not from a broker"]);
+});
+
+Deno.test("weir queue: an answer that does not end is not read to the end", async () => {
+  const chunk = new Uint8Array(1024 ** 2).fill(0x20);
+  let chunks = 0;
+  const endless = () =>
+    new ReadableStream<Uint8Array>({
+      pull: (controller) => chunks++ < 200 ? controller.enqueue(chunk) : controller.close(),
+    });
+  await using server = new WebServer(() => new Response(endless()));
+  const host = new FakeHost();
+  assert.equal(await runProgram(["queue", "list", "--url", server.url], host), 1);
+  assert.match(host.complaints[0], /its answer has more than \d+ bytes/);
+  assert.ok(chunks < 200);
 });
