@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { formatUserList, parseUserList, type UserEntry, UserListError } from "./user_list.ts";
 
 /** More is no users file. */
@@ -45,31 +45,58 @@ export async function readUsersFile(path: string): Promise<Map<string, UserEntry
  * Others who change it at the same time have to wait, and whoever reads it sees all of a change or nothing.
  * @throws {UsersFileError} when it cannot be read or written, or is no users file */
 export async function editUsersFile(path: string, change: (users: Map<string, UserEntry>) => void): Promise<void> {
-  const target = await realPath(path); // a link stays one
-  await makeFolder(dirname(target));
-  using lock = await opening(`${target}.lock`);
+  const target = await toWrite(path, () => targetOf(path)); // a link stays one
+  using lock = await toWrite(path, () => openLock(target));
   await lock.lock(true); // goes with the process
   const before = await stat(target);
   const users = before === undefined ? new Map<string, UserEntry>() : await readUsersFile(target);
   change(users);
-  await replace(target, formatUserList(users.values()), before);
+  await toWrite(path, () => replace(target, formatUserList(users.values()), before));
+}
+
+/** Where the file is or will be: behind the links that lead there, the last of which may lead to nothing yet. */
+export async function targetOf(path: string): Promise<string> {
+  const real = await Deno.realPath(path).catch(ignoreMissing);
+  if (real !== undefined) return real;
+  const info = await Deno.lstat(path).catch(ignoreMissing);
+  if (info?.isSymlink !== true) return path;
+  return await targetOf(resolve(await Deno.realPath(dirname(path)), await Deno.readLink(path)));
+}
+
+/** A step of writing the file; what the system says when it fails is told for people. */
+async function toWrite<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new UsersFileError(`Cannot write the users file ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** In a folder for us alone, as the data folder is. */
+async function openLock(path: string): Promise<Deno.FsFile> {
+  const folder = dirname(path);
+  if (await stat(folder) === undefined) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  return await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
 }
 
 /** Under another name first, on the disk whole before it gets its own. */
 async function replace(path: string, text: string, before: Deno.FileInfo | undefined): Promise<void> {
   const draft = `${path}.new`;
-  try {
-    await Deno.remove(draft).catch(ignoreMissing); // of an edit that was cut short: we have the lock
-    using file = await Deno.open(draft, { createNew: true, write: true, mode: 0o600 });
-    if (before !== undefined) await keepOwner(draft, before);
-    const bytes = new TextEncoder().encode(text);
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    await file.sync();
-    await Deno.rename(draft, path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause;
-    throw new UsersFileError(`Cannot write the users file ${path}: ${messageOf(cause)}`, { cause });
-  }
+  await Deno.remove(draft).catch(ignoreMissing); // of an edit that was cut short: we have the lock
+  using file = await Deno.open(draft, { createNew: true, write: true, mode: 0o600 });
+  if (before !== undefined) await keepOwner(draft, before);
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  await file.sync();
+  await Deno.rename(draft, path);
+  await syncFolder(dirname(path)).catch(() => {}); // some systems cannot, Windows among them, and the file is there all the same
+}
+
+/** Or a power cut would bring back what the rename has replaced. */
+async function syncFolder(path: string): Promise<void> {
+  using folder = await Deno.open(path);
+  await folder.sync();
 }
 
 /** An administrator who adds a user does not take the file away from the broker. */
@@ -114,30 +141,12 @@ function parse(path: string, bytes: Uint8Array): Map<string, UserEntry> {
   }
 }
 
-/** For us alone, as the data folder is. */
-async function makeFolder(path: string): Promise<void> {
-  if (await stat(path) === undefined) await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-}
-
-async function opening(path: string): Promise<Deno.FsFile> {
-  try {
-    return await Deno.open(path, { create: true, write: true, mode: 0o600 });
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause;
-    throw new UsersFileError(`Cannot write beside the users file: ${path}: ${messageOf(cause)}`, { cause });
-  }
-}
-
 async function stat(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.stat(path);
   } catch (error) {
     return ignoreMissing(error);
   }
-}
-
-async function realPath(path: string): Promise<string> {
-  return await Deno.realPath(path).catch(ignoreMissing) ?? path;
 }
 
 function ignoreMissing(error: unknown): undefined {

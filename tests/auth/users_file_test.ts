@@ -79,6 +79,45 @@ Deno.test("an edit makes the file for its owner alone, keeps a link a link and l
   assert.deepEqual([...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(), ["link", "users", "users.lock"]);
 });
 
+Deno.test("an edit makes the file that a link leads to, and leaves a link that leads round in a circle", async () => {
+  using folder = new Folder();
+  const { path } = folder;
+  Deno.mkdirSync(`${path}/etc`);
+  Deno.symlinkSync("../data/users", `${path}/etc/link`);
+  Deno.symlinkSync("etc/link", `${path}/link`);
+  Deno.symlinkSync("circle", `${path}/circle`);
+  const add = (file: string) => {
+    return editUsersFile(`${path}/${file}`, (users) => {
+      users.set("a", { name: "a", hash, groups: [], isDisabled: false });
+    });
+  };
+  await add("link");
+  assert.deepEqual([...(await readUsersFile(`${path}/data/users`)).keys()], ["a"]);
+  for (const link of ["link", "etc/link"]) assert.ok(Deno.lstatSync(`${path}/${link}`).isSymlink);
+  await assert.rejects(add("circle"), { name: "UsersFileError", message: /^Cannot write the users file .*circle: / });
+});
+
+Deno.test({
+  name: "an edit is on the disk under its name: the folder is synced after the file",
+  ignore: Deno.build.os === "windows", // which opens no folders
+  async fn() {
+    using folder = new Folder();
+    const { sync } = Deno.FsFile.prototype;
+    const synced: string[] = [];
+    Deno.FsFile.prototype.sync = async function () {
+      const names = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+      synced.push(`${(await this.stat()).isDirectory ? "folder" : "file"} of ${names}`);
+      await sync.call(this);
+    };
+    try {
+      await editUsersFile(`${folder.path}/users`, () => {});
+    } finally {
+      Deno.FsFile.prototype.sync = sync;
+    }
+    assert.deepEqual(synced, ["file of users.lock,users.new", "folder of users,users.lock"]);
+  },
+});
+
 Deno.test("an edit that throws, or finds a malformed file, changes nothing", async () => {
   using folder = new Folder();
   const path = folder.file("users", `weir-users 1\n${LINE}`);
