@@ -10,6 +10,11 @@ export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
+/** Ctrl-C at a question: the program ends as it would have at the signal, without a word. */
+export class Interruption extends Error {
+  override readonly name = "Interruption";
+}
+
 /** The names of errors whose message is for people. `DataFolderError` goes by its name, since the store is loaded when it is needed. */
 const EXPLAINED: ReadonlySet<string> = new Set([
   "CommandError",

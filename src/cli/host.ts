@@ -1,6 +1,7 @@
 /** What the commands use of the world, so that tests can hand them another one. */
 import { USERNAME_VARIABLE, VARIABLES } from "../config/environment.ts";
 import { readBounded } from "../config/load.ts";
+import { Interruption } from "./failure.ts";
 import { heldPermissions } from "./permissions.ts";
 import type { Serve } from "./serve.ts";
 
@@ -14,7 +15,8 @@ export interface Host {
   /** The variables that this process may read. */
   environment(): Record<string, string>;
   readFile(path: string): Uint8Array;
-  /** One line: a hidden answer to `question` on a terminal, else the next line of standard input. Undefined when there is none. */
+  /** One line: a hidden answer to `question` on a terminal, else the next line of standard input. Undefined when there is none.
+   * @throws {Interruption} at Ctrl-C */
   readSecret(question: string): string | undefined;
   /** Whether a person sits at standard input. */
   readonly isInteractive: boolean;
@@ -74,15 +76,16 @@ const ENTER = new Set([0x0a, 0x0d, 0x04]); // and Ctrl-D
 const ERASE = new Set([0x08, 0x7f]);
 const INTERRUPT = 0x03;
 
-/** Asks on standard error and shows nothing of the answer. Ctrl-C ends the program as ever. */
-function askHidden(question: string): string | undefined {
+/** Asks on standard error and shows nothing of the answer.
+ * @throws {Interruption} at Ctrl-C */
+function askHidden(question: string): string {
   const bytes: number[] = [];
   const byte = new Uint8Array(1);
   Deno.stderr.writeSync(new TextEncoder().encode(question));
   Deno.stdin.setRaw(true);
   try {
     while (Deno.stdin.readSync(byte) !== null && !ENTER.has(byte[0])) {
-      if (byte[0] === INTERRUPT) return undefined;
+      if (byte[0] === INTERRUPT) throw new Interruption();
       if (ERASE.has(byte[0])) eraseCharacter(bytes);
       else bytes.push(byte[0]);
     }

@@ -8,10 +8,10 @@ import { visible } from "../core/text.ts";
 import { VERSION } from "../server/version.ts";
 import type { QueueCommandName, UserCommandName } from "./command.ts";
 import { commandNamed, type Invocation, parseArguments, UsageError } from "./arguments.ts";
-import { explainFailure, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
+import { explainFailure, Interruption, MESSAGE_CHARACTERS_MAX } from "./failure.ts";
 import { commandHelp, overview } from "./help.ts";
 import { type Host, sources } from "./host.ts";
-import { runServe } from "./serve.ts";
+import { CODE_OF_SIGNAL, runServe } from "./serve.ts";
 import { runUserScram } from "./user.ts";
 
 /** Runs what `args` say. Never throws: what goes wrong is told on standard error. */
@@ -19,6 +19,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
   try {
     return await run(parseArguments(args), args, host);
   } catch (error) {
+    if (error instanceof Interruption) return CODE_OF_SIGNAL.SIGINT;
     if (error instanceof UsageError) {
       host.complain(
         `weir: ${visible(error.message, MESSAGE_CHARACTERS_MAX)}\nweir: "weir --help" lists commands and options`,

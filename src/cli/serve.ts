@@ -14,7 +14,7 @@ import { openLog } from "./log.ts";
 export type Serve = (config: Config) => Promise<RunningServer>;
 
 /** What a shell says of a process that a signal ended. */
-const CODE_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } satisfies Partial<Record<SignalName, number>>;
+export const CODE_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } satisfies Partial<Record<SignalName, number>>;
 
 /** Runs the broker until it has stopped; `load` reads the configuration, at the start and at SIGHUP. Answers the exit code. */
 export async function runServe(load: () => Config, host: Host): Promise<number> {

@@ -57,7 +57,7 @@ export function readPassword(username: string, host: Host): string | number {
   const password = host.readSecret(`Password of ${visible(username)}: `);
   if (password === undefined) {
     host.complain("weir: Cannot make an entry without a password: type one, or write it to standard input");
-    return host.isInteractive ? 130 : 1;
+    return 1;
   }
   if (!host.isInteractive || host.readSecret("Again: ") === password) return password;
   host.complain("weir: The two passwords differ");

@@ -1,4 +1,5 @@
 /** A host without a process: keeps what is printed, has the files and variables that it is given. */
+import { Interruption } from "../../src/cli/failure.ts";
 import type { Host, SignalName } from "../../src/cli/host.ts";
 import type { Serve } from "../../src/cli/serve.ts";
 import type { RunningServer } from "../../src/server/serve.ts";
@@ -7,7 +8,7 @@ import type { Config } from "../../src/config/config.ts";
 export interface FakeHostOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Record<string, string>;
-  /** Answers to the questions; after them there is no more input. */
+  /** Answers to the questions; after them there is no more input, and a person types Ctrl-C. */
   readonly secrets?: string[];
   readonly isInteractive?: boolean;
   readonly serve?: Serve;
@@ -47,7 +48,9 @@ export class FakeHost implements Host {
 
   readSecret(question: string): string | undefined {
     if (this.isInteractive) this.events.push(`ask ${question}`);
-    return this.#options.secrets?.shift();
+    const secret = this.#options.secrets?.shift();
+    if (secret === undefined && this.isInteractive) throw new Interruption();
+    return secret;
   }
 
   onSignal(name: SignalName, listener: () => void): void {

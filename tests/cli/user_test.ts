@@ -52,6 +52,21 @@ Deno.test("a person is asked twice", async () => {
   assert.deepEqual([other.complaints, other.printed], [["weir: The two passwords differ"], []]);
 });
 
+Deno.test("Ctrl-C at a question ends the program as the signal does", async () => {
+  const url = "http://127.0.0.1:1";
+  for (
+    const [secrets, line] of [
+      [[], ["user", "scram", "alice"]],
+      [["pencil"], ["user", "scram", "alice"]],
+      [["pencil"], ["user", "add", "alice", "--file", "/none/users"]],
+      [[], ["queue", "list", "--url", url, "--username", "alice"]],
+    ] as const
+  ) {
+    const host = new FakeHost({ secrets: [...secrets], isInteractive: true });
+    assert.deepEqual([await runProgram(line, host), host.complaints, host.printed], [130, [], []], line.join(" "));
+  }
+});
+
 Deno.test("no password, or one that is none, makes no entry", async () => {
   for (
     const [secrets, words] of [[[], /without a password/], [[""], /empty password/], [["a\u0007"], /control/]] as const
