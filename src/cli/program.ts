@@ -111,6 +111,7 @@ async function editUsers(
   const users = await import("./user_file.ts");
   const path = users.usersFile(options, host);
   const user = { path, name: operands[0] };
+  if (name !== "user list") await users.assertMayEdit(path);
   switch (name) {
     case "user add":
       return users.runUserAdd({ ...user, groups: options.get("groups") }, host);

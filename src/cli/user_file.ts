@@ -1,7 +1,8 @@
 /** `weir user add|passwd|groups|disable|enable|remove|list`: the users file. */
+import { dirname } from "node:path";
 import { hashPassword } from "../auth/scrypt_hash.ts";
 import { type UserEntry, whyNoGroup, whyNoUserName } from "../auth/user_list.ts";
-import { editUsersFile, readUsersFile } from "../auth/users_file.ts";
+import { editUsersFile, readUsersFile, targetOf } from "../auth/users_file.ts";
 import { loadConfig } from "../config/load.ts";
 import { quoted, visible, visibleJson } from "../core/text.ts";
 import { UsageError } from "./arguments.ts";
@@ -30,6 +31,17 @@ export function usersFile(options: ReadonlyMap<string, string>, host: Host): str
   if (configured !== undefined) return configured;
   const where = path ?? "the environment";
   throw new CommandError(`There is no users file: ${where} says nothing of auth.users_file. --file FILE names one`);
+}
+
+/** An edit reads and writes beside the file: what Deno does not allow of that is told before anything is asked, with all flags at once.
+ * @throws {Deno.errors.NotCapable} */
+export async function assertMayEdit(file: string): Promise<void> {
+  const path = dirname(await targetOf(file).catch(() => file)); // one that may not be looked at is taken for no link
+  for (const name of ["read", "write"] as const) {
+    const { state } = await Deno.permissions.request({ name, path });
+    if (state === "granted") continue;
+    throw new Deno.errors.NotCapable(`Requires write access to "${path}", run again with the --allow-write flag`);
+  }
 }
 
 /** Adds a user. Answers the exit code.

@@ -54,6 +54,31 @@ Deno.test("a backup beyond the granted folders is told with the flags that make 
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("a users file beyond the granted folders is told with all flags that edit it, before the password is asked for", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "weir-cli-" });
+  const add = (...flags: string[]) => {
+    const command = [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...flags,
+      MAIN,
+      "user",
+      "add",
+      "ann",
+      "--file",
+      `${folder}/users`,
+    ];
+    return resultOf(new Program("sh", ["-c", 'echo pencil | "$0" "$@"', Deno.execPath(), ...command]));
+  };
+  const { code, err } = await add("-P");
+  const [, read, written] = /--allow-read=config,data,src,(\S+) --allow-write=data,(\S+)\n/.exec(err) ?? [];
+  assert.deepEqual([code, read, written], [1, folder, folder], err);
+  const granted = await add("-P", `--allow-read=src,${read}`, `--allow-write=${written}`);
+  assert.deepEqual([granted.code, granted.err], [0, ""]);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("an unknown option is exit code 2", async () => {
   const { code, err } = await resultOf(weir(["--prot", "1883"]));
   assert.deepEqual([code, err.split("\n")[0]], [2, "weir: unknown option --prot"]);
