@@ -296,8 +296,7 @@ export class Session implements Identity {
       if (delivery.group !== null && isMovable && wanted(delivery)) taken.push(delivery);
     }
     for (const delivery of taken) this.inflight!.delete(delivery.packetId);
-    if (this.queue !== null) taken.push(...this.queue.take((each) => each.group !== null && wanted(each)));
-    return taken;
+    return taken.concat(this.queue?.take((each) => each.group !== null && wanted(each)) ?? []);
   }
 
   /** The session has ended: counts what it takes with it, and tells it as long as that is not too much, but for retained messages that

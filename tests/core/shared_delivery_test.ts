@@ -84,6 +84,16 @@ Deno.test("messages that wait for a member's window go to another when it leaves
   assert.deepEqual(bench.drop(a), ['PUBLISH b a "2" qos=2 id=1']);
 });
 
+Deno.test("however many messages wait for a member that goes, all of them go to another", () => {
+  const bench = new Bench({ queuedMessagesMax: Infinity });
+  const [a, b] = ["a", "b"].map((clientId) => bench.member(clientId, { expirySeconds: 0, receiveMaximum: 1 }));
+  bench.broker.subscriptions.unsubscribe(b, "$share/g/a", bench.turn);
+  for (let i = 0; i < 150_001; i++) bench.publish({ qos: 1 }); // more than a call takes arguments
+  subscribe(bench, b, "$share/g/a");
+  bench.drop(a);
+  assert.equal(b.queue!.count, 150_000);
+});
+
 Deno.test("[MQTT-3.3.2-5] a message that expired while it waited for one member is not sent to another", () => {
   const bench = new Bench();
   const a = bench.member("a", { receiveMaximum: 1 });

@@ -33,6 +33,5 @@ export function notBefore(start: GroupStart, now: number): number {
 }
 
 function firstOf(log: QueueLog, queue: Queue): number {
-  if (queue.definition.type === "stream" || queue.groups.size === 0) return log.first;
-  return Math.min(...[...queue.groups.values()].map((group) => group.placeIn(log).position));
+  return queue.definition.type === "stream" ? log.first : queue.lowestPosition(log) ?? log.first;
 }

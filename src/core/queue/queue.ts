@@ -310,6 +310,13 @@ export class Queue {
     };
   }
 
+  /** The lowest position in a log of all groups; undefined while there is none, and nothing was taken out either. */
+  lowestPosition(log: QueueLog): number | undefined {
+    let lowest = Infinity;
+    for (const group of this.groups.values()) lowest = Math.min(lowest, group.placeIn(log).position);
+    return lowest === Infinity ? this.removed?.placeIn(log).position : lowest;
+  }
+
   #fullness(bytes: number): string | undefined {
     const { limits, type } = this.#definition;
     if (this.appended - this.#slowest.count + this.delayed.count + 1 > limits.messages) {
@@ -343,16 +350,9 @@ export class Queue {
 
   /** Trims whole segments of a classic queue that every group has settled; nothing while there is no group. */
   #trim(log: QueueLog, turn: Turn): void {
-    const lowest = this.#definition.type === "classic" ? this.#lowest(log) : undefined;
+    const lowest = this.#definition.type === "classic" ? this.lowestPosition(log) : undefined;
     const before = lowest === undefined ? 0 : log.wholeBelow(lowest);
     if (before > log.first) this.#cut(log, before, turn);
-  }
-
-  /** The lowest position in a log; undefined while there is no group. */
-  #lowest(log: QueueLog): number | undefined {
-    let lowest = Infinity;
-    for (const group of this.groups.values()) lowest = Math.min(lowest, group.placeIn(log).position);
-    return lowest === Infinity ? this.removed?.placeIn(log).position : lowest;
   }
 
   #cut(log: QueueLog, before: number, turn: Turn): QueueAmount {

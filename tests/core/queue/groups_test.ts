@@ -349,3 +349,15 @@ Deno.test("what goes with its log while nobody has room for it is not kept for w
   broker.settle();
   assert.ok(!partition.hasReady);
 });
+
+Deno.test("a group that comes begins where the others are, however many they are", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  const alice = broker.join("alice");
+  broker.publish("q", "1");
+  broker.publish("q", "2");
+  broker.ack(alice, "1");
+  const queue = broker.queues.find("q")!;
+  for (let i = 0; i < 150_000; i++) queue.groups.set(`g${i}`, alice.member!.group); // more than a call takes arguments
+  assert.deepEqual(broker.join("late", { group: "late" }).holding, ["2"]);
+});
