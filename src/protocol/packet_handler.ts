@@ -97,8 +97,8 @@ export class PacketHandler {
       assertPublishable(endpoint, publication);
       const message = messageOf(endpoint, publication, this.#turn.now);
       this.#broker.assertStorable(message, session, this.#turn);
-      if (view.qos === 2) session.receive(view.packetId, this.#turn);
       outcome = this.#broker.publish(message, session, this.#turn);
+      if (view.qos === 2) session.receive(view.packetId, this.#turn); // last: the id of what is refused is free
     } catch (error) {
       if (!(error instanceof Refusal) || !isSayable(error, endpoint, view.qos)) throw error;
       outcome = error.refusal;

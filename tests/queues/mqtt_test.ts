@@ -240,6 +240,22 @@ Deno.test("only the holder may settle", async () => {
   assert.equal(await settle(holder, "ack", id), 0);
 });
 
+Deno.test("[MQTT-4.3.3-10] the packet id of a settlement that was refused is free: what comes with it next is a new message", async () => {
+  await using broker = await queueBroker();
+  const client = await broker.connect();
+  await client.subscribe("t");
+  const send = (topic: string) =>
+    client.send({
+      ...{ cmd: "publish", topic, payload: "x", qos: 2, messageId: 7, dup: false, retain: false },
+      properties: { userProperties: { "message-id": "tasks:0:0" } },
+    });
+  await send("$queue/tasks/$ack");
+  assert.equal((await client.expect("pubrec")).reasonCode, 0x83);
+  await send("t");
+  assert.equal((await client.receive()).topic, "t");
+  assert.equal((await client.expect("pubrec")).reasonCode ?? 0, 0);
+});
+
 Deno.test("a late settlement is refused without harm, and the message is somebody else's by then", async () => {
   await using broker = await queueBroker({ name: "tasks", partitions: 1, visibilityTimeoutMs: 150 });
   const publisher = await broker.connect();
