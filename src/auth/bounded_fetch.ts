@@ -47,7 +47,7 @@ export class BoundedFetch implements Disposable {
       if (cause instanceof FetchError) throw cause;
       if (cause instanceof SyntaxError) throw new FetchError("its answer is no JSON"); // whose message would quote it
       const isLate = signal.aborted;
-      const why = isLate ? `no answer within ${this.#options.timeoutMs} ms` : whyFailed(cause);
+      const why = isLate ? `no answer within ${this.#options.timeoutMs} ms` : whyFailed(cause, url);
       throw new FetchError(why, { cause });
     }
   }
@@ -83,6 +83,17 @@ export function pastProxies({ protocol, hostname, port }: URL): Deno.Proxy | und
   return { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
 }
 
-function whyFailed(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** What went wrong in the first place, without the query of `url`, which may hold a secret: above it stands that fetch failed. */
+export function whyFailed(error: unknown, url: string): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause !== undefined) return whyFailed(error.cause, url);
+  const { search } = new URL(url);
+  const why = error.message.replace(/^error sending request .*?: client error \(\w+\): /, "");
+  return search === "" ? why : why.replaceAll(search, "");
+}
+
+/** An address as the log tells it. */
+export function withoutQuery(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }

@@ -1,6 +1,6 @@
 /** Calls to a running broker, by its HTTP listener. */
 import { isLoopback } from "../address/address_ranges.ts";
-import { pastProxies, readBody } from "../auth/bounded_fetch.ts";
+import { pastProxies, readBody, whyFailed } from "../auth/bounded_fetch.ts";
 import { USERNAME_VARIABLE } from "../config/environment.ts";
 import { visible } from "../core/text.ts";
 import { UsageError } from "./arguments.ts";
@@ -59,7 +59,7 @@ export class AdminClient {
       text = new TextDecoder().decode(await readBody(response, ANSWER_BYTES_MAX));
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
-      const why = rootMessage(cause);
+      const why = whyFailed(cause, url);
       throw new CommandError(`Cannot reach a broker at ${this.#url.href}: ${visible(why)}${hintFor(why)}`, { cause });
     }
     const document = documentOf(text);
@@ -132,12 +132,6 @@ function readText(option: string, options: Options, host: Host): string {
     const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : (cause as Error).message;
     throw new CommandError(`Cannot read --${option} ${path}: ${why}`, { cause });
   }
-}
-
-/** What went wrong in the first place: above it stands that fetch failed. */
-function rootMessage(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : rootMessage(error.cause);
 }
 
 /** What to do about it, where that is known. */

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { withoutQuery } from "../auth/bounded_fetch.ts";
 import { CalloutSource } from "../auth/callout_source.ts";
 import { RemoteKeys } from "../auth/remote_keys.ts";
 import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_keys.ts";
@@ -45,14 +46,15 @@ export async function openTokens(jwt: JwtConfig): Promise<OpenSource<TokenSource
 
 function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, authority: string | undefined): RemoteKeys {
   const logger = getLogger(["weir"]);
+  const url = withoutQuery(jwksUrl!);
   return new RemoteKeys({
     url: jwksUrl!,
     authority,
     algorithms,
     maxAgeMs: jwksMaxAgeMs,
     onFetched: (error) => {
-      if (error === undefined) logger.debug("the keys of tokens have been read from {url}", { url: jwksUrl });
-      else logger.error("cannot read the keys of tokens from {url}: {error}", { url: jwksUrl, error: wordsOf(error) });
+      if (error === undefined) logger.debug("the keys of tokens have been read from {url}", { url });
+      else logger.error("cannot read the keys of tokens from {url}: {error}", { url, error: wordsOf(error) });
     },
   });
 }

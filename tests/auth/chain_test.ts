@@ -1,8 +1,10 @@
+import { resetSync } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { CalloutSource, deriveScramCredential, IdentityChain, PasswordSource } from "../../mod.ts";
 import { parseUserList } from "../../src/auth/user_list.ts";
+import { openLog } from "../../src/cli/log.ts";
 import { scramUserEntry } from "../../src/cli/user.ts";
 import { until } from "../embedding/waiting.ts";
 import { Served, usersText } from "./served.ts";
@@ -170,6 +172,34 @@ Deno.test("keys from the web: nobody comes in before they are there, a new one i
     0x86,
   );
   assert.equal(server.requests, 1, "not asked again so soon");
+});
+
+Deno.test("the log says why keys cannot be had, and never the query of their address", async () => {
+  const lines: string[] = [];
+  openLog({ level: "debug", format: "text" }, (line) => lines.push(line));
+  const { publicKey } = await generateKeyPair("RS256", { extractable: true });
+  const keys = [await exportJWK(publicKey)];
+  let answer = new Response("nothing", { status: 403 });
+  await using server = new WebServer(() => answer);
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  closed.close();
+  try {
+    for (const url of [server.url, server.url, `http://127.0.0.1:${closed.addr.port}`]) {
+      const count = lines.length;
+      await using _served = await Served.start(
+        `auth: { jwt: { jwks_url: "${url}/keys?key=s3cret", algorithms: RS256 } }`,
+      );
+      await until(() => lines.slice(count).some((line) => line.includes("keys of tokens")), "what came of it");
+      answer = Response.json({ keys });
+    }
+  } finally {
+    resetSync();
+  }
+  assert.doesNotMatch(lines.join("\n"), /s3cret/);
+  const told = lines.filter((line) => line.includes("keys of tokens"));
+  assert.match(told[0], /cannot read .* from http:\/\/127\.0\.0\.1:\d+\/keys: "it answers with status 403"/);
+  assert.match(told[1], /have been read from http:\/\/127\.0\.0\.1:\d+\/keys$/);
+  assert.match(told[2], /cannot read .* from http:\/\/127\.0\.0\.1:\d+\/keys: ".*Connection refused/i);
 });
 
 Deno.test("a callout or keys that are down refuse with 0x88 and do not ban", async () => {
