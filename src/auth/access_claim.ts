@@ -1,5 +1,6 @@
 import type { AccessRule } from "./access_rule.ts";
 import { AccessRules } from "./access_rules.ts";
+import { isMap } from "./json_map.ts";
 
 const FILTERS_MAX = 256;
 
@@ -40,10 +41,6 @@ function areUsable(rules: readonly AccessRule[]): boolean {
     if (error instanceof RangeError) return false; // a filter that is none
     throw error;
   }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function hasOnly(value: Record<string, unknown>, keys: readonly string[]): boolean {

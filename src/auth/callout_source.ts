@@ -3,6 +3,7 @@ import type { Credentials } from "./authenticator.ts";
 import { BoundedFetch, FetchError } from "./bounded_fetch.ts";
 import { Breaker } from "./breaker.ts";
 import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { isMap } from "./json_map.ts";
 import { Turns } from "./turns.ts";
 import { whyNoUserName } from "./user_list.ts";
 import { VerdictCache, type VerdictCacheOptions } from "./verdict_cache.ts";
@@ -153,8 +154,8 @@ function bodyFor({ password, ...client }: Credentials): string | undefined {
 
 /** @throws {FetchError} for what is no answer: then nobody is let in by it */
 function read(answer: unknown, username: string): Identification | Denial {
-  if (typeof answer !== "object" || answer === null) throw new FetchError("its answer is no map");
-  const claim = (name: string) => Object.hasOwn(answer, name) ? (answer as Record<string, unknown>)[name] : undefined;
+  if (!isMap(answer)) throw new FetchError("its answer is no map");
+  const claim = (name: string) => Object.hasOwn(answer, name) ? answer[name] : undefined;
   const isAuthenticated = claim("authenticated");
   if (isAuthenticated === null) return UNKNOWN;
   if (typeof isAuthenticated !== "boolean") {

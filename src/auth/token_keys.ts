@@ -1,4 +1,5 @@
 import { createLocalJWKSet, errors, importSPKI, importX509, type JSONWebKeySet, type JWK } from "jose";
+import { isMap } from "./json_map.ts";
 
 /** A key as `jose` takes it: that of a signature, or for HS256 and its like the bytes of the secret. */
 export type TokenKey = object;
@@ -167,8 +168,4 @@ function parseJson(text: string): unknown {
   } catch {
     throw new TokenKeysError("it is no JSON"); // the message of the parser would quote it
   }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

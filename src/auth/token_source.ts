@@ -2,6 +2,7 @@ import { type CryptoKey, errors, type JWTPayload, jwtVerify, type JWTVerifyOptio
 import { groupsOfClaim, rulesOfClaim } from "./access_claim.ts";
 import type { Credentials } from "./authenticator.ts";
 import type { Denial, Identification, IdentitySource } from "./identity.ts";
+import { isMap } from "./json_map.ts";
 import { KeysUnavailableError, type TokenKeys } from "./token_keys.ts";
 import { whyNoUserName } from "./user_list.ts";
 
@@ -127,7 +128,7 @@ function headerOf(token: string): Record<string, unknown> | undefined {
   try {
     const bytes = Uint8Array.fromBase64(token.slice(0, token.indexOf(".")), { alphabet: "base64url" });
     const header = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof header === "object" && header !== null ? header : undefined;
+    return isMap(header) ? header : undefined;
   } catch {
     return undefined; // no token then
   }

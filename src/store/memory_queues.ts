@@ -1,3 +1,4 @@
+import { KEYS_MAX } from "../core/queue/message_keys.ts";
 import type {
   QueueMutation,
   QueueSegment,
@@ -21,9 +22,6 @@ import type {
 } from "../core/queue/ports.ts";
 import { type QueueRecord, recordBytes } from "../core/queue/record.ts";
 import { SettledRanges } from "../core/queue/settled_ranges.ts";
-
-/** Keys of a queue that a start gets back. */
-const KEYS_MAX = 100_000;
 
 interface LogRows {
   readonly log: StoredQueueLog;

@@ -1,6 +1,6 @@
 import { BoundedMap } from "../bounded_map.ts";
 
-/** Keys remembered of one queue; the oldest goes above it. */
+/** Keys remembered of one queue, and got back of it at a start; the oldest goes above it. */
 export const KEYS_MAX = 100_000;
 
 /** The message keys that a queue has seen within its window, oldest first. The store keeps them all until it is told to forget some. */

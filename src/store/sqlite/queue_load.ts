@@ -1,13 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
+import { KEYS_MAX } from "../../core/queue/message_keys.ts";
 import type { QueueSegment, StoredQueuePosition, StoredQueues } from "../../core/queue/mutation.ts";
 import type { QueueAmount } from "../../core/queue/ports.ts";
 import { recordBytes } from "../../core/queue/record.ts";
 import { type BlockRow, unpackBlock } from "./queue_blocks.ts";
 import { unpackRanges } from "./queue_place.ts";
 import type { QueueStatements } from "./queue_statements.ts";
-
-/** Keys of a queue that a start gets back. */
-const KEYS_MAX = 100_000;
 
 type LogRow = Record<"id" | "queue" | "partition" | "priority" | "slot" | "first" | "next", number> & {
   readonly segment_from: number | null;
