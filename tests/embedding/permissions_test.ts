@@ -16,3 +16,10 @@ Deno.test("a program with a broker needs no permission, as docs/embedding.md say
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("docs/embedding.md names the package as deno.json does, in a version that this one satisfies", async () => {
+  const [, block] = /```json\n([\s\S]*?)```/.exec(await Deno.readTextFile(`${ROOT}docs/embedding.md`))!;
+  const { name, version } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+  const [major, minor] = version.split(".");
+  assert.deepEqual(JSON.parse(block).imports, { [name]: `jsr:${name}@^${major}.${minor}.0` });
+});
