@@ -4,10 +4,13 @@ import { plainAddress } from "./ip_address.ts";
 /** IP addresses and ranges of them. */
 export class AddressRanges {
   readonly #list = new BlockList();
+  /** Mostly; to look into a list costs some kilobytes of garbage. */
+  readonly #isEmpty: boolean;
 
   /** @param ranges such as `192.0.2.7`, `10.0.0.0/8` and `fd00::/8`
    * @throws {RangeError} when one is neither an address nor a range */
   constructor(ranges: readonly string[]) {
+    this.#isEmpty = ranges.length === 0;
     for (const text of ranges) {
       const range = parseRange(text);
       if (range === undefined) {
@@ -23,6 +26,7 @@ export class AddressRanges {
 
   /** Whether an address is in one of the ranges, an IPv4 one however it is written. False for what is no address. */
   has(address: string): boolean {
+    if (this.#isEmpty) return false;
     const plain = plainAddress(address);
     return isIP(plain) !== 0 && this.#list.check(plain, familyOf(plain));
   }

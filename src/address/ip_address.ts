@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 /** An IPv4 address that is written as an IPv6 one, in whichever of its forms (RFC 4291 section 2.5.5.2), as what it is, since it is the same
  * machine; every other address as it is, without the zone that one of this link may have (`%eth0`, RFC 4007). */
 export function plainAddress(address: string): string {
+  if (!address.includes(":")) return address;
   const plain = address.replace(/%.*$/s, "");
   if (!/:ffff:/i.test(plain)) return plain;
   const shortest = URL.parse(`http://[${plain}]`)?.hostname ?? "";

@@ -59,6 +59,8 @@ export class RateLimiter {
   /** Grows when limits change, so that meters know. */
   generation = 0;
   #action: NonNullable<RateLimits["action"]> = "slow";
+  #isOn = false;
+  #hasLimits = false;
   readonly #tables: Readonly<Record<Kind, Readonly<Record<Scope, BucketTable>>>>;
 
   constructor(limits: RateLimits) {
@@ -77,12 +79,12 @@ export class RateLimiter {
 
   /** Whether anything is limited for those who are connected. */
   get isOn(): boolean {
-    return KINDS.some((kind) => kind !== "connection" && SCOPES.some((scope) => this.#tables[kind][scope].isOn));
+    return this.#isOn;
   }
 
   /** Whether anything is limited at all. */
   get hasLimits(): boolean {
-    return this.isOn || SCOPES.some((scope) => this.#tables.connection[scope].isOn);
+    return this.#hasLimits;
   }
 
   /** How many buckets there are. */
@@ -97,6 +99,9 @@ export class RateLimiter {
       const rates: ScopedRates = limits[kind] ?? {};
       for (const scope of SCOPES) this.#tables[kind][scope].rate = rates[scope] ?? UNLIMITED;
     }
+    const isLimited = (kind: Kind) => SCOPES.some((scope) => this.#tables[kind][scope].isOn);
+    this.#hasLimits = KINDS.some(isLimited);
+    this.#isOn = KINDS.some((kind) => kind !== "connection" && isLimited(kind));
     this.generation++;
   }
 

@@ -28,48 +28,45 @@ export function logHappenings(broker: WeirBroker): () => void {
   const timer = setInterval(tell, SUMMARY_MS);
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
-    const { kind, ...facts } = happening;
+    const facts = { ...happening };
     switch (happening.kind) {
       case "client-connected":
-        return logger.info(connectedWords(happening.protocolVersion), { kind, ...facts });
+        return logger.info(connectedWords(happening.protocolVersion), facts);
       case "client-disconnected":
-        return logger.info("client {clientId} disconnected: {cause}", { kind, ...facts });
+        return logger.info("client {clientId} disconnected: {cause}", facts);
       case "session-taken-over":
-        return logger.info("session {clientId} was taken over by a new connection", { kind, ...facts });
+        return logger.info("session {clientId} was taken over by a new connection", facts);
       case "message-dropped":
-        return drops.add(`${happening.clientId} ${happening.cause}`, { kind, ...facts });
+        return drops.add(`${happening.clientId} ${happening.cause}`, facts);
       case "subscription-refused":
-        return subscriptions.add(`${happening.clientId} ${happening.cause}`, { kind, ...facts });
+        return subscriptions.add(`${happening.clientId} ${happening.cause}`, facts);
       case "store-full":
-        return logger.error("the disk is full: what would have to be stored is refused (0x97)", { kind });
+        return logger.error("the disk is full: what would have to be stored is refused (0x97)", facts);
       case "store-has-room":
-        return logger.warn("the disk has room again", { kind });
+        return logger.warn("the disk has room again", facts);
       case "connection-refused":
-        return refusals.add(`${happening.remoteAddress} ${happening.listener} ${happening.cause}`, { kind, ...facts });
+        return refusals.add(`${happening.remoteAddress} ${happening.listener} ${happening.cause}`, facts);
       case "queue-created":
-        return logger.info("the queue {queue} was made", { kind, ...facts });
+        return logger.info("the queue {queue} was made", facts);
       case "queue-changed":
-        return logger.info("the queue {queue} was changed", { kind, ...facts });
+        return logger.info("the queue {queue} was changed", facts);
       case "queue-deleted":
-        return logger.info("the queue {queue} was deleted", { kind, ...facts });
+        return logger.info("the queue {queue} was deleted", facts);
       case "queue-purged":
-        return logger.info(`the queue {queue} was purged of ${several(happening.count, "message")}`, {
-          kind,
-          ...facts,
-        });
+        return logger.info(`the queue {queue} was purged of ${several(happening.count, "message")}`, facts);
       case "queue-message-dropped": {
         const words = happening.group === "" ? NOT_CAPTURED : QUEUE_DROPPED;
         const key = `drop ${happening.queue} ${happening.group} ${happening.cause}`;
-        return queues.add(key, { kind, noun: "message", words, ...facts });
+        return queues.add(key, { noun: "message", words, ...facts });
       }
       case "message-dead-lettered":
-        return queues.add(`letter ${happening.queue} ${happening.group}`, { kind, ...DEAD_LETTERED, ...facts });
+        return queues.add(`letter ${happening.queue} ${happening.group}`, { ...DEAD_LETTERED, ...facts });
       case "dead-letters-full":
-        return queues.add(`full ${happening.queue} ${happening.group}`, { kind, ...DEAD_LETTERS_FULL, ...facts });
+        return queues.add(`full ${happening.queue} ${happening.group}`, { ...DEAD_LETTERS_FULL, ...facts });
       case "address-banned":
-        return bans.add("", { kind, ...facts });
+        return bans.add("", facts);
       default:
-        return logger.debug(`${kind} {facts}`, { kind, facts: describe(happening) });
+        return logger.debug(`${happening.kind} {facts}`, { kind: happening.kind, facts: describe(happening) });
     }
   });
   return () => {

@@ -72,10 +72,15 @@ export interface AuthReply {
  * before`) and try without reason string when the client's maximum packet size is exceeded. */
 export function writeConnack(out: Outbox, reply: ConnackReply): number {
   const { version, reasonCode } = reply;
+  // [MQTT-3.2.2-6] never with a refusal; and MQTT 3.1 has no such flag
+  const sessionPresent = reply.sessionPresent && reasonCode === 0 && version !== 3;
+  if (version !== 5) { // by hand: the library makes two kilobytes of garbage for these four bytes
+    out.append(Uint8Array.of(0x20, 2, sessionPresent ? 1 : 0, reasonCode));
+    return 4;
+  }
   return append(out, version, {
     cmd: "connack",
-    // [MQTT-3.2.2-6] never with a refusal; and MQTT 3.1 has no such flag
-    sessionPresent: reply.sessionPresent && reasonCode === 0 && version !== 3,
+    sessionPresent,
     returnCode: reasonCode,
     reasonCode,
     properties: libraryProperties(reply.properties),
