@@ -8,7 +8,7 @@ import { pinned } from "./machine.ts";
 /** The program of this tree. */
 export const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 /** As `deno task start` has it: what V8 keeps for young objects otherwise grows to 48 MB under a storm of connects, and stays. */
-export const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=4";
+export const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=8";
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
 
