@@ -121,9 +121,10 @@ export class CommitLoop {
   }
 
   #hold(effects: Effects): void {
+    for (let i = 0; i < effects.length; i++) noteHeld(effects.sends[i], 1);
+    this.#heldSends += effects.length;
     this.#passFree(effects);
     this.#held.push(effects);
-    this.#heldSends += effects.length;
     this.#heldWrites += effects.writes.length;
     this.#heldBytes += bodyBytes(effects);
     if (this.#isCommitDue || this.#isCommitting) return;
@@ -142,11 +143,11 @@ export class CommitLoop {
         this.#say(send);
         continue;
       }
-      noteHeld(send, 1);
       if (send.kind === SendKind.publish) send.message!.own();
       sends[i] = sends[kept];
       sends[kept++] = send;
     }
+    this.#heldSends -= effects.length - kept;
     effects.truncate(kept);
     this.#parts.onRoundEnd();
     this.#transmissions.schedule();
@@ -171,13 +172,18 @@ export class CommitLoop {
   }
 
   #committed(batch: readonly Effects[]): void {
+    let hasOpened = false;
     for (const effects of batch) { // what a watcher decides meanwhile is spoken after it
       this.#heldSends -= effects.length;
       this.#heldWrites -= effects.writes.length;
       this.#heldBytes -= bodyBytes(effects);
-      for (let i = 0; i < effects.length; i++) noteHeld(effects.sends[i], -1);
+      for (let i = 0; i < effects.length; i++) {
+        noteHeld(effects.sends[i], -1);
+        hasOpened ||= isBarrier(effects.sends[i].kind);
+      }
       this.#speak(effects);
     }
+    if (hasOpened) { for (const effects of this.#held) this.#passFree(effects); } // or what comes next would overtake it
     this.#isCommitting = false;
     this.noteRoom();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
@@ -253,6 +259,11 @@ function noteHeld({ kind, peer }: Send, by: 1 | -1): void {
   const speaker = peer as Speaker;
   speaker.heldAnswers += by;
   if (kind === SendKind.suback) speaker.heldSubacks += by;
+}
+
+/** Whether QoS 0 messages wait for it. */
+function isBarrier(kind: SendKind): boolean {
+  return kind === SendKind.suback || kind === SendKind.connack;
 }
 
 function isAnswer(kind: SendKind): boolean {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import type { Send } from "../../src/core/effects.ts";
+import { type Effects, type Send, SendKind } from "../../src/core/effects.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { Turn } from "../../src/core/turn.ts";
 import { CommitLoop, type Speaker } from "../../src/server/commit_loop.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import { messageOf, payloadOf } from "../core/building.ts";
 
 /** Counts what it is told and how often it is let go. */
 class Listener implements Speaker {
@@ -100,4 +101,32 @@ Deno.test("thousands of peers are written to some hundreds at a time, each once 
   }
   assert.deepEqual(new Set(listeners.map(({ told }) => told)), new Set([2]));
   assert.deepEqual(listeners.map(({ transmitted }) => transmitted).slice(98, 102), [2, 2, 1, 1]);
+});
+
+Deno.test("[MQTT-4.6.0-5] QoS 0 messages that wait behind a SUBACK are not overtaken by those that come when it has been said", async () => {
+  const { turn, loop, commits } = new Bench();
+  const alice = new Listener();
+  const said: string[] = [];
+  alice.speak = ({ kind, message }) => void said.push(kind === SendKind.suback ? "SUBACK" : payloadOf(message!));
+  const say = (decide: (effects: Effects) => void, writes: boolean) => {
+    decide(turn.effects);
+    if (writes) turn.effects.writes.push({ kind: "will-cleared", clientId: "another" });
+    loop.settle();
+  };
+  const publish = (payload: string) => (effects: Effects) =>
+    effects.publish(alice, messageOf("t", { payload })).qos = 0;
+  say((effects) => effects.suback(alice, 1, [0]), true);
+  await microtasks();
+  say(publish("1"), true);
+  say(publish("2"), false);
+  commits.shift()!();
+  await microtasks();
+  assert.deepEqual(
+    said,
+    ["SUBACK", "1", "2"],
+    "no promise hangs on them: they do not wait for what stands beside them",
+  );
+  say(publish("3"), false);
+  assert.equal(commits.length, 1, "which is under way");
+  assert.deepEqual(said, ["SUBACK", "1", "2", "3"]);
 });
