@@ -42,14 +42,14 @@ export class Retained {
   }
 
   /** Keeps a message in the place of its topic's former one, and stores it. One without a payload takes the former one away
-   * ([MQTT-3.3.1-6]); one that the limits have no room for is dropped. */
+   * ([MQTT-3.3.1-6]), and so does one that the limits have no room for: the topic's last message is the only one that it may serve
+   * ([MQTT-3.3.1-5], 3.1.1: [MQTT-3.3.1-7]). */
   keep(message: Message, turn: Turn): void {
     const topic = message.topic.name;
     if (message.payloadEnd === message.payloadStart) return this.clear(topic, turn);
-    const { retainedMessagesMax, retainedBytesMax } = this.#limits;
-    const count = this.get(topic) === undefined ? this.count + 1 : this.count;
-    if (count > retainedMessagesMax || this.#tree.bytes + this.#tree.growth(message) > retainedBytesMax) {
-      return turn.drop("", topic, "retained-limit");
+    if (!this.#hasRoom(message)) {
+      turn.drop("", topic, "retained-limit");
+      return this.clear(topic, turn);
     }
     this.set(message.own());
     turn.effects.writes.push({ kind: "retained-set", topic, bodyId: turn.storedBody(message) });
@@ -79,6 +79,14 @@ export class Retained {
       if (due === undefined) return;
       this.clear(due.topic.name, turn);
     }
+  }
+
+  /** What takes no more than its topic's former message is no reason to lose that one, however the limits have changed. */
+  #hasRoom(message: Message): boolean {
+    const { retainedMessagesMax, retainedBytesMax } = this.#limits;
+    const growth = this.#tree.growth(message);
+    if (growth > 0 && this.#tree.bytes + growth > retainedBytesMax) return false;
+    return this.count < retainedMessagesMax || this.get(message.topic.name) !== undefined;
   }
 
   #forgetExpiry(topic: string): void {

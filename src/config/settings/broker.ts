@@ -85,7 +85,8 @@ export const BROKER_SETTINGS = {
     type: count({ from: 0, to: COUNT_MAX, special: UNLIMITED }),
     initial: DEFAULT_LIMITS.retainedMessagesMax,
     about: "Retained messages, one for each topic.",
-    atLimit: "The message is delivered but not retained, and counted as dropped; replacing and deleting go on.",
+    atLimit:
+      "The message is delivered and acknowledged but not retained, and counted as dropped; its topic has none then, since an older one would be wrong. Replacing by what takes no more, and deleting, go on.",
   }),
   "broker.max_retained_bytes": setting({
     type: size({ from: 0, to: BYTES_MAX, special: UNLIMITED }),
