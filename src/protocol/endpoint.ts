@@ -105,6 +105,12 @@ export class Endpoint implements Peer {
     return this.version === 5 ? v5 : v3;
   }
 
+  /** The session is not this connection's any more: its client has said DISCONNECT, or another one has taken it over, which is told when
+   * it is on disk. What the client sends from then on is for nobody: it would be done to the other's session, or to one that has ended. */
+  get hasLeft(): boolean {
+    return this.session !== null && this.session.peer !== this;
+  }
+
   /** By the policy that the client has at that time. */
   mayReceive(identity: Identity, topic: string): boolean {
     return this.policy!.mayReceive?.(identity, topic) ?? true;

@@ -44,12 +44,11 @@ export class PacketHandler {
     this.#turn = turn;
   }
 
-  /** Handles the packet that `frame` stands at. What comes by a connection whose session another one has taken over, and who is told so
-   * when that is on disk, is for nobody: it would be done to the other's session, or to one that has ended. Answers what is left to be
-   * done for a packet with many filters, a part at a time: to be gone through before the next packet, as long as the session is its own.
+  /** Handles the packet that `frame` stands at, unless its client has left. Answers what is left to be done for a packet with many
+   * filters, a part at a time: to be gone through before the next packet, as long as the session is its own.
    * @throws {WireFault | Refusal} what ends the connection, with the reason to be told. */
   handle(endpoint: Endpoint, frame: FrameReader): Iterator<void> | void {
-    if (endpoint.session!.peer !== endpoint) return;
+    if (endpoint.hasLeft) return;
     const type = frame.first >> 4;
     switch (type) {
       case PacketType.publish:
@@ -271,7 +270,6 @@ export class PacketHandler {
       throw new Refusal("protocol-error", "Cannot set a session expiry at DISCONNECT: CONNECT said 0");
     }
     const { sessionExpirySecondsMax } = endpoint.settings.limits;
-    endpoint.isClosing = true;
     this.#broker.detach(session, {
       peer: endpoint,
       cause: packet.reasonCode === 0 ? "normal" : "with-will", // [MQTT-3.14.4-3]

@@ -227,7 +227,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     const { endpoint } = this;
     const frames = this.#frames!;
     try {
-      while (!endpoint.isClosing && frames.next()) {
+      while (!endpoint.isClosing && !endpoint.hasLeft && frames.next()) {
         this.#parts.traffic.packetsReceived++;
         this.#lastReceivedAt = this.#parts.clock.recent; // bytes of a packet that never ends do not count ([MQTT-3.1.2-22])
         if (endpoint.isOpen && frames.first >> 4 !== PacketType.auth) {
@@ -244,9 +244,14 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     }
     this.#parts.loop.settle();
     if (this.#parts.frames.give(frames)) this.#frames = null;
-    // A client that has said DISCONNECT sees its connection closed when the end of its session, or of its will, is on disk.
-    if (endpoint.isClosing) this.#parts.loop.settled().then(() => this.transmit(), () => this.#close());
-    return undefined;
+    return endpoint.hasLeft ? this.#parts.loop.settled().then(() => this.#leave(), () => this.#close()) : undefined;
+  }
+
+  /** A client that has said DISCONNECT sees its connection closed when what it asked before is answered, and the end of its session, or
+   * of its will, is on disk. */
+  #leave(): void {
+    this.endpoint.isClosing = true;
+    this.transmit();
   }
 
   /** What the next packet has to wait for: the rate limits, the disk, or others who want their turn. */
@@ -279,7 +284,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     const { clock, turn } = this.#parts;
     do {
       await this.#pass();
-      if (endpoint.isClosing || endpoint.session!.peer !== endpoint) return;
+      if (endpoint.isClosing || endpoint.hasLeft) return;
       turn.now = clock.timeOfDay();
     } while (!rest.next().done);
   }

@@ -197,6 +197,16 @@ for (const [what, bytes] of [["without a code", "e000"], ["0x00", "e00100"], ["0
   });
 }
 
+Deno.test("[MQTT-3.8.4-1][MQTT-4.3.2-4] what came before DISCONNECT in the same write is answered, what comes behind it is not read", async () => {
+  await using broker = await TestBroker.start();
+  const client = await broker.connect();
+  const publish = rawPublish({ first: 0x32, packetId: 9, topic: "nobody" });
+  await client.sendBytes(join(rawSubscribe(1, "a", 1), publish, packet(0xe0), packet(0)));
+  assert.equal((await client.expect("suback")).messageId, 1);
+  assert.equal((await client.expect("puback")).messageId, 9);
+  assert.equal(await client.next(), undefined, "the broker closes without a word");
+});
+
 for (const code of [0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99]) {
   Deno.test(`[MQTT-3.14.4-3] DISCONNECT 0x${code.toString(16)} does not discard the will`, async () => {
     await using broker = await TestBroker.start();

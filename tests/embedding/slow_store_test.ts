@@ -102,6 +102,21 @@ Deno.test("PINGRESP waits for the answers to what its client sent before, not fo
   }
 });
 
+Deno.test("what came before DISCONNECT is answered after the commit, and then the connection ends", async () => {
+  await using scene = await withSleeper();
+  const { broker, store } = scene;
+  const client = await broker.connect();
+  await client.send({ cmd: "publish", topic: "d/x", payload: "", qos: 1, messageId: 7, retain: false, dup: false });
+  await client.send({ cmd: "disconnect" });
+  const first = awaited(client);
+  const commit = await store.nextCommit();
+  await turns();
+  assert.equal(first.hasCome, false);
+  commit.finish();
+  assert.equal((await first.packet)?.cmd, "puback");
+  assert.equal(await client.next(), undefined, "the broker closes");
+});
+
 Deno.test("SUBACK and UNSUBACK of a durable session come after the commit", async () => {
   await using scene = await withSleeper();
   const { broker, store, marker } = scene;
