@@ -53,8 +53,17 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
       await new Promise((resolve) => setTimeout(resolve, 10));
       continue;
     }
-    if (options.noDelay) connection.setNoDelay(true);
+    if (options.noDelay) sendAtOnce(connection);
     yield overTcp(connection, options.rounds);
+  }
+}
+
+/** A peer may have reset the connection by now, which some systems tell here (macOS: EINVAL), and all at the first read. */
+function sendAtOnce(connection: Deno.TcpConn): void {
+  try {
+    connection.setNoDelay(true);
+  } catch {
+    // whoever reads finds the end
   }
 }
 
