@@ -1,11 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import { AccessRules } from "../auth/access_rules.ts";
-import type { Config, HttpConfig, ListenerConfig } from "../config/config.ts";
+import type { Config, HttpConfig, ListenerConfig, StorageConfig } from "../config/config.ts";
 import { wordsOf } from "../core/text.ts";
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "../config/text_type.ts";
+import type { Store } from "../core/ports.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openDataFolder } from "../store/sqlite/data_folder.ts";
+import { SCHEMA_VERSION } from "../store/sqlite/schema.ts";
 import { AuthenticationChain } from "./authentication_chain.ts";
 import { logHappenings } from "./happening_log.ts";
 import type { ListenerAddress } from "./listeners.ts";
@@ -44,9 +46,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   if (config.coap !== null) await opening(config.coap, () => tryUdpAddress(config.coap!));
   const { rules: listed, otherwise } = config.auth.acl;
   const rules = new AccessRules(listed, { otherwise });
-  const store = storage.type === "memory"
-    ? new MemoryStore()
-    : await openDataFolder(storage.path, { sync: storage.sync });
+  const store = await openStore(storage);
   const chain = await openChain(config, rules).catch(async (error) => {
     await store.close(); // and with it the lock on the data folder
     throw error;
@@ -100,6 +100,17 @@ export async function serve(config: Config): Promise<RunningServer> {
     await broker.stop();
     throw error;
   }
+}
+
+async function openStore({ type, path, sync }: StorageConfig): Promise<Store> {
+  if (type === "memory") return new MemoryStore();
+  const store = await openDataFolder(path, { sync });
+  const { foundVersion } = store;
+  if (foundVersion > 0 && foundVersion < SCHEMA_VERSION) {
+    const versions = { foundVersion, version: SCHEMA_VERSION };
+    getLogger(["weir"]).info("the database was of version {foundVersion}, it is of version {version} now", versions);
+  }
+  return store;
 }
 
 /** When there are users with SCRAM, those who do not exist are answered as before a restart. */

@@ -3,6 +3,8 @@ import type { Gateway } from "../bridge/gateway.ts";
 import { HttpBridge, type HttpBridgeOptions } from "../bridge/http/handler.ts";
 import { Broker } from "../core/broker.ts";
 import type { Happening } from "../core/happening.ts";
+import type { StoredState } from "../core/mutation.ts";
+import type { StoredQueues } from "../core/queue/mutation.ts";
 import { restore } from "../core/restore.ts";
 import { type AdjustableLimits, assertLimits } from "../core/limits.ts";
 import { Topic } from "../core/topic.ts";
@@ -166,6 +168,7 @@ export class WeirBroker {
     const queues = await resolved.store.queues?.loadQueues();
     const { mayPublishStored } = resolved;
     restore(weir.#broker, { state, queues, topicOf, mayPublishStored }, weir.#turn);
+    tellRestored(state, queues);
     weir.#queues?.defineAll(resolved.queues.definitions, weir.#turn);
     weir.#loop.noteRoom();
     weir.#loop.settle();
@@ -415,4 +418,12 @@ export class WeirBroker {
 
 function topicOf(name: string): Topic {
   return new Topic(name, encodeUtf8(name));
+}
+
+/** To the log, where there was anything; the queues without those of dead letters. */
+function tellRestored({ sessions, retained }: StoredState, { queues = [] }: Partial<StoredQueues> = {}): void {
+  const named = queues.filter(({ definition }) => !definition.name.includes("/"));
+  const counts = { sessions: sessions.length, retained: retained.length, queues: named.length };
+  if (Object.values(counts).every((count) => count === 0)) return;
+  getLogger(["weir"]).info("restored sessions: {sessions}, retained messages: {retained}, queues: {queues}", counts);
 }

@@ -30,6 +30,7 @@ export type StoreRequest =
 
 /** What the Worker answers. Errors cross as text: their classes do not. */
 export type StoreReply =
+  | { readonly kind: "opened"; readonly isFull: boolean; readonly foundVersion: number }
   | { readonly kind: "done"; readonly isFull: boolean }
   | { readonly kind: "loaded"; readonly state: StoredState }
   | { readonly kind: "paged"; readonly page: PackedPage }

@@ -231,15 +231,16 @@ export function schemaVersion(database: DatabaseSync, name: string): number {
   );
 }
 
-/** Brings the schema to today's version, all steps in one transaction.
+/** Brings the schema to today's version, all steps in one transaction. Answers the version that it was of, 0 for a new one.
  * @throws {Error} for a file of another program or of a newer version; it is left as it is. */
-export function migrate(database: DatabaseSync, name: string): void {
+export function migrate(database: DatabaseSync, name: string): number {
   const version = schemaVersion(database, name);
-  if (version === SCHEMA_VERSION) return;
+  if (version === SCHEMA_VERSION) return version;
   database.exec("BEGIN IMMEDIATE");
   try {
     for (const step of MIGRATIONS.slice(version)) database.exec(step);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+    return version;
   } catch (error) {
     database.exec("ROLLBACK");
     throw error;

@@ -50,10 +50,13 @@ export class SqliteStore implements Store {
   #endedSessions: number[];
   /** Durable queues. */
   readonly queues: SqliteQueues;
+  /** Of the schema as it was found; 0 where there was none. */
+  readonly foundVersion: number;
 
-  private constructor(database: DatabaseSync, ballast: Ballast | null) {
+  private constructor(database: DatabaseSync, ballast: Ballast | null, foundVersion: number) {
     this.#database = database;
     this.#ballast = ballast;
+    this.foundVersion = foundVersion;
     this.#statements = prepare(database);
     this.queues = new SqliteQueues(database, (error) => this.#isOutOfRoom(error));
     this.#endedSessions = database.prepare("SELECT id FROM ended_sessions").all().map((row) => row.id as number);
@@ -82,9 +85,9 @@ export class SqliteStore implements Store {
         `PRAGMA busy_timeout = ${PATIENCE_MS}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA temp_store = MEMORY`,
       );
       database.exec(`PRAGMA synchronous = ${sync.toUpperCase()}; PRAGMA cache_size = -16000`);
-      migrate(database, path);
+      const version = migrate(database, path);
       database.exec("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864; BEGIN IMMEDIATE; COMMIT");
-      return new SqliteStore(database, path === ":memory:" ? null : Ballast.beside(path, ballastBytes));
+      return new SqliteStore(database, path === ":memory:" ? null : Ballast.beside(path, ballastBytes), version);
     } catch (error) {
       database.close();
       throw explained(error, path);

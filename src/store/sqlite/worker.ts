@@ -24,7 +24,8 @@ scope.onmessage = async ({ data }) => {
 async function answer(request: StoreRequest): Promise<StoreReply> {
   if (request.kind === "open") {
     store = SqliteStore.open(request.path, request.options);
-    return { kind: "done", isFull: store.isFull };
+    const { isFull, foundVersion } = store;
+    return { kind: "opened", isFull, foundVersion };
   }
   if (store === undefined) throw new Error("Cannot use the store: it is not open");
   switch (request.kind) {

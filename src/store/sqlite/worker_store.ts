@@ -25,6 +25,8 @@ export class WorkerStore implements Store {
   #failure: Error | undefined;
   /** Whether the disk was full after the last commit. */
   isFull = false;
+  /** Of the schema as it was found; 0 where there was none. */
+  foundVersion = 0;
   /** Called when the database is closed. */
   onClosed: () => void = () => {};
 
@@ -49,7 +51,8 @@ export class WorkerStore implements Store {
   static async open({ folder, path, ...options }: WorkerStoreOptions): Promise<WorkerStore> {
     const store = new WorkerStore(folder);
     try {
-      await store.#ask({ kind: "open", path, options });
+      const reply = await store.#ask({ kind: "open", path, options });
+      store.foundVersion = (reply as Extract<StoreReply, { kind: "opened" }>).foundVersion;
       return store;
     } catch (error) {
       store.#worker.terminate();
