@@ -44,15 +44,14 @@ export function explainListenFailure(error: unknown, wanted: readonly string[]):
   return `weir: Cannot listen on ${address}: ${known[1]}`;
 }
 
-/** The words for a broker that had to stop: what happened and why, on one line. */
-export function explainStop(error: unknown): string {
+/** Why a broker had to stop: what happened and what that came from, on one line. */
+export function whyStopped(error: unknown): string {
   const words: string[] = [];
   for (let at = error; at !== undefined && words.length < 4; at = at instanceof Error ? at.cause : undefined) {
     const message = at instanceof Error ? at.message : String(at);
     if (!words.some((word) => word.includes(message))) words.push(message);
   }
-  const line = words.join(": ").replaceAll(/\s*\n\s*/g, " ");
-  return `weir: The broker had to stop: ${visible(line, MESSAGE_CHARACTERS_MAX)}`;
+  return words.join(": ").replaceAll(/\s*\n\s*/g, " ");
 }
 
 const LISTEN_FAILURES: readonly (readonly [new () => Error, string])[] = [

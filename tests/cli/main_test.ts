@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { openSqliteStore } from "../../mod.ts";
+import { VERSION } from "../../src/server/version.ts";
 import { Program } from "../support/program.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -89,7 +90,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await using program = weir(["--addr", "127.0.0.1:0"]);
     await program.line(/^Ctrl-C stops it\.$/);
     const { said } = program;
-    assert.equal(said[0], "Weir is ready for MQTT clients.");
+    assert.equal(said[0], `Weir ${VERSION} is ready for MQTT clients.`);
     const port = Number(/^ {2}tcp {2}127\.0\.0\.1:(\d+)$/.exec(said[1])?.[1]);
     assert.ok(said.includes(`  mosquitto_pub -p ${port} -t hello/world -m hi`));
     const connection = await Deno.connect({ hostname: "127.0.0.1", port });

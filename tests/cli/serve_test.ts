@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../../src/cli/program.ts";
 import type { Serve } from "../../src/cli/serve.ts";
+import { VERSION } from "../../src/server/version.ts";
 import { FakeHost, type FakeHostOptions, FakeServer } from "./support.ts";
 
 /** Starts `weir ARGS`; `started` resolves once the server listens. */
@@ -27,7 +28,7 @@ Deno.test("the start says where, what is kept, and how to try it; a signal stops
   host.signal("SIGTERM");
   assert.equal(await code, 0);
   assert.deepEqual(host.printed, [
-    "Weir is ready for MQTT clients.",
+    `Weir ${VERSION} is ready for MQTT clients.`,
     "  tcp  127.0.0.1:1883",
     "Data: in memory only, lost at stop.",
     "It may use the network.",
@@ -37,6 +38,49 @@ Deno.test("the start says where, what is kept, and how to try it; a signal stops
     "Ctrl-C stops it.",
     "Stopping: clients are told. Ctrl-C again stops at once.",
     "Stopped.",
+  ]);
+});
+
+/** What a log in JSON has, without what differs from run to run. */
+function logged(host: FakeHost): Record<string, unknown>[] {
+  return host.complaints.map((line) => {
+    const { "@timestamp": _, logger: __, ...facts } = JSON.parse(line);
+    return facts;
+  });
+}
+
+Deno.test("log.format json: the start and the stop are lines of the log, and nothing is printed beside it", async () => {
+  const files = { "weir.yaml": "log: { format: json }\nserver: { ws_enabled: true }" };
+  const { host, code, started } = start(["--config", "weir.yaml"], { files });
+  const server = await started;
+  await Promise.resolve();
+  host.signal("SIGTERM");
+  server.fail(new Error("Cannot commit", { cause: new Error("disk full") }));
+  assert.equal(await code, 1);
+  assert.deepEqual(host.printed, []);
+  assert.deepEqual(logged(host), [
+    { level: "INFO", message: "listener tcp is open on 127.0.0.1:1883", listener: "tcp", address: "127.0.0.1:1883" },
+    {
+      level: "INFO",
+      message: "listener ws is open on 127.0.0.1:8083",
+      ...{ listener: "ws", address: "127.0.0.1:8083", note: "WebSocket at /mqtt" },
+    },
+    {
+      level: "INFO",
+      message: `weir ${VERSION} is ready`,
+      ...{
+        version: VERSION,
+        config: "weir.yaml",
+        data: "in memory only, lost at stop",
+        permissions: "use the network",
+      },
+    },
+    { level: "INFO", message: "stopping: clients are told" },
+    {
+      level: "ERROR",
+      message: 'the broker had to stop: "Cannot commit: disk full"',
+      error: "Cannot commit: disk full",
+    },
   ]);
 });
 
@@ -139,7 +183,8 @@ auth:
   await started;
   host.signal("SIGINT");
   await code;
-  assert.equal(host.printed[5], "  mosquitto_sub -h 10.1.2.3 -p 1999 -u NAME -P PASSWORD -t 'hello/#' -v");
+  assert.equal(host.printed[2], "Configuration: weir.yaml.");
+  assert.equal(host.printed[6], "  mosquitto_sub -h 10.1.2.3 -p 1999 -u NAME -P PASSWORD -t 'hello/#' -v");
 });
 
 Deno.test("options win over file and environment", async () => {

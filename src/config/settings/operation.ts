@@ -58,7 +58,8 @@ export const LOG_SETTINGS = {
   "log.format": setting<LogConfig["format"]>({
     type: choice(["text", "json"]),
     initial: "text",
-    about: "`text` for people, `json` for collectors, one object a line.",
+    about:
+      "`text` for people, `json` for collectors, one object a line. With `json` the start and the stop are told in the log, too.",
   }),
 };
 
