@@ -192,17 +192,23 @@ export class GroupLog {
     this.ahead.dropBelow(this.cursor);
   }
 
+  /** What is settled at or above {@link position}. */
+  get settledAbove(): SettledRanges {
+    const ranges = new SettledRanges(this.ahead.toArray());
+    for (let item = this.first; item !== null; item = item.after) {
+      ranges.add(item.record.offset + 1, item.after?.record.offset ?? this.cursor);
+    }
+    return ranges;
+  }
+
   /** Gives the window back: what it says is kept as ranges and failures, and is read again when somebody wants it. */
   fold(): void {
     this.load = null;
     if (this.first === null) return;
-    const ranges = new SettledRanges(this.ahead.toArray());
-    for (let item: QueueItem | null = this.first; item !== null; item = item.after) {
-      const { offset } = item.record;
-      ranges.add(offset + 1, item.after?.record.offset ?? this.cursor);
-      if (item.failures > 0) this.failures.set(offset, failureOf(item));
+    this.ahead = this.settledAbove;
+    for (const item of this.items.values()) {
+      if (item.failures > 0) this.failures.set(item.record.offset, failureOf(item));
     }
-    this.ahead = ranges;
     this.cursor = this.first.record.offset;
     this.#empty();
   }

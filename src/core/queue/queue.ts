@@ -178,14 +178,9 @@ export class Queue {
     if (group.clientId !== "") this.context.noteClientGroup(group, true);
   }
 
-  /** What a group has settled alone stays settled: it goes from the log before the group does. */
+  /** What a group has settled alone stays settled. */
   deleteGroup(group: Group, turn: Turn): void {
-    if (this.#definition.type === "classic" && this.groups.size === 1) {
-      for (const log of this.logs()) {
-        const { position } = group.placeIn(log);
-        if (position > log.first) this.#cut(log, position, turn);
-      }
-    }
+    if (this.#definition.type === "classic" && this.groups.size === 1) this.#takeSettled(group, turn);
     this.groups.delete(group.name);
     const at = this.active.indexOf(group);
     if (at >= 0) this.active.splice(at, 1);
@@ -372,6 +367,19 @@ export class Queue {
     };
     turn.effects.queueLoads.push({ kind: "count", request: { logId: log.logId, ranges }, estimate, correct });
     return dropped;
+  }
+
+  /** What the last group has settled goes from the logs before the group does; what lies behind something that it has not, is nobody's. */
+  #takeSettled(group: Group, turn: Turn): void {
+    for (const log of this.logs()) {
+      const { position, settledAbove } = group.placeIn(log);
+      if (position > log.first) this.#cut(log, position, turn);
+      if (settledAbove.isEmpty) continue;
+      this.removed ??= this.#openRemoved(turn);
+      const bounds = settledAbove.toArray();
+      for (let i = 0; i < bounds.length; i += 2) this.removed.hide(log, { from: bounds[i], to: bounds[i + 1] }, turn);
+      this.removed.placeIn(log).recount(turn);
+    }
   }
 
   #correct(log: QueueLog, { before, by }: { before: number; by: QueueAmount }, turn: Turn): void {

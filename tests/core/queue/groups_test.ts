@@ -202,6 +202,21 @@ Deno.test("what a group had settled when it went does not come back to the next 
   assert.deepEqual(broker.join("bob", { group: "bob" }).seen, ["3"]);
 });
 
+Deno.test("what the last group had settled behind something that it had not does not come back either, nor after a restart", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  const alice = broker.join("alice", { group: "alice", boundToClient: true });
+  for (const text of ["1", "2", "3", "4", "5"]) broker.publish("q", text);
+  broker.nack(alice, "1");
+  broker.ack(alice, "2", "4");
+  broker.queues.endClient("alice", broker.turn);
+  broker.settle();
+  assert.equal(broker.queues.view("q")!.waiting.count, 3);
+  const bob = broker.join("bob", { group: "bob" });
+  assert.deepEqual([bob.seen, broker.queues.view("q")!.waiting.count], [["1", "3", "5"], 3]);
+  assert.deepEqual(broker.restarted().join("carol", { group: "carol" }).seen, ["1", "3", "5"]);
+});
+
 Deno.test("what is appended while a page is on its way comes after it, once", () => {
   const broker = new BrokerOfQueues();
   broker.create({ name: "q", prefetch: 5_000 });

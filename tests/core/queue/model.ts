@@ -26,6 +26,8 @@ export interface ModelMessage {
 /** Where a group is with a message. */
 export interface Standing {
   isSettled: boolean;
+  /** It is none of the group's business: another's, or from before its beginning. */
+  isPassed: boolean;
   failures: number;
   dueAt: number;
   /** Who has it, until when. */
@@ -52,7 +54,8 @@ export class ModelGroup {
   of(message: ModelMessage): Standing {
     let standing = this.#standings.get(message);
     if (standing === undefined) {
-      standing = { isSettled: !this.wants(message), failures: 0, dueAt: 0, holder: "", deadline: 0 };
+      const isPassed = !this.wants(message);
+      standing = { isSettled: isPassed, isPassed, failures: 0, dueAt: 0, holder: "", deadline: 0 };
       this.#standings.set(message, standing);
     }
     return standing;
@@ -67,7 +70,7 @@ export class ModelGroup {
   start(messages: readonly ModelMessage[], isBelow: (message: ModelMessage) => boolean): void {
     for (const message of messages) {
       this.#standings.delete(message);
-      if (isBelow(message)) this.of(message).isSettled = true;
+      if (isBelow(message)) Object.assign(this.of(message), { isSettled: true, isPassed: true });
     }
   }
 

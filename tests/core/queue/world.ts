@@ -9,6 +9,7 @@ import type { GroupStart } from "../../../src/core/queue/group_start.ts";
 import type { QueueConsumer, QueueMember } from "../../../src/core/queue/member.ts";
 import type { QueueMutation } from "../../../src/core/queue/mutation.ts";
 import type { Publication } from "../../../src/core/queue/publication.ts";
+import { REMOVED } from "../../../src/core/queue/queue.ts";
 import type { QueueRecord } from "../../../src/core/queue/record.ts";
 import { Refusal } from "../../../src/core/refusal.ts";
 import { BrokerOfQueues, publicationOf, textOf } from "./broker_of_queues.ts";
@@ -400,7 +401,9 @@ export class World {
       else this.#withdrawn(event);
     }
     for (const { due, at } of this.#failures.splice(0)) due(at);
+    for (const write of writes) if (write.kind === "queue-settled") this.#takenOut(write);
     for (const trim of this.#trims.splice(0)) this.#trimmed(trim);
+    for (const { queue, group } of this.#lasts()) this.#checkEnd(queue, group);
     for (const happening of happenings) {
       if (happening.kind === "message-dead-lettered") {
         const { messageId, group } = happening;
@@ -499,6 +502,41 @@ export class World {
     if (isTombstone) queue.tombstones.set(record.messageKey, Math.max(end, record.offset));
     assert.ok(record.appendedAt < this.now - queue.definition.retention.compactionLagMs, "too young to be compacted");
     queue.at(log.partition, record.offset).isCompacted = true;
+  }
+
+  /** The last groups of their queues that end in this commit. */
+  #lasts(): { queue: ModelQueue; group: ModelGroup }[] {
+    return [...this.queues.values()].flatMap((queue) => {
+      const groups = [...queue.groups.values()];
+      const group = this.#ends.findLast((each) => groups.includes(each));
+      const isLast = group !== undefined && groups.every((each) => this.#ends.includes(each));
+      return isLast && queue.definition.type === "classic" ? [{ queue, group }] : [];
+    });
+  }
+
+  /** What is nobody's any more was taken out by hand, or settled by the last group, which ends. */
+  #takenOut({ groupId, logId, from, to }: Extract<QueueMutation, { kind: "queue-settled" }>): void {
+    const log = this.broker.store.logs.get(logId);
+    if (log === undefined || this.broker.store.groups.get(groupId)?.name !== REMOVED) return;
+    const queue = this.queues.get(this.broker.store.queues.get(log.queueId)!.name)!;
+    const [last] = this.#lasts().filter((each) => each.queue === queue);
+    for (const message of queue.present) {
+      if (message.partition !== log.partition || message.priority !== log.priority) continue;
+      if (message.offset < from || message.offset >= to || message.isOut) continue;
+      assert.ok(last?.group.of(message).isSettled, `${message.text} was taken out`);
+      message.isOut = true;
+    }
+  }
+
+  /** What the last group of a work queue has settled does not come back. */
+  #checkEnd(queue: ModelQueue, group: ModelGroup): void {
+    for (const message of queue.present) {
+      const { isSettled, isPassed } = group.of(message);
+      assert.ok(
+        !isSettled || isPassed || message.isOut,
+        `${message.text} comes back although ${group.name} had settled it`,
+      );
+    }
   }
 
   /** Only what every group has settled, or what is old enough, goes. */
