@@ -67,6 +67,8 @@ export class DeliveryQueue {
   #items: (Delivery | undefined)[] = [];
   #head = 0;
   #waitingQos0 = 0;
+  /** QoS 0 messages were among the spilled, since those were none at all. */
+  #hasSpilledQos0 = false;
   #windowBytes = 0;
   #unspilledBytes = 0;
   /** Deliveries behind those in memory, which only the store has. */
@@ -121,7 +123,12 @@ export class DeliveryQueue {
 
   /** True while a QoS 0 message waits, so that a newer one must not overtake it. */
   get holdsQos0(): boolean {
-    return this.#waitingQos0 > 0;
+    return this.#waitingQos0 > 0 || this.holdsSpilledQos0;
+  }
+
+  /** True while one may be spilled: a newer one is stored behind it. */
+  get holdsSpilledQos0(): boolean {
+    return this.#hasSpilledQos0 && this.spilledCount > 0;
   }
 
   push(delivery: Delivery): void {
@@ -133,6 +140,7 @@ export class DeliveryQueue {
 
   /** Counts a stored delivery whose place is behind those in memory. */
   spill(delivery: Delivery): void {
+    this.#hasSpilledQos0 = delivery.qos === 0 || this.holdsSpilledQos0;
     this.spilledCount++;
     if (delivery.group !== null) this.spilledShared++;
     if (delivery.isReplay) return;
@@ -140,8 +148,12 @@ export class DeliveryQueue {
     this.bytes += delivery.message.size;
   }
 
-  /** Counts what a restart found in the store and left there. */
-  restoreSpilled(backlog: { total: number; count: number; bytes: number; shared: number }): void {
+  /** Counts what a restart found in the store and left there, QoS 0 messages perhaps among it. */
+  restoreSpilled(
+    backlog: { total: number; count: number; bytes: number; shared: number },
+    mayHoldQos0: boolean,
+  ): void {
+    this.#hasSpilledQos0 = mayHoldQos0;
     this.spilledCount += backlog.total;
     this.spilledShared += backlog.shared;
     this.count += backlog.count;

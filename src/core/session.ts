@@ -320,7 +320,7 @@ export class Session implements Identity {
 
   /** Notes what a restart left in the store. */
   restoreBacklog(backlog: { total: number; count: number; bytes: number; shared: number }, turn: Turn): void {
-    this.queueOn(turn).restoreSpilled(backlog);
+    this.queueOn(turn).restoreSpilled(backlog, turn.limits.queueQos0);
   }
 
   /** Its queue, made where there is none. */
@@ -359,11 +359,12 @@ export class Session implements Identity {
       return;
     }
     if (peer === null && !(this.isDurable && turn.limits.queueQos0)) return;
-    if (peer === null && turn.isStoreFull) return turn.drop(this.clientId, message.topic.name, "queue-full");
+    const isStored = peer === null || queue?.holdsSpilledQos0 === true;
+    if (isStored && turn.isStoreFull) return turn.drop(this.clientId, message.topic.name, "queue-full");
     if (peer !== null && peer.congested) return turn.drop(this.clientId, message.topic.name, "client-congested");
     const delivery = deliveryOf(message, entry, 0);
     message.own();
-    if (makeRoom(this, delivery, turn)) this.#wait(delivery, peer === null, turn);
+    if (makeRoom(this, delivery, turn)) this.#wait(delivery, isStored, turn);
   }
 
   /** To be given the terms of the subscriber. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Broker } from "../../src/core/broker.ts";
 import { Delivery } from "../../src/core/delivery.ts";
+import { QUEUE_WINDOW_MESSAGES } from "../../src/core/delivery_queue.ts";
 import type { Limits } from "../../src/core/limits.ts";
 import type { QoS } from "../../src/core/message.ts";
 import { ResendList } from "../../src/core/resend_list.ts";
@@ -265,4 +266,33 @@ Deno.test("what is settled before it could be sent again is passed over, and the
   list.delete(first); // it was sent: nothing changes
   assert.deepEqual([list.shift()?.packetId, list.shift()?.packetId, list.shift()], [3, 5, undefined]);
   assert.equal(list.length, 0);
+});
+
+Deno.test("[MQTT-4.6.0-5] a QoS 0 message does not overtake those that wait for the session in the store", () => {
+  const bench = new Bench({ limits: { queueQos0: true }, qos: 0 });
+  bench.drop();
+  for (let i = 0; i <= QUEUE_WINDOW_MESSAGES; i++) bench.publish(`${i}`, { qos: 0 });
+  assert.equal(bench.alice.queue!.spilledCount, 1);
+  bench.return();
+  const rest: string[] = [];
+  while (bench.alice.queue!.inMemory > 0) {
+    bench.alice.pump(bench.turn);
+    rest.push(...said(bench.turn));
+  }
+  assert.equal(rest.length, QUEUE_WINDOW_MESSAGES - 256);
+  assert.deepEqual(bench.publish("live", { qos: 0 }), [], "it may not overtake");
+  assert.deepEqual([bench.alice.queue!.inMemory, bench.alice.queue!.spilledCount], [0, 2]);
+  const stored = ["spilled", "live"].map((payload, i) => {
+    const delivery = new Delivery(messageOf("a", { payload }), {
+      qos: 0,
+      retain: false,
+      subscriptionIds: null,
+      group: null,
+    });
+    delivery.sequence = bench.alice.queue!.lastSequence + 1 + i;
+    return delivery;
+  });
+  bench.alice.refill(stored, bench.turn);
+  assert.deepEqual(said(bench.turn), ['PUBLISH alice a "spilled"', 'PUBLISH alice a "live"']);
+  assert.deepEqual(bench.publish("at once", { qos: 0 }), ['PUBLISH alice a "at once"']);
 });
