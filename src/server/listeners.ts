@@ -82,6 +82,7 @@ export class Listeners {
   readonly #tls = new Map<string, Pick<TlsListener, "renew">>();
   readonly #serving: Promise<void>[] = [];
   #acceptErrorAt = -Infinity;
+  #isClosed = false;
 
   constructor(parts: ListenersParts) {
     this.#parts = parts;
@@ -119,6 +120,7 @@ export class Listeners {
       handshakeTimeoutMs: this.#connectTimeoutMs,
       proxies: proxyProtocol && new TrustedProxies(proxyProtocol),
     });
+    if (this.#isClosed) return await tooLate(listener.close());
     this.#tls.set(name, listener);
     return this.#add(listener, { ...options, name, rules });
   }
@@ -154,6 +156,7 @@ export class Listeners {
       onError,
       onRefusedPeer: this.#refusing(name),
     });
+    if (this.#isClosed) return await tooLate(listener.close(0));
     if (options.tls !== undefined) this.#tls.set(name, listener);
     this.#http.push(listener);
     const { hostname, port } = listener;
@@ -162,6 +165,7 @@ export class Listeners {
 
   /** Takes no more MQTT connections; the ports are free when this has settled. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const listener of this.#open) listener.close();
     await Promise.all(this.#serving);
   }
@@ -235,6 +239,12 @@ export class Listeners {
     const facts = { listener: name, error: wordsOf(error) };
     getLogger(["weir"]).error("listener {listener} cannot accept connections: {error}", facts);
   }
+}
+
+/** While a listener was opened the others were closed, and now it is as well. */
+async function tooLate(closed: void | Promise<void>): Promise<never> {
+  await closed;
+  throw new Error("Cannot listen: the broker has stopped");
 }
 
 /** A proxy in front may lead anybody to a listener of this machine. */

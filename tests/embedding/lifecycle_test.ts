@@ -228,6 +228,15 @@ Deno.test("a stopped broker opens no listener", async () => {
   assert.throws(() => broker.listen({ port: 0 }), /stopped/i);
 });
 
+Deno.test("a listener that is being opened when the broker stops does not stay open", async () => {
+  const broker = await WeirBroker.start({ sysIntervalMs: 0 });
+  const opened = broker.listenHttp({ port: 0 });
+  const [listening, stopped] = await inTime(Promise.allSettled([opened, broker.stop()]), "the stop");
+  assert.equal(stopped.status, "fulfilled");
+  assert.ok(listening.status === "rejected");
+  assert.match(listening.reason.message, /Cannot listen: the broker has stopped/);
+});
+
 Deno.test("a stopped broker serves no connection", async () => {
   const broker = await WeirBroker.start({ sysIntervalMs: 0 });
   await broker.stop();
