@@ -28,7 +28,8 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
   readonly #parts: LocalConsumerParts;
   #member: QueueMember | null = null;
   #waiting: QueueDelivery[] = [];
-  #wake: (() => void) | undefined;
+  /** Who waits for a message, in the order of the calls. */
+  #waiters: (() => void)[] = [];
   #isClosed = false;
 
   /** Joins nothing yet. */
@@ -51,7 +52,7 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
   /** Called by the group. */
   deliver(delivery: QueueDelivery): void {
     this.#waiting.push(delivery);
-    this.#wake?.();
+    this.#waiters.shift()?.();
   }
 
   /** Called by the group: what was not read yet will not be. */
@@ -63,8 +64,7 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
   /** The next message; waits for one. Done when the reader was closed. */
   async next(): Promise<IteratorResult<QueueMessage, undefined>> {
     while (this.#waiting.length === 0 && !this.#isClosed) {
-      await new Promise<void>((resolve) => this.#wake = resolve);
-      this.#wake = undefined;
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
     const delivery = this.#waiting.shift();
     if (delivery === undefined) return { done: true, value: undefined };
@@ -75,11 +75,11 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
   async poll(ms: number): Promise<QueueMessage | undefined> {
     if (this.#waiting.length === 0 && !this.#isClosed && ms > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
+      this.#waiters.push(resolve);
       const timer = setTimeout(resolve, ms);
       await promise;
       clearTimeout(timer);
-      this.#wake = undefined;
+      this.#waiters = this.#waiters.filter((waiter) => waiter !== resolve);
     }
     const delivery = this.#waiting.shift();
     return delivery === undefined ? undefined : queueMessage(delivery, this.#parts);
@@ -99,7 +99,7 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
     this.#isClosed = true;
     if (this.#member !== null) this.#parts.onEnd(this.#member);
     this.#waiting = [];
-    this.#wake?.();
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 
   /** Called when a `for await` is left. */

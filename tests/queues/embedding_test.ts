@@ -1,6 +1,7 @@
 /** Durable queues for the program itself: `broker.queues`. */
 import assert from "node:assert/strict";
-import { Refusal, WeirBroker } from "../../mod.ts";
+import { type QueueMessage, Refusal, WeirBroker } from "../../mod.ts";
+import { inTime } from "../embedding/waiting.ts";
 import { AT_ONCE } from "./queue_client.ts";
 
 async function filled(payloads: readonly string[], definition: Record<string, unknown> = {}): Promise<WeirBroker> {
@@ -44,6 +45,19 @@ Deno.test("prefetch bounds what is handed out; poll answers undefined when nothi
   assert.equal(await reader.poll(0), undefined, "one is held");
   await first!.ack();
   assert.equal(textOf((await reader.poll(1_000))!), "b");
+});
+
+Deno.test("calls of one reader that wait side by side are answered in their order, and all at its end", async () => {
+  await using broker = await filled([]);
+  const reader = broker.queues.consume("tasks", { group: "g" });
+  const calls = [reader.next(), reader.poll(1), reader.next(), reader.next(), reader.poll(60_000)] as const;
+  assert.equal(await calls[1], undefined, "its time is over");
+  for (const payload of ["a", "b"]) await broker.publish({ topic: "$queue/tasks", payload, qos: 1 });
+  const [first, , second] = await inTime(Promise.all(calls.slice(0, 3)), "the first two messages");
+  assert.deepEqual([first, second].map((result) => textOf((result as { value: QueueMessage }).value)), ["a", "b"]);
+  reader.close();
+  assert.equal((await inTime(calls[3], "the end")).done, true);
+  assert.equal(await inTime(calls[4], "the end"), undefined);
 });
 
 Deno.test("a reader without a group has one of its own, which ends with it", async () => {
