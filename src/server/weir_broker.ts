@@ -186,6 +186,7 @@ export class WeirBroker {
   /** The durable queues.
    * @throws {TypeError} when the store keeps none */
   get queues(): BrokerQueues {
+    this.#assertRunning("use durable queues");
     if (this.#queues === undefined) throw new TypeError("Cannot use durable queues: the store keeps none");
     return this.#queues;
   }

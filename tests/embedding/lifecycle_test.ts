@@ -220,6 +220,7 @@ Deno.test("a stopped broker does nothing more, and says so", async () => {
   await assert.rejects(broker.publish({ topic: "a", payload: "b", qos: 1, retain: true }), /stopped/i);
   assert.equal(commits, 0, "a store was written to after its close");
   assert.throws(() => broker.subscribe("a"), /stopped/i);
+  assert.throws(() => broker.queues, /Cannot use durable queues: the broker has stopped/);
 });
 
 Deno.test("a stopped broker opens no listener", async () => {
