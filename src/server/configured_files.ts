@@ -30,20 +30,13 @@ export async function looseFiles({ listeners, http, auth, file, storage }: Confi
   return found.filter((each) => each !== undefined);
 }
 
-const UNSEEN = [Deno.errors.NotFound, Deno.errors.PermissionDenied, Deno.errors.NotCapable];
-
 type Why = (path: string, info: Deno.FileInfo) => string | undefined;
 
 /** What is not there, or cannot be looked at, is told elsewhere. */
 async function warning(key: string, path: string | undefined, why: Why): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    const reason = why(path, await Deno.stat(path));
-    return reason && `${key} ${path}: ${reason}`;
-  } catch (error) {
-    if (UNSEEN.some((kind) => error instanceof kind)) return undefined;
-    throw error;
-  }
+  const info = path === undefined ? undefined : await Deno.stat(path).catch(() => undefined);
+  const reason = info && why(path!, info);
+  return reason && `${key} ${path}: ${reason}`;
 }
 
 function whyOthersDecide(path: string, { mode }: Pick<Deno.FileInfo, "mode">): string | undefined {

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { openLog } from "../../src/cli/log.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { processHost } from "../../src/cli/host.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { serve } from "../../src/server/serve.ts";
 import { Served } from "../auth/served.ts";
 import { Folder } from "../store/folder.ts";
 import { requires } from "../support/skip.ts";
@@ -191,3 +193,12 @@ Deno.test(requires(["openssl"], {
     assert.equal(lines.filter((line) => /key_file \S+late\.key: its mode is 0644/.test(line)).length, 1);
   },
 }));
+
+Deno.test("a start with a key where no file can be says so in words", async () => {
+  using folder = new Folder();
+  Deno.writeTextFileSync(folder.file("cert"), "");
+  const yaml = listener(`cert_file: ${folder.file("cert")}, key_file: ${folder.file("cert/key")}`).replace("8883", "0");
+  const env = { WEIR_STORAGE_TYPE: "memory", WEIR_SERVER_TCP_ADDR: "127.0.0.1:0" };
+  const config = loadConfig({ env, path: "weir.yaml", readFile: () => new TextEncoder().encode(yaml) });
+  await assert.rejects(serve(config), { name: "ListenError", message: /Cannot read key_file .*cert\/key: Not a dir/ });
+});
