@@ -15,7 +15,7 @@ export function plainAddress(address: string): string {
 /** What counts as one address: an IPv4 one however it is written, and the 64 bits of an IPv6 one that a single customer is given. */
 export function addressKey(address: string): string {
   const plain = plainAddress(address);
-  if (!isIPv6(plain)) return plain;
+  if (!plain.includes(":") || !isIPv6(plain)) return plain;
   const [head, tail] = plain.split("::");
   const first = head === "" ? [] : head.split(":");
   const last = tail === undefined || tail === "" ? [] : tail.split(":");

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import mqttPacket, { type Packet } from "mqtt-packet";
 import type { Outbox } from "./outbox.ts";
-import type { ProtocolVersion } from "./packet.ts";
+import { PacketType, type ProtocolVersion } from "./packet.ts";
 
 // Otherwise the first packet builds 65,536 small buffers, some 8 MB, that save nothing here.
 mqttPacket.writeToStream.cacheNumbers = false;
@@ -74,10 +74,7 @@ export function writeConnack(out: Outbox, reply: ConnackReply): number {
   const { version, reasonCode } = reply;
   // [MQTT-3.2.2-6] never with a refusal; and MQTT 3.1 has no such flag
   const sessionPresent = reply.sessionPresent && reasonCode === 0 && version !== 3;
-  if (version !== 5) { // by hand: the library makes two kilobytes of garbage for these four bytes
-    out.append(Uint8Array.of(0x20, 2, sessionPresent ? 1 : 0, reasonCode));
-    return 4;
-  }
+  if (version !== 5) return appendFlatConnack(out, sessionPresent, reasonCode);
   return append(out, version, {
     cmd: "connack",
     sessionPresent,
@@ -85,6 +82,18 @@ export function writeConnack(out: Outbox, reply: ConnackReply): number {
     reasonCode,
     properties: libraryProperties(reply.properties),
   });
+}
+
+/** That of the versions before v5, by hand: the library makes two kilobytes of garbage for these four bytes. */
+function appendFlatConnack(out: Outbox, sessionPresent: boolean, returnCode: number): number {
+  out.reserve(4);
+  const { bytes, length } = out;
+  bytes[length] = PacketType.connack << 4;
+  bytes[length + 1] = 2;
+  bytes[length + 2] = sessionPresent ? 1 : 0;
+  bytes[length + 3] = returnCode;
+  out.length += 4;
+  return 4;
 }
 
 /** Appends a SUBACK. */
