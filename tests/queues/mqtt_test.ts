@@ -447,6 +447,16 @@ Deno.test("who names no group has one of its own, whatever its client id begins 
   for (const client of clients) assert.equal(facts(await client.receive()).payload, "for both");
 });
 
+Deno.test("a SUBSCRIBE that is refused leaves the consumer as it was", async () => {
+  await using broker = await queueBroker({ name: "tasks", partitions: 1 });
+  const client = await broker.connect();
+  await client.subscribe("$queue/tasks", IN_GROUP);
+  const wrong = { qos: 1, userProperties: { "consumer-group": "$wrong" } } as const;
+  assert.equal(await client.subscribe("$queue/tasks", wrong), 0x8f);
+  await put(await broker.connect(), "$queue/tasks", "one");
+  assert.equal(facts(await client.receive()).payload, "one");
+});
+
 Deno.test("a session that is resumed consumes on", async () => {
   await using broker = await queueBroker({ name: "tasks", partitions: 1 });
   const connect = { clientId: "worker", clean: false, properties: { sessionExpiryInterval: 100 } };

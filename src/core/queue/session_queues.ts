@@ -134,9 +134,9 @@ export class SessionQueues {
           `Cannot consume from ${quoted(filter)}: there is no room for more filters`,
         );
       }
-      this.unsubscribe(session, filter, turn); // replaces the former one
       const consumer = this.#consumer(session, stored);
       this.#enter(consumer, consume.start, turn);
+      this.unsubscribe(session, filter, turn); // it replaces the former one, once it is in
       this.#add(consumer, session, turn);
       if (session.isStored) turn.effects.writes.push({ kind: "queue-consumer-saved", ...stored });
       return stored.qos;
