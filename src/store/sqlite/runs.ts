@@ -28,9 +28,9 @@ export interface DoneRun {
 export type Batch =
   readonly (Exclude<Mutation, { kind: "delivery-sent" | "delivery-done" | "queue-appended" }> | Run | QueueBlock)[];
 
-/** Gathers the runs and blocks of a commit behind the rest of it, those that were sent before those that are done. Nothing else in a
- * commit minds the place: what it does to a delivery comes before that is sent or is the same afterwards, bodies go last of all, and
- * what happens to records goes by their offsets. */
+/** Gathers the runs and blocks of a commit behind the rest of it. Nothing else in a commit minds the place: what it does to a delivery
+ * comes before that is sent or is the same afterwards, bodies go last of all, and what happens to records goes by their offsets. The
+ * random commits of tests/contract hold that against the order in which the mutations came. */
 export function withRuns(mutations: readonly Mutation[]): Batch {
   const batch: Batch[number][] = [];
   const sent = new Map<string, SentRun>();
