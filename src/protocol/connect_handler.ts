@@ -55,13 +55,14 @@ export class ConnectHandler {
    * @throws {Refusal} unsupported-protocol-version or client-identifier-not-valid */
   admit(endpoint: Endpoint, connect: ConnectPacket, from: Arrival): Applicant {
     const { settings } = endpoint;
+    const greeting = endpoint.greeting!;
     endpoint.version = connect.version;
     endpoint.packetBytesMax = connect.maximumPacketBytes;
     endpoint.wantsProblemInformation = connect.requestProblemInformation;
-    endpoint.wantsResponseInformation = connect.requestResponseInformation;
-    endpoint.requestedKeepAliveSeconds = connect.keepAliveSeconds;
+    greeting.wantsResponseInformation = connect.requestResponseInformation;
+    greeting.requestedKeepAliveSeconds = connect.keepAliveSeconds;
     endpoint.keepAliveSeconds = keepAlive(connect.keepAliveSeconds, endpoint);
-    endpoint.authenticationMethod = connect.authenticationMethod;
+    greeting.authenticationMethod = connect.authenticationMethod;
     const aliases = Math.min(connect.topicAliasMaximum, settings.topicAliasMaximumOutbound);
     if (aliases > 0) endpoint.aliasesOut = new AliasesOut(aliases);
     if (!settings.versions.includes(connect.version)) {
@@ -77,8 +78,8 @@ export class ConnectHandler {
     if (isRefused || connect.version === 3) { // 3.1 asks for 1 to 23 characters
       throw new Refusal("client-identifier-not-valid", "Cannot connect without a client identifier");
     }
-    endpoint.assignedClientId = from.randomId();
-    return { connect, clientId: endpoint.assignedClientId, origin, address };
+    greeting.assignedClientId = from.randomId();
+    return { connect, clientId: greeting.assignedClientId, origin, address };
   }
 
   /** Attaches the client to its session; CONNACK is among the effects.
@@ -94,7 +95,8 @@ export class ConnectHandler {
       ? 0
       : limits.sessionExpirySecondsV3;
     endpoint.requestedExpirySeconds = wished;
-    endpoint.grantedExpirySeconds = Math.min(wished, limits.sessionExpirySecondsMax);
+    const granted = Math.min(wished, limits.sessionExpirySecondsMax);
+    endpoint.greeting!.grantedExpirySeconds = granted;
     endpoint.policy = as.policy;
     endpoint.assertConnackFits();
     endpoint.session = this.#broker.attach({
@@ -103,7 +105,7 @@ export class ConnectHandler {
       peer: endpoint,
       origin,
       clean: connect.clean,
-      expirySeconds: endpoint.grantedExpirySeconds,
+      expirySeconds: granted,
       receiveMaximum: connect.receiveMaximum,
       will,
       mayKeep: (filter, qos) => mayKeepSubscription(endpoint, identity, { filter, qos }),

@@ -28,6 +28,20 @@ export interface EndpointParts {
 /** What a durable queue is told of a message that its consumer does not accept: that it has failed. */
 const TOO_LARGE: Acknowledgement = { reasonCode: v5ReasonCode["packet-too-large"], reason: "" };
 
+/** What a client is told with CONNACK of what it asked for. */
+class Greeting {
+  wantsResponseInformation = false;
+  requestedKeepAliveSeconds = 0;
+  /** Of the session, as far as the limits allow. */
+  grantedExpirySeconds = 0;
+  /** The id that the broker made up; empty when the client brought one. */
+  assignedClientId = "";
+  /** What enhanced authentication agreed on; undefined without it. */
+  authenticationMethod: string | undefined = undefined;
+  /** The last word of enhanced authentication. */
+  authenticationData: Uint8Array | undefined = undefined;
+}
+
 type AnswerKind = Exclude<SendKind, typeof SendKind.publish>;
 
 /** Whoever empties an outbox. */
@@ -68,20 +82,12 @@ export class Endpoint implements Peer {
   /** The client's Maximum Packet Size. */
   packetBytesMax = PACKET_BYTES_MAX;
   wantsProblemInformation = true;
-  wantsResponseInformation = false;
   /** After the broker's own limit; 0 is off. */
   keepAliveSeconds = 0;
-  /** As asked for in CONNECT, to tell the client what it did not get. */
-  requestedKeepAliveSeconds = 0;
+  /** As asked for in CONNECT. */
   requestedExpirySeconds = 0;
-  /** Of the session, as far as the limits allow. */
-  grantedExpirySeconds = 0;
-  /** The id that the broker made up; empty when the client brought one. */
-  assignedClientId = "";
-  /** What enhanced authentication agreed on; undefined without it. */
-  authenticationMethod: string | undefined = undefined;
-  /** The last word of enhanced authentication, sent with CONNACK. */
-  authenticationData: Uint8Array | undefined = undefined;
+  /** What CONNACK will say beside the settings; null once it has been said. */
+  greeting: Greeting | null = new Greeting();
   /** Topics by the alias that the client gave them; made with the first. */
   aliasesIn: (Topic | undefined)[] | null = null;
   /** Aliases given to the client; null when it wants none. */
@@ -189,6 +195,7 @@ export class Endpoint implements Peer {
   #open(sessionPresent: boolean): void {
     this.dialect.connack(this, sessionPresent);
     this.isOpen = true;
+    this.greeting = null;
   }
 
   #acknowledge(header: number, send: Send): void {

@@ -104,26 +104,28 @@ function withReason(endpoint: Endpoint, reason: string, write: (reason: string |
 
 /** What differs from the specification's defaults or from what the client asked for (MQTT 5 3.2.2.3). */
 function connackProperties(endpoint: Endpoint): ConnackProperties {
-  const { settings, grantedExpirySeconds } = endpoint;
+  const { settings, keepAliveSeconds, requestedExpirySeconds } = endpoint;
   const { limits } = settings;
-  const isExpiryCut = grantedExpirySeconds !== endpoint.requestedExpirySeconds;
-  const isKeepAliveCut = endpoint.keepAliveSeconds !== endpoint.requestedKeepAliveSeconds;
+  const greeting = endpoint.greeting!;
+  const { assignedClientId, grantedExpirySeconds } = greeting;
+  const isExpiryCut = grantedExpirySeconds !== requestedExpirySeconds;
+  const isKeepAliveCut = keepAliveSeconds !== greeting.requestedKeepAliveSeconds;
   return {
     sessionExpirySeconds: isExpiryCut ? grantedExpirySeconds : undefined,
     receiveMaximum: limits.receiveMaximum,
     maximumQoS: limits.qosMax < 2 ? limits.qosMax as 0 | 1 : undefined,
     retainAvailable: limits.retainAvailable ? undefined : false,
     maximumPacketBytes: settings.packetBytesMax,
-    assignedClientId: endpoint.assignedClientId === "" ? undefined : endpoint.assignedClientId,
+    assignedClientId: assignedClientId === "" ? undefined : assignedClientId,
     topicAliasMaximum: settings.topicAliasMaximum === 0 ? undefined : settings.topicAliasMaximum,
     wildcardAvailable: limits.wildcardAvailable ? undefined : false,
     subscriptionIdsAvailable: limits.subscriptionIdsAvailable ? undefined : false,
     sharedAvailable: limits.sharedAvailable ? undefined : false,
-    serverKeepAliveSeconds: isKeepAliveCut ? endpoint.keepAliveSeconds : undefined,
-    responseInformation: endpoint.wantsResponseInformation && settings.responseInformation !== ""
+    serverKeepAliveSeconds: isKeepAliveCut ? keepAliveSeconds : undefined,
+    responseInformation: greeting.wantsResponseInformation && settings.responseInformation !== ""
       ? settings.responseInformation
       : undefined,
-    authenticationMethod: endpoint.authenticationMethod,
-    authenticationData: endpoint.authenticationData,
+    authenticationMethod: greeting.authenticationMethod,
+    authenticationData: greeting.authenticationData,
   };
 }

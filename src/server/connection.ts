@@ -11,9 +11,10 @@ import { WireFault } from "../wire/fault.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
 import { Outbox } from "../wire/outbox.ts";
 import { packetName, PacketType } from "../wire/packet.ts";
+import type { Reader } from "../transport/read_rounds.ts";
 import type { Alarm, AlarmHandle } from "./clock.ts";
 import type { ConnectionParts, ConnectionSource } from "./connection_parts.ts";
-import { ConnectionWriter, type WrittenConnection } from "./connection_writer.ts";
+import type { ConnectionWriter } from "./connection_writer.ts";
 import { Farewell, LINGER_MS } from "./farewell.ts";
 import { Opening, type OpeningConnection } from "./opening.ts";
 
@@ -25,14 +26,15 @@ export interface ConnectionOwner {
 
 /** One client's connection from accept to close: feeds the frame reader, hands packets on, ends what has to end. It
  * dies with the socket; the session does not. */
-export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitter, WrittenConnection {
+export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, Transmitter {
   readonly endpoint: Endpoint;
   readonly remoteAddress: string;
   readonly listener: string;
   readonly certificate: PeerCertificate | undefined;
   readonly #parts: ConnectionParts;
   readonly #channel: ByteChannel;
-  readonly #writer: ConnectionWriter;
+  /** Only while something is written. */
+  #writer: ConnectionWriter | null = null;
   /** Only while packets are read, or a part of one has come: an idle connection has none. */
   #frames: FrameReader | null = null;
   /** Goes when the client is known, unless it may authenticate again. */
@@ -54,7 +56,6 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     const { writer, buffers } = parts;
     const outbox = new Outbox(buffers);
     this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, owner: this });
-    this.#writer = new ConnectionWriter({ parts, channel: source.channel, endpoint: this.endpoint, connection: this });
     this.#opening = new Opening(parts, this);
     this.#lastReceivedAt = parts.clock.now();
   }
@@ -100,7 +101,8 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
 
   /** What the next read has to wait for: the disk, or a client that does not read. */
   #rest(): Promise<void> | undefined {
-    return this.#parts.loop.isOverloaded ? this.#onRoom() : this.#writer.untilTaken();
+    if (this.#parts.loop.isOverloaded) return this.#onRoom();
+    return this.#isClosed ? undefined : this.#writer?.untilTaken();
   }
 
   /** So much waits for the disk that nothing more is read until some of it has been written; the client's keep-alive counts from then on. */
@@ -140,7 +142,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     const { endpoint } = this;
     const { writeTimeoutMs, loop } = this.#parts;
     if (this.#isClosed) return Infinity;
-    if (now - this.#writer.writingSince >= writeTimeoutMs) {
+    if (this.#writer !== null && now - this.#writer.since >= writeTimeoutMs) {
       this.#detach("write-timeout");
       this.#close();
       return Infinity;
@@ -377,17 +379,42 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
     loop.settle();
   }
 
-  /** Writes what the outbox holds. */
+  /** Writes what the outbox holds, now or behind what is being written. */
   transmit(): void {
-    this.#writer.transmit();
+    const { endpoint } = this;
+    if (this.#isClosed) return;
+    if (this.#writer !== null) this.#writer.noteBacklog();
+    else if (endpoint.outbox.size > 0) this.#writer = this.#parts.writers.begin(endpoint, this.#channel);
+    else if (endpoint.isClosing) this.#onSaid();
   }
 
   onWritten(): void {
-    this.#writer.onWritten();
+    const { endpoint } = this;
+    const { rounds, writers } = this.#parts;
+    const bytes = endpoint.unwrittenBytes;
+    if (!this.#writer!.onWritten()) return;
+    writers.give(this.#writer!);
+    this.#writer = null;
+    this.transmit();
+    if (endpoint.outbox.size > endpoint.settings.outboxBytesMax / 2) return;
+    endpoint.congested = false;
+    // By turns, as reading: a socket that takes all at once would have its whole queue before others were looked at.
+    if (endpoint.session?.canSend) rounds.again(this, bytes);
+  }
+
+  /** Its turn has come to send on what waits in the session. */
+  read(): void {
+    const { endpoint } = this;
+    const { session } = endpoint;
+    if (session === null || session.peer !== endpoint || !session.canSend) return;
+    const { turn, loop, clock } = this.#parts;
+    turn.now = clock.timeOfDay();
+    session.pump(turn);
+    loop.settle();
   }
 
   /** The last word is written: ends the sending side and gives the peer a moment to read it. */
-  onSaid(): void {
+  #onSaid(): void {
     const farewell = this.#farewell ??= new Farewell();
     if (farewell.hasBegun) return;
     this.#detach("packet-too-large"); // of an answer, or its session has gone before
@@ -398,7 +425,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Transmitt
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#writer.end();
+    this.#writer?.end();
     this.endpoint.isClosing = true;
     this.#parts.metering.end(this.endpoint);
     this.#farewell?.end(this.#parts.clock);

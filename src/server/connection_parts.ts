@@ -12,6 +12,7 @@ import type { BufferPool } from "../wire/buffer_pool.ts";
 import type { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
+import type { ConnectionWriters } from "./connection_writer.ts";
 import type { Metering } from "./metering.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -26,6 +27,7 @@ export interface ConnectionParts {
   readonly writer: PublishWriter;
   readonly buffers: BufferPool;
   readonly frames: FrameReaderPool;
+  readonly writers: ConnectionWriters;
   readonly traffic: Traffic;
   readonly authenticator: Authenticator;
   readonly methods: ReadonlyMap<string, AuthenticationMethod>;

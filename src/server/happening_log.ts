@@ -66,6 +66,7 @@ export function logHappenings(broker: WeirBroker): () => void {
       case "address-banned":
         return bans.add("", facts);
       default:
+        if (!logger.isEnabledFor("debug")) return;
         return logger.debug(`${happening.kind} {facts}`, { kind: happening.kind, facts: describe(happening) });
     }
   });

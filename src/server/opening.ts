@@ -96,7 +96,7 @@ export class Opening {
   #admit(step: Success): void {
     const { connects, loop, metering } = this.#parts;
     const { endpoint, remoteAddress } = this.#connection;
-    endpoint.authenticationData = step.data;
+    endpoint.greeting!.authenticationData = step.data;
     metering.begin(endpoint, { remoteAddress, clientId: this.#clientId, username: step.username });
     connects.attach(endpoint, this.#authentication.applicant, step);
     loop.settle();

@@ -31,6 +31,7 @@ import { CoreAlarm } from "./core_alarm.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionParts } from "./connection_parts.ts";
 import { ConnectionTable } from "./connection_table.ts";
+import { ConnectionWriters } from "./connection_writer.ts";
 import { Happenings } from "./happenings.ts";
 import { type ListenerAddress, Listeners, type ListenOptions, type ListenTlsOptions } from "./listeners.ts";
 import { LocalClient } from "./local_client.ts";
@@ -146,6 +147,7 @@ export class WeirBroker {
       writer,
       buffers,
       frames: new FrameReaderPool(),
+      writers: new ConnectionWriters({ clock: this.#clock, traffic: this.#traffic }),
       traffic: this.#traffic,
       authenticator: guard.authenticator(authenticator),
       methods: new Map([...methods].map(([name, method]) => [name, guard.method(method)])),

@@ -16,7 +16,7 @@ export interface ByteSink {
 export interface ByteChannel {
   /** Begins to read. To be called once, before anything is written. */
   start(sink: ByteSink): void;
-  /** Writes; the sink is told when that is done. */
+  /** Writes; the sink is told when that is done, never from within. */
   write(bytes: Uint8Array): void;
   /** Ends the sending side; what was written still arrives. */
   shutdown(): Promise<void>;
