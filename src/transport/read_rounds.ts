@@ -61,8 +61,20 @@ export class ReadRounds {
     }
     this.#bytes = 0;
     if (this.#isClosed) return queueMicrotask(this.#turn);
-    this.#trip ??= Trip.open();
-    this.#trip.then((trip) => trip.take()).then(this.#turn, this.#turn); // without a trip: unfair, and served all the same
+    this.#look().then(this.#turn);
+  }
+
+  /** Resolves when the runtime has looked at its sockets. Without a trip, as when there are no file descriptors left, it is at once: unfair,
+   * and served all the same. The next time tries again. */
+  async #look(): Promise<void> {
+    const trip = this.#trip ??= Trip.open();
+    try {
+      await (await trip).take();
+    } catch {
+      if (this.#trip !== trip) return; // closed meanwhile
+      this.#trip = undefined;
+      trip.then((broken) => broken.close(), () => {}); // it never opened
+    }
   }
 }
 
@@ -80,11 +92,16 @@ class Trip {
   static async open(): Promise<Trip> {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const from = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
-    from.setNoDelay(true);
-    for (;;) {
-      const to = await listener.accept();
-      if (to.remoteAddr.port === from.localAddr.port) return new Trip(from, to);
-      to.close(); // somebody else was quicker
+    try {
+      from.setNoDelay(true);
+      for (;;) {
+        const to = await listener.accept();
+        if (to.remoteAddr.port === from.localAddr.port) return new Trip(from, to);
+        to.close(); // somebody else was quicker
+      }
+    } catch (error) {
+      from.close();
+      throw error;
     }
   }
 
