@@ -66,6 +66,8 @@ export class Effects {
   length = 0;
   /** Topics that were looked at for new subscriptions, whoever's: others get their turn after so many. */
   replaySteps = 0;
+  /** Filters that were subscribed to or unsubscribed from, which cost more than a message does. */
+  filters = 0;
 
   get isEmpty(): boolean {
     return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
@@ -133,6 +135,7 @@ export class Effects {
   clear(): void {
     this.truncate(0);
     this.replaySteps = 0;
+    this.filters = 0;
     this.writes.length = 0;
     this.happenings.length = 0;
     if (this.unfinished.size > 0) this.unfinished.clear(); // which makes a table anew

@@ -188,6 +188,7 @@ export class PacketHandler {
     for (let from = 0; from < packet.requests.length; from += FILTERS_MAX) {
       if (from > 0) yield;
       const part = packet.requests.slice(from, from + FILTERS_MAX);
+      this.#turn.effects.filters += part.length;
       const requests = part.map((request): SubscribeRequest => {
         if (isTaken) return "packet-identifier-in-use";
         if (isTooMuch) return "quota-exceeded";
@@ -257,6 +258,7 @@ export class PacketHandler {
     for (let from = 0; from < filters.length; from += FILTERS_MAX) {
       if (from > 0) yield;
       const part = { packetId: 0, filters: filters.slice(from, from + FILTERS_MAX) };
+      this.#turn.effects.filters += part.filters.length;
       answers.push(...this.#broker.unsubscribe(endpoint.session!, part, this.#turn));
     }
     this.#turn.effects.unsuback(endpoint, packetId, answers);

@@ -43,10 +43,11 @@ const HELD_SENDS_MAX = 50_000;
 const HELD_WRITES_MAX = 100_000;
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Sends or writes of one chunk after which others get their turn, about five milliseconds of work: one message to a thousand
- * subscribers is a thousand sends, and a chunk may hold a thousand messages. */
+/** Sends, writes or filters of one chunk after which others get their turn, about five milliseconds of work: one message to a thousand
+ * subscribers is a thousand sends, and a chunk may hold a thousand messages or requests to subscribe. */
 const LADEN_SENDS = 16_384;
 const LADEN_WRITES = 4_096;
+const LADEN_FILTERS = 512;
 
 /** Records of spare buffers, of 100 bytes each. */
 const SPARE_SENDS_MAX = 65_536;
@@ -103,7 +104,7 @@ export class CommitLoop {
   /** Whether so much has been decided that it is to be settled, and others to get their turn, before the next packet. */
   get isLaden(): boolean {
     const { effects } = this.#parts.turn;
-    return effects.length >= LADEN_SENDS || effects.writes.length >= LADEN_WRITES;
+    return effects.length >= LADEN_SENDS || effects.writes.length >= LADEN_WRITES || effects.filters >= LADEN_FILTERS;
   }
 
   /** Resolves when everything decided so far is on disk and has been said; rejects when the store has failed. */

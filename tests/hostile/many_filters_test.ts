@@ -45,6 +45,16 @@ Deno.test("[MQTT-3.8.4-5] many filters in one packet are gone through in parts a
   assert.ok(Math.max(...parts) <= PART_MAX, `${parts}`);
 });
 
+Deno.test("many filters in many packets are gone through in parts, too", async () => {
+  await using broker = await TestBroker.start();
+  const parts = watchParts(broker);
+  using peer = await RawPeer.connect(broker.port, connect());
+  await peer.send(Uint8Array.from(FILTERS.flatMap((filter) => [...packet(0x82, uint16(7), properties(), filter, 1)])));
+  for (const _ of FILTERS) assert.equal((await peer.packet())![0], 0x90);
+  assert.equal(parts.reduce((sum, part) => sum + part, 0), COUNT);
+  assert.ok(Math.max(...parts) <= PART_MAX, `${parts}`);
+});
+
 Deno.test("whose connection is ended between the parts subscribes to no more", async () => {
   let isAdmitted = true;
   const authenticate = () => ({ username: undefined, policy: ALLOW_ALL, holds: () => isAdmitted });
