@@ -23,3 +23,24 @@ Deno.test("of alarms that fall due together and take long, each has its turn, wi
   assert.deepEqual(rung.filter((each) => each !== "-").sort(), ["a", "b", "c"]);
   assert.equal(rung.findIndex((each) => each === "-"), 1, `${rung}`);
 });
+
+Deno.test("what rings again in a minute does so together with others, and never early; what is near is not put off", async () => {
+  const clock = new Clock();
+  const rung = Promise.withResolvers<void>();
+  const start = clock.now();
+  const asked = [start + 60_001, start + 60_350, start + 3_001];
+  const handles = asked.map((at, i) => {
+    return clock.set(start, {
+      ring: () => {
+        if (i === asked.length - 1) setTimeout(rung.resolve, 0);
+        return at;
+      },
+    });
+  });
+  await rung.promise;
+  clock.stop();
+  const late = handles.map(({ at }, i) => at - asked[i]);
+  assert.equal(late[2], 0);
+  for (const ms of late) assert.ok(ms >= 0 && ms < 500, `${ms} ms late`);
+  assert.deepEqual(handles.slice(0, 2).map(({ at }) => at % 500), [0, 0]);
+});
