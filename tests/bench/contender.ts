@@ -7,8 +7,9 @@ import { pinned } from "./machine.ts";
 
 /** The program of this tree. */
 export const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
-/** As `deno task start` has it: what V8 keeps for young objects otherwise grows to 48 MB under a storm of connects, and stays. */
-export const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=8";
+/** As `deno task start` has it: what V8 keeps for young objects otherwise grows to 48 MB under a storm of connects, and stays; and old ones are
+ * gone through from 64 MB on, not from some 16, which a broker holds that has just started. */
+export const HEAP = "--v8-flags=--max-semi-space-size=8,--initial-old-space-size=64";
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
 
@@ -31,7 +32,7 @@ export function weir(store: StoreKind, flags: readonly string[] = []): Contender
     start: () =>
       launch("weir", async (folder, port) => {
         await Deno.writeTextFile(`${folder}/weir.yaml`, weirConfig(folder, { port, store }));
-        return [Deno.execPath(), "run", "-A", YOUNG_HEAP, ...flags, MAIN, "--config", `${folder}/weir.yaml`];
+        return [Deno.execPath(), "run", "-A", HEAP, ...flags, MAIN, "--config", `${folder}/weir.yaml`];
       }),
   };
 }

@@ -1,7 +1,7 @@
 /** The brokers whose durable queues are measured: Weir on SQLite, and beside it NATS JetStream and RabbitMQ where they are installed. */
 
 import { findCommand } from "../support/skip.ts";
-import { type Contender, freePort, launch, MAIN, YOUNG_HEAP } from "./contender.ts";
+import { type Contender, freePort, HEAP, launch, MAIN } from "./contender.ts";
 
 /** What the generator calls the queue of a run whose id is 7: the stream that keeps a backlog. */
 export const STREAM_RUN_ID = "7";
@@ -24,7 +24,7 @@ export function weirQueues(): QueueContender {
     start: () =>
       launch("weir", async (folder, port) => {
         await Deno.writeTextFile(`${folder}/weir.yaml`, weirConfig(folder, port));
-        return [Deno.execPath(), "run", "-A", YOUNG_HEAP, MAIN, "--config", `${folder}/weir.yaml`];
+        return [Deno.execPath(), "run", "-A", HEAP, MAIN, "--config", `${folder}/weir.yaml`];
       }),
   };
 }

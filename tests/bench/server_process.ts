@@ -1,12 +1,12 @@
 /** A server that is measured: a process of its own, on the first core. */
 import { linesOf } from "../support/program.ts";
-import { YOUNG_HEAP } from "./contender.ts";
+import { HEAP } from "./contender.ts";
 import { pinned } from "./machine.ts";
 
 const TICKS_PER_SECOND = 100;
 
 /** Memory as `deno task start` has it, and a word that collects garbage. */
-const FLAGS = `${YOUNG_HEAP},--expose-gc`;
+const FLAGS = `${HEAP},--expose-gc`;
 
 /** A module that prints a line of JSON when it listens, and then goes by `untilEnd`. */
 export class ServerProcess<T> implements AsyncDisposable {

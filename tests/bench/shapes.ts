@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { type Part, publish, subscribe as subscribeTo } from "../hostile/bytes.ts";
 import { connect, join, packet, properties, uint16 } from "../hostile/bytes.ts";
 import { RawPeer } from "../hostile/raw_peer.ts";
-import { freePort, launch, MAIN, type RunningBroker, YOUNG_HEAP } from "./contender.ts";
+import { freePort, HEAP, launch, MAIN, type RunningBroker } from "./contender.ts";
 import { describeMachine } from "./machine.ts";
 
 const PINGREQ = Uint8Array.of(0xc0, 0);
@@ -213,7 +213,7 @@ session: { max_inflight_messages: 65535 }
 storage: { type: memory }
 `;
     await Deno.writeTextFile(`${folder}/weir.yaml`, config);
-    return [Deno.execPath(), "run", "-A", YOUNG_HEAP, main, "--config", `${folder}/weir.yaml`];
+    return [Deno.execPath(), "run", "-A", HEAP, main, "--config", `${folder}/weir.yaml`];
   });
 }
 
