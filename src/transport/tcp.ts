@@ -48,7 +48,8 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
       connection = await listener.accept();
     } catch (error) {
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
-      // The client has gone already, or the process is out of file descriptors: the door stays open.
+      if (hasHungUp(error)) continue;
+      // The process is out of file descriptors: the door stays open.
       options.onAcceptError?.(error);
       await new Promise((resolve) => setTimeout(resolve, 10));
       continue;
@@ -56,6 +57,12 @@ async function* accepted(listener: Deno.TcpListener, options: TcpListenOptions):
     if (options.noDelay) sendAtOnce(connection);
     yield overTcp(connection, options.rounds);
   }
+}
+
+/** Whether a peer has reset its connection before it was accepted, as health checks of proxies do: nobody is there, and nothing is wrong. */
+function hasHungUp(error: unknown): boolean {
+  const { NotConnected, ConnectionAborted, ConnectionReset } = Deno.errors;
+  return error instanceof NotConnected || error instanceof ConnectionAborted || error instanceof ConnectionReset;
 }
 
 /** A peer may have reset the connection by now, which some systems tell here (macOS: EINVAL), and all at the first read. */

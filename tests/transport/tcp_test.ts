@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { ReadRounds } from "../../src/transport/read_rounds.ts";
+import { listenTcp } from "../../src/transport/tcp.ts";
 import { inTime } from "../embedding/waiting.ts";
 import { TestBroker } from "../support/broker.ts";
 
@@ -20,4 +24,26 @@ Deno.test("a connection of which the system takes no options, as of one that has
     connections.setNoDelay = setNoDelay;
   }
   assert.ok(refused >= 2);
+});
+
+Deno.test("peers that have hung up before they are accepted are no errors of the listener, and hold nobody up", async () => {
+  const errors: unknown[] = [];
+  const onAcceptError = (error: unknown) => errors.push(error);
+  const options = { hostname: "127.0.0.1", port: 0, noDelay: true, rounds: new ReadRounds(), onAcceptError };
+  const listener = listenTcp(options);
+  for (let i = 0; i < 20; i++) {
+    const peer = connect(listener.port, "127.0.0.1");
+    await once(peer, "connect");
+    peer.resetAndDestroy();
+    await once(peer, "close");
+  }
+  const client = connect(listener.port, "127.0.0.1");
+  await once(client, "connect");
+  for await (const { remotePort, channel } of listener.connections) { // some systems accept who has gone
+    channel.close();
+    if (remotePort === client.localPort) break;
+  }
+  assert.deepEqual(errors, []);
+  client.destroy();
+  listener.close();
 });
