@@ -61,6 +61,11 @@ export class LocalConsumer implements QueueConsumer, QueueReader {
     if (index >= 0) this.#waiting.splice(index, 1);
   }
 
+  /** Called by the queues. */
+  rejoined(member: QueueMember): void {
+    this.#member = member;
+  }
+
   /** The next message; waits for one. Done when the reader was closed. */
   async next(): Promise<IteratorResult<QueueMessage, undefined>> {
     while (this.#waiting.length === 0 && !this.#isClosed) {

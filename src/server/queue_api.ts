@@ -111,7 +111,8 @@ export interface BrokerQueues {
   define(definition: QueueDefinition): Promise<void>;
   /** Changes what holds for queues that nobody has defined; those that are there stay as they are. */
   adjust(defaults: Omit<QueueBrokerOptions, "definitions">): void;
-  /** Takes a queue away with its messages, groups and dead letters. False when there is none. */
+  /** Takes a queue away with its messages, groups and dead letters. False when there is none. MQTT consumers and readers that it has wait
+   * for the next one of its name. */
   delete(name: string): Promise<boolean>;
   /** Takes all messages of a queue away, those that are delayed too; groups stay. Answers how many lay in it.
    * @throws {RangeError} when there is none */
@@ -126,7 +127,7 @@ export interface BrokerQueues {
   /** Moves a group, in one partition or in all; what its members hold there is taken from them.
    * @throws {RangeError} when there is no such queue or group */
   seek(queue: string, group: string, at: { readonly to: GroupStart; readonly partition?: number }): Promise<void>;
-  /** Takes a group away; what it has not settled is nobody's any more.
+  /** Takes a group away; what it has not settled is nobody's any more. MQTT consumers and readers that it has begin it anew.
    * @throws {RangeError} when there is no such queue or group */
   deleteGroup(queue: string, group: string): Promise<void>;
   /** The dead letters of a queue in the order of their places, without consuming them; none when there are none. */

@@ -545,21 +545,55 @@ Deno.test("stream: $commit settles everything up to an offset, $seek goes back",
   assert.equal(got.join(""), "abc");
 });
 
-Deno.test("who was a consumer of a queue that is gone moves nobody: neither its own group nor its successor's", async () => {
+Deno.test("who consumes from a queue that is deleted moves nobody, and consumes from the next one of that name", async () => {
   await using broker = await queueBroker({ name: "log", type: "stream", partitions: 1 });
   const client = await broker.connect();
   const userProperties = { "consumer-group": "g", "start-at": "first" };
   await client.subscribe("$queue/log", { qos: 1, userProperties });
+  const publisher = await broker.connect();
   const seek = () => put(client, "$queue/log/$seek", "", { partition: "0", offset: "0" });
   assert.ok(await broker.broker.queues.delete("log"));
   assert.equal(await seek(), 0x83);
   await broker.broker.queues.create({ name: "log", type: "stream", partitions: 1 });
-  const successor = await broker.connect();
-  await successor.subscribe("$queue/log", { qos: 1, userProperties });
-  await put(client, "$queue/log", "a");
-  assert.equal(facts(await successor.receive()).payload, "a");
-  assert.equal(await seek(), 0x83);
-  await successor.expectNothing();
+  await put(publisher, "$queue/log", "a");
+  assert.equal(facts(await client.receive()).payload, "a");
+  assert.equal(await settle(client, "seek", "log:0:0", { partition: "0", offset: "1" }), 0);
+});
+
+const KEPT = { clean: false, properties: { sessionExpiryInterval: 60 } } as const;
+
+Deno.test("a consumer waits for a queue that is not there: connected at its end, or back after it", async () => {
+  await using broker = await queueBroker({ name: "tasks" }, { queues: { autoCreate: false } });
+  const publisher = await broker.connect();
+  const [connected, back, gone] = ["connected", "back", "gone"].map((id) => broker.connect({ ...KEPT, clientId: id }));
+  for (const client of [connected, back, gone]) await (await client).subscribe("$queue/tasks", { qos: 1 });
+  await (await back).disconnect();
+  assert.ok(await broker.broker.queues.delete("tasks"));
+  const again = await broker.connect({ ...KEPT, clientId: "back" });
+  await (await gone).unsubscribe("$queue/tasks");
+  await broker.broker.queues.create({ name: "tasks", backoff: AT_ONCE });
+  assert.equal(await put(publisher, "$queue/tasks", "one"), 0);
+  for (const client of [await connected, again]) assert.equal(facts(await client.receive()).payload, "one");
+  await (await gone).expectNothing();
+  const { groups } = broker.broker.queues.get("tasks")!;
+  assert.deepEqual(groups.map(({ name }) => name).sort(), ["back", "connected"]);
+});
+
+Deno.test("the members of a group that is deleted begin it anew", async () => {
+  await using broker = await queueBroker({ name: "log", type: "stream", partitions: 1 });
+  const publisher = await broker.connect();
+  const client = await broker.connect();
+  await client.subscribe("$queue/log", { qos: 1, userProperties: { "consumer-group": "g" } });
+  using reader = broker.broker.queues.consume("log", { group: "h", start: { kind: "first" } });
+  await put(publisher, "$queue/log", "a");
+  const { id } = facts(await client.receive());
+  const held = (await reader.next()).value!;
+  for (const group of ["g", "h"]) await broker.broker.queues.deleteGroup("log", group);
+  assert.equal(await settle(client, "ack", id), 0x83, "it is not held any more");
+  await assert.rejects(held.ack(), /not held any more/);
+  await put(publisher, "$queue/log", "b");
+  assert.equal(facts(await client.receive()).payload, "b");
+  assert.equal(new TextDecoder().decode((await reader.next()).value!.payload), "b");
 });
 
 Deno.test("a message that is larger than its consumer accepts has failed: it is not lost", async () => {

@@ -3,6 +3,7 @@ import type { Turn } from "../turn.ts";
 import type { Due } from "./due.ts";
 import type { Group } from "./group.ts";
 import type { QueueItem } from "./item.ts";
+import type { Queue } from "./queue.ts";
 import type { DeadLetterCause } from "./record.ts";
 
 /** What a queue asks of those around it. */
@@ -15,4 +16,6 @@ export interface QueueContext {
   bury(item: QueueItem, why: { cause: DeadLetterCause; reason: string }, turn: Turn): boolean;
   /** A group that belongs to a client's session has come or gone. */
   noteClientGroup(group: Group, isThere: boolean): void;
+  /** There is one more queue. */
+  queueAdded(queue: Queue, turn: Turn): void;
 }

@@ -17,6 +17,8 @@ export interface QueueConsumer {
   /** It holds the message no longer, through nothing that it did: its time was over, or it left, or the message or the queue went.
    * It must not call the engine from here. */
   withdraw(delivery: QueueDelivery, turn: Turn): void;
+  /** Its queue or its group was deleted, and it is a member of the one that is there now. Absent for who does not go on then. */
+  rejoined?(member: QueueMember): void;
 }
 
 /** A consumer in a group. */

@@ -17,6 +17,7 @@ import { keyHash } from "./key_hash.ts";
 import type { QueueLoad } from "./load.ts";
 import type { QueueConsumer, QueueMember } from "./member.ts";
 import { messageIdOf, parseMessageId } from "./message_id.ts";
+import { joinsOf, Orphans } from "./orphans.ts";
 import type { StoredQueues } from "./mutation.ts";
 import type { QueueAmount, QueueCompaction, QueueDelayPage } from "./ports.ts";
 import { type Appended, type Publication, publicationBytes } from "./publication.ts";
@@ -55,6 +56,7 @@ export class Queues {
   readonly #deadlines = new Deadlines<Due>();
   readonly #context: QueueContext;
   readonly #delays = new Delays();
+  readonly #orphans = new Orphans();
   #lastId = 0;
 
   constructor(options: QueuesOptions) {
@@ -64,6 +66,7 @@ export class Queues {
       nextId: () => ++this.#lastId,
       bury: (item, why, turn) => this.#bury(item, why, turn),
       noteClientGroup: (group, isThere) => this.#noteClientGroup(group, isThere),
+      queueAdded: ({ name }, turn) => this.#rejoin(this.#orphans.take(name), turn),
     };
     this.#registry = new QueueRegistry(options, this.#context);
   }
@@ -104,9 +107,14 @@ export class Queues {
     return this.#registry.change(definition, turn);
   }
 
-  /** Deletes a queue with all that lies in it, its dead letters included; false when there is none. */
+  /** Deletes a queue with all that lies in it, its dead letters included; false when there is none. Its consumers wait for the next one
+   * of that name. */
   delete(name: string, turn: Turn): boolean {
-    return this.#registry.delete(name, turn);
+    const queues = [this.find(name), this.find(deadLetterName(name))].filter((queue) => queue !== undefined);
+    const left = queues.flatMap(({ groups }) => [...groups.values()].flatMap(joinsOf));
+    if (!this.#registry.delete(name, turn)) return false;
+    for (const options of left) this.#orphans.add(options);
+    return true;
   }
 
   /** Takes out all messages, settled or not, and those that are delayed; answers how many.
@@ -183,6 +191,16 @@ export class Queues {
     return group.join(options.consumer, options.prefetch, turn);
   }
 
+  /** Lets a consumer in as soon as there is such a queue. */
+  await(options: JoinOptions): void {
+    this.#orphans.add(options);
+  }
+
+  /** A consumer waits for a queue no longer. */
+  forgo(queue: string, consumer: QueueConsumer): void {
+    this.#orphans.delete(queue, consumer);
+  }
+
   /** Lets a member go: what it held is given out again at once. After a crash that counts as failed for those of which `had` says that
    * the consumer had them, for all when nothing is said. */
   leave(
@@ -190,6 +208,7 @@ export class Queues {
     options: { isCrash: boolean; had?: (delivery: QueueDelivery) => boolean },
     turn: Turn,
   ): void {
+    this.forgo(member.group.queue.name, member.consumer);
     member.group.leave(member, (delivery) => options.isCrash && (options.had?.(delivery) ?? true), turn);
   }
 
@@ -246,9 +265,13 @@ export class Queues {
     this.#registry.existing(at.queue).seek(this.#registry.existingGroup(at.queue, at.group), at, turn);
   }
 
-  /** @throws {RangeError} no such queue or group */
+  /** Takes a group away. Consumers that it has begin it anew.
+   * @throws {RangeError} no such queue or group */
   deleteGroup(queue: string, group: string, turn: Turn): void {
-    this.#registry.existing(queue).deleteGroup(this.#registry.existingGroup(queue, group), turn);
+    const found = this.#registry.existingGroup(queue, group);
+    const left = joinsOf(found);
+    found.queue.deleteGroup(found, turn);
+    this.#rejoin(left, turn);
   }
 
   /** The session of a client has ended: the groups that nobody named end with it. */
@@ -323,6 +346,10 @@ export class Queues {
       due.due(turn);
     }
     this.#delays.ask(turn);
+  }
+
+  #rejoin(left: Iterable<JoinOptions>, turn: Turn): void {
+    for (const options of left) options.consumer.rejoined!(this.join(options, turn));
   }
 
   #groupFor(queue: Queue, options: JoinOptions, turn: Turn): Group {

@@ -105,6 +105,7 @@ export class QueueRegistry {
     turn.effects.writes.push({ kind: "queue-saved", queueId: queue.queueId, definition });
     turn.effects.happenings.push({ kind: "queue-created", queue: definition.name });
     if (definition.topics.length > 0) this.#captures.reset(this.#byName.values());
+    this.#context.queueAdded(queue, turn);
     return queue;
   }
 

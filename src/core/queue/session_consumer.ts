@@ -81,6 +81,10 @@ export class SessionConsumer implements QueueConsumer {
     this.#sent.delete(delivery);
   }
 
+  rejoined(member: QueueMember): void {
+    this.member = member;
+  }
+
   /** A reason code below 0x80 settles, 0x99 (Payload format invalid) rejects, every other one says that it failed. */
   #answer(delivery: QueueDelivery, { reasonCode, reason }: Acknowledgement, turn: Turn): void {
     this.#sent.delete(delivery);

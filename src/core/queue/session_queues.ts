@@ -13,7 +13,7 @@ import type { GroupStart } from "./group_start.ts";
 import { messageIdOf } from "./message_id.ts";
 import type { StoredQueueConsumer } from "./mutation.ts";
 import type { Publication } from "./publication.ts";
-import type { Queues } from "./queues.ts";
+import type { JoinOptions, Queues } from "./queues.ts";
 import { queueTopic } from "./routing_key.ts";
 import { SessionConsumer } from "./session_consumer.ts";
 
@@ -183,7 +183,8 @@ export class SessionQueues {
         this.#enter(consumer, DEFAULT_START, turn);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        turn.drop(session.clientId, consumer.stored.filter, "refused"); // deleted, and not made by itself: nothing comes
+        turn.drop(session.clientId, consumer.stored.filter, "refused"); // deleted, and not made by itself: nothing comes until it is
+        this.queues.await(joinOf(consumer, DEFAULT_START));
       }
     }
     this.start(session, turn);
@@ -210,11 +211,7 @@ export class SessionQueues {
   }
 
   #enter(consumer: SessionConsumer, start: GroupStart, turn: Turn): void {
-    const { stored: { group, prefetch, isNamed }, filter: { queue, routingFilter: filter } } = consumer;
-    consumer.member = this.queues.join(
-      { queue, group, filter, consumer, prefetch, start, boundToClient: !isNamed },
-      turn,
-    );
+    consumer.member = this.queues.join(joinOf(consumer, start), turn);
   }
 
   #leave(session: Session, filter: string, turn: Turn): boolean {
@@ -240,6 +237,7 @@ export class SessionQueues {
     consumer.isStarted = false;
     consumer.member = null;
     if (member !== null) this.queues.leave(member, how, turn);
+    else this.queues.forgo(consumer.filter.queue, consumer);
   }
 
   #obey(address: QueueAddress, from: { message: Message; sender: Session | null }, turn: Turn): void {
@@ -299,6 +297,11 @@ export class SessionQueues {
     if (offset === undefined) throw refused("Cannot seek: the property offset or time is missing");
     this.queues.seek({ ...placeOf(consumer), to: { kind: "offset", offset }, partition }, turn);
   }
+}
+
+function joinOf(consumer: SessionConsumer, start: GroupStart): JoinOptions {
+  const { stored: { group, prefetch, isNamed }, filter: { queue, routingFilter: filter } } = consumer;
+  return { queue, group, filter, consumer, prefetch, start, boundToClient: !isNamed };
 }
 
 function isSame(former: StoredQueueConsumer, asked: StoredQueueConsumer): boolean {
