@@ -48,8 +48,9 @@ export abstract class QueueClient {
       line = await Line.open(port, this.version, (packet) => {
         if (this.line !== line) return; // another connection has taken over
         if (packet.cmd === "connack") this.#onConnack(packet);
-        else if (packet.cmd === "suback" && !this.isOpen) this.#onSuback(packet.granted as number[]);
-        else if (packet.cmd === "unsuback") this.#settling.shift()?.();
+        else if (packet.cmd === "suback" && packet.messageId === SUBSCRIBE_ID) {
+          this.#onSuback(packet.granted as number[]);
+        } else if (packet.cmd === "unsuback") this.#settling.shift()?.();
         else this.onPacket(packet);
         if (this.isOpen) opened.resolve(true);
       });
