@@ -579,6 +579,27 @@ Deno.test("a consumer waits for a queue that is not there: connected at its end,
   assert.deepEqual(groups.map(({ name }) => name).sort(), ["back", "connected"]);
 });
 
+Deno.test("of one group two wait for a queue with a filter each: it is made all the same, and who came first is in", async () => {
+  await using broker = await queueBroker({ name: "tasks" }, { queues: { autoCreate: false } });
+  const publisher = await broker.connect();
+  const connect = (key: string) => broker.connect({ ...KEPT, clientId: key });
+  for (const key of ["a", "b"]) {
+    const client = await connect(key);
+    await client.subscribe(`$queue/tasks/${key}`, { qos: 1, userProperties: { "consumer-group": "g" } });
+    await client.disconnect();
+  }
+  assert.ok(await broker.broker.queues.delete("tasks"));
+  const first = await connect("a");
+  const second = await connect("b");
+  const dropped = happening(broker.broker, "message-dropped");
+  await broker.broker.queues.create({ name: "tasks" });
+  const { clientId, topic, cause } = await dropped;
+  assert.deepEqual([clientId, topic, cause], ["b", "$queue/tasks", "refused"]);
+  for (const key of ["b", "a"]) assert.equal(await put(publisher, `$queue/tasks/${key}`, key), 0);
+  assert.equal(facts(await first.receive()).payload, "a");
+  await second.expectNothing();
+});
+
 Deno.test("the members of a group that is deleted begin it anew", async () => {
   await using broker = await queueBroker({ name: "log", type: "stream", partitions: 1 });
   const publisher = await broker.connect();

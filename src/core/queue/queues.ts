@@ -25,6 +25,7 @@ import { assertSize, type Queue } from "./queue.ts";
 import { type DeadLetterCause, type QueueEntry, type QueueRecord, recordBytes } from "./record.ts";
 import { QueueRegistry, type RegistryOptions } from "./registry.ts";
 import { restoreQueues } from "./restore.ts";
+import { queueTopic } from "./routing_key.ts";
 import { type QueueView, viewOf } from "./views.ts";
 
 /** How queues are made, and where chance comes from. */
@@ -192,7 +193,7 @@ export class Queues {
   }
 
   /** Lets a consumer in as soon as there is such a queue. */
-  await(options: JoinOptions): void {
+  joinLater(options: JoinOptions): void {
     this.#orphans.add(options);
   }
 
@@ -348,8 +349,17 @@ export class Queues {
     this.#delays.ask(turn);
   }
 
+  /** Whoever makes the queue is not to fail with a consumer that cannot be in it: of one group two may have waited with a filter each. */
   #rejoin(left: Iterable<JoinOptions>, turn: Turn): void {
-    for (const options of left) options.consumer.rejoined!(this.join(options, turn));
+    for (const options of left) {
+      const { consumer, queue } = options;
+      try {
+        consumer.rejoined!(this.join(options, turn));
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        turn.drop(consumer.id, queueTopic(queue, ""), "refused");
+      }
+    }
   }
 
   #groupFor(queue: Queue, options: JoinOptions, turn: Turn): Group {

@@ -184,7 +184,7 @@ export class SessionQueues {
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         turn.drop(session.clientId, consumer.stored.filter, "refused"); // deleted, and not made by itself: nothing comes until it is
-        this.queues.await(joinOf(consumer, DEFAULT_START));
+        this.queues.joinLater(joinOf(consumer, DEFAULT_START));
       }
     }
     this.start(session, turn);
