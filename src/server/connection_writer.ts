@@ -12,6 +12,8 @@ const ANSWER_BYTES_MAX = 256 * 1024;
 /** Writers that are kept for whoever writes next. */
 const KEPT_MAX = 256;
 
+const NONE = new Uint8Array(0);
+
 /** What writers share. */
 interface WriterParts {
   readonly clock: Clock;
@@ -36,6 +38,7 @@ export class ConnectionWriters {
 
   /** Takes a writer back that has written all. */
   give(writer: ConnectionWriter): void {
+    writer.release();
     if (this.#free.length < KEPT_MAX) this.#free.push(writer);
   }
 }
@@ -43,9 +46,10 @@ export class ConnectionWriters {
 /** What is on its way to a client, one write at a time; and what has come behind it, for as long as the client does not take it. */
 export class ConnectionWriter {
   readonly #parts: WriterParts;
-  #channel!: ByteChannel;
-  #endpoint!: Endpoint;
-  #bytes!: Uint8Array;
+  /** Null while it writes for nobody. */
+  #channel: ByteChannel | null = null;
+  #endpoint: Endpoint | null = null;
+  #bytes: Uint8Array = NONE;
   /** Of these, what was handed to the channel. */
   #handed = 0;
   #since = 0;
@@ -81,7 +85,7 @@ export class ConnectionWriter {
       this.#write();
       return false;
     }
-    const endpoint = this.#endpoint;
+    const endpoint = this.#endpoint!;
     this.#parts.traffic.bytesSent += endpoint.unwrittenBytes;
     endpoint.outbox.recycle(this.#bytes);
     endpoint.unwrittenBytes = 0;
@@ -91,7 +95,7 @@ export class ConnectionWriter {
 
   /** More waits for a peer that is behind: all of it counts until the peer has taken what is on its way. */
   noteBacklog(): void {
-    const endpoint = this.#endpoint;
+    const endpoint = this.#endpoint!;
     const waiting = endpoint.outbox.size + endpoint.unwrittenBytes;
     if (this.#parts.traffic.backlog.isTooMuch(waiting, this.#counted)) endpoint.congested = true;
     this.#counted = waiting;
@@ -100,7 +104,7 @@ export class ConnectionWriter {
   /** Resolves when the peer takes the answers that wait for it; undefined while they are few. A client that does not take the answers to
    * what it sends is not to be read on: they would gather without end, and messages alone are held back for who reads slowly. */
   untilTaken(): Promise<void> | undefined {
-    if (this.#endpoint.answerBytes <= ANSWER_BYTES_MAX) return undefined;
+    if (this.#endpoint!.answerBytes <= ANSWER_BYTES_MAX) return undefined;
     this.#taken ??= Promise.withResolvers<void>();
     return this.#taken.promise;
   }
@@ -113,11 +117,18 @@ export class ConnectionWriter {
     this.#taken = null;
   }
 
+  /** Keeps nothing of whom it has written for: neither a session nor a message. */
+  release(): void {
+    this.#channel = null;
+    this.#endpoint = null;
+    this.#bytes = NONE;
+  }
+
   #write(): void {
     const bytes = this.#bytes;
     const start = this.#handed;
     this.#handed = Math.min(start + WRITE_BYTES_MAX, bytes.length);
     this.#since = this.#parts.clock.recent;
-    this.#channel.write(start === 0 && this.#handed === bytes.length ? bytes : bytes.subarray(start, this.#handed));
+    this.#channel!.write(start === 0 && this.#handed === bytes.length ? bytes : bytes.subarray(start, this.#handed));
   }
 }
