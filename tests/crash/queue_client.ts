@@ -14,6 +14,8 @@ export abstract class QueueClient {
   protected readonly ledger: QueueLedger;
   protected line: Line | null = null;
   isOpen = false;
+  /** It has said goodbye or gone: what still comes was sent before the broker saw that, and may be with somebody else since. */
+  protected isLeaving = false;
   #hasSession = false;
   #settling: (() => void)[] = [];
 
@@ -58,7 +60,7 @@ export abstract class QueueClient {
       return false; // the broker is down
     }
     this.line = line;
-    this.isOpen = false;
+    this.isOpen = this.isLeaving = false;
     const { clientId, isClean: clean, version: protocolVersion } = this;
     line.send({
       ...{ cmd: "connect", protocolId: "MQTT", protocolVersion, clientId, clean, keepalive: 0 },
@@ -78,12 +80,14 @@ export abstract class QueueClient {
     const { line } = this;
     if (line === null) return;
     this.isOpen = false;
+    this.isLeaving = true;
     line.send({ cmd: "disconnect" } as Packet);
     await line.ended;
   }
 
   /** Drops the connection without a word. */
   async drop(): Promise<void> {
+    this.isLeaving = true;
     this.line?.close();
     await this.line?.ended;
   }

@@ -22,7 +22,7 @@ interface Entry {
   readonly partition: number;
   readonly offset: number;
   /** `said` is what a holder has sent; it may have been lost. What is `over` may never come again, what is `maybe` over may: its group
-   * may have gone back. */
+   * may have gone back, or it may have been compacted away. */
   state: "open" | "said" | "maybe" | "over";
   word: Word | undefined;
   /** Somebody has once sent a reject. */
@@ -256,12 +256,15 @@ export class QueueLedger {
   /** Of a stream one message is under way at a time; the next one says that the end of the one before is stored. One with another
    * priority does not: it may go first when the one before has failed. */
   #checkTurn({ queue, group, stream, messageId }: QueueArrival, { entries, latest }: GroupAccount): void {
-    if (this.#traits.get(queue)!.order === "none") return;
+    const { order } = this.#traits.get(queue)!;
+    if (order === "none") return;
     const lastId = latest.get(stream);
     latest.set(stream, messageId);
     if (lastId === undefined || lastId === messageId) return;
     const before = entries.get(lastId)!;
-    if (before.state === "open") {
+    if (before.state === "open" && order === "newest") {
+      before.state = "maybe"; // the compaction took it while its group had nobody, or before a kill
+    } else if (before.state === "open") {
       this.accuse(`${queue} ${group}: ${messageId} came while ${lastId} of ${stream} was not settled`);
     } else if (before.state === "said") {
       before.state = "over";

@@ -83,7 +83,7 @@ export class QueueMember extends QueueClient {
 
   protected override onPacket(packet: Packet): void {
     const { messageId = 0 } = packet;
-    if (packet.cmd === "publish") return this.#onPublish(packet);
+    if (packet.cmd === "publish") return this.isLeaving ? undefined : this.#onPublish(packet);
     if (packet.cmd === "puback") return this.#onPuback(messageId, packet.reasonCode ?? 0);
     if (packet.cmd !== "pubrel") return this.ledger.accuse(`${this.clientId} was told ${JSON.stringify(packet)}`);
     const released = this.#incoming.get(messageId);
@@ -131,7 +131,7 @@ export class QueueMember extends QueueClient {
     const word = this.#chooseWord();
     const say = () => this.#say(held, word);
     if (this.#random() < 0.7) say();
-    else setTimeout(() => this.line === line && say(), between(this.#random, 1, WORD_MS_MAX));
+    else setTimeout(() => this.line === line && !this.isLeaving && say(), between(this.#random, 1, WORD_MS_MAX));
   }
 
   /** Before v5 there is no word for a failure, and who goes back would bury a message twice. */
