@@ -59,6 +59,8 @@ const IDLE_MS = 30_000;
 const REQUESTS_MAX = 100;
 /** Between two looks at the deadlines. */
 const CHECK_MS = 500;
+/** Of an answer written at once: whoever takes so much in time takes something. */
+const SLICE_BYTES = 64 * 1024;
 
 /** An open HTTP listener, over `node:http`: `Deno.serve` has no deadline for headers (docs/decisions/0020). */
 export class HttpListener {
@@ -329,8 +331,10 @@ async function write(body: ReadableStream<Uint8Array>, taking: Taking): Promise<
   response.once("close", () => void reader.cancel().catch(() => {}));
   response.flushHeaders();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    if (response.destroyed) return;
-    if (!response.write(part.value)) await Promise.race([taking.taken("drain"), reader.closed]);
+    for (let at = 0; at < part.value.length; at += SLICE_BYTES) {
+      if (response.destroyed) return;
+      if (!response.write(part.value.subarray(at, at + SLICE_BYTES))) await taking.taken("drain");
+    }
   }
 }
 

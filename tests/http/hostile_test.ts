@@ -263,3 +263,19 @@ Deno.test("an answer that nobody takes is cut as well", async () => {
   await raw.write("GET /retained?filter=big/%23 HTTP/1.1\r\nHost: localhost\r\n\r\n"); // 20 MiB
   await until(() => isAlive(door).then(() => true, () => false), "its place is free");
 });
+
+Deno.test("a reader that is slow gets its whole answer, however long that takes", async () => {
+  await using door = await HttpDoor.open({ connection: { writeTimeoutMs: 500 } });
+  for (let i = 0; i < 60; i++) {
+    await door.broker.publish({ topic: `big/${i}`, payload: new Uint8Array(256 * 1024), retain: true });
+  }
+  const answer = await door.fetch("/retained?filter=big/%23"); // 20 MiB
+  let bytes = 0;
+  const began = performance.now();
+  for await (const part of answer.body!) {
+    bytes += part.length;
+    const due = began + bytes / 5_000; // 5 MB/s
+    if (performance.now() < due) await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
+  }
+  assert.equal(bytes, Number(answer.headers.get("content-length")));
+});
