@@ -316,6 +316,7 @@ class Taking {
  * @throws whatever the body of the answer ends with */
 async function send(answer: Response, request: IncomingMessage, taking: Taking): Promise<void> {
   const { response } = taking;
+  if (response.destroyed) return await answer.body?.cancel(); // the peer has gone
   for (const [name, value] of answer.headers) response.setHeader(name, value);
   if (!request.complete && hasBody(request)) response.setHeader("connection", "close"); // what still comes is read by nobody
   response.statusCode = answer.status;

@@ -1,8 +1,10 @@
 /** Subscribing over HTTP: event streams, polls, and what is promised to a session that is kept. */
 import assert from "node:assert/strict";
+import { ALLOW_ALL, type Authenticator } from "../../mod.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
 import { happening, inTime, until } from "../embedding/waiting.ts";
 import { HttpDoor } from "./door.ts";
+import { RawHttp } from "./raw.ts";
 
 const KEPT = "session_expiry_seconds=600&encoding=text";
 const AS_KEEPER = { headers: { "x-client-id": "keeper" } };
@@ -214,6 +216,27 @@ Deno.test("one subscription too many is told to come back, and a place that is l
   await door.call("/poll?filter=a/%23/b&wait=0", { status: 400 }); // one that fails leaves as well
   await door.call("/poll?filter=a&wait=0");
 });
+
+for (const path of ["/subscribe?filter=a", "/queues/tasks/subscribe?group=g"]) {
+  Deno.test(`who goes before ${path} is answered leaves no place taken`, async () => {
+    const [asked, known] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const authenticator: Authenticator = {
+      async authenticate({ username }) {
+        if (username === "slow") await (asked.resolve(), known.promise);
+        return { username, policy: ALLOW_ALL };
+      },
+    };
+    await using door = await HttpDoor.open({ authenticator, http: { subscriptionsMax: 1, connectionsMax: 1 } });
+    await door.broker.queues.create({ name: "tasks" });
+    using raw = await RawHttp.open(door.port);
+    await raw.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ${btoa("slow:x")}\r\n\r\n`);
+    await inTime(asked.promise, "a login");
+    raw[Symbol.dispose]();
+    await until(() => door.call("/health").then(() => true, () => false), "its connection is gone");
+    known.resolve();
+    await until(() => door.call("/poll?filter=a&wait=0").then(() => true, () => false), "its place is free");
+  });
+}
 
 Deno.test("when the broker stops, streams end with the reason", async () => {
   const door = await HttpDoor.open();
