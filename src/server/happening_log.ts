@@ -1,5 +1,5 @@
-import { getLogger } from "@logtape/logtape";
 import type { DropCause, Happening } from "../core/happening.ts";
+import { LogLines } from "./log_lines.ts";
 import { Summary } from "./summary.ts";
 import type { WeirBroker } from "./weir_broker.ts";
 
@@ -10,64 +10,63 @@ const SUMMARY_MS = 10_000;
  * a million times, drops and refusals, is told at the first time and then summed up, or else one client could fill the disk with lines.
  * Where the log goes is the program's to configure; one that configures nothing hears nothing. Call the answer to end it. */
 export function logHappenings(broker: WeirBroker): () => void {
-  const logger = getLogger(["weir"]);
+  const lines = new LogLines();
   const drops = new Summary((count, facts) =>
-    logger.warn(droppedWords(count, facts.cause as DropCause), { count, ...facts })
+    lines.write("warning", droppedWords(count, facts.cause as DropCause), { count, ...facts })
   );
-  const refusals = new Summary((count, facts) => logger.info(refusedWords(count, facts), { count, ...facts }));
+  const refusals = new Summary((count, facts) => lines.write("info", refusedWords(count, facts), { count, ...facts }));
   const subscriptions = new Summary((count, facts) => {
-    logger.info(`${several(count, "subscription")} ${NOT_SUBSCRIBED}`, { count, ...facts });
+    lines.write("info", `${several(count, "subscription")} ${NOT_SUBSCRIBED}`, { count, ...facts });
   });
   const bans = new Summary((count, facts) =>
-    logger.warn(`${several(count, "address")} ${BANNED}`, { count, ...facts })
+    lines.write("warning", `${several(count, "address")} ${BANNED}`, { count, ...facts })
   );
   const queues = new Summary((count, { noun, words, ...facts }) => {
-    logger.warn(`${several(count, `${noun}`)} ${words}`, { count, ...facts });
+    lines.write("warning", `${several(count, `${noun}`)} ${words}`, { count, ...facts });
   });
   const tell = () => [drops, refusals, subscriptions, bans, queues].forEach((summary) => summary.tell());
   const timer = setInterval(tell, SUMMARY_MS);
   Deno.unrefTimer(timer);
   const unwatch = broker.watch((happening) => {
-    const facts = { ...happening };
     switch (happening.kind) {
       case "client-connected":
-        return logger.info(connectedWords(happening.protocolVersion), facts);
+        return lines.write("info", connectedWords(happening.protocolVersion), happening);
       case "client-disconnected":
-        return logger.info("client {clientId} disconnected: {cause}", facts);
+        return lines.write("info", "client {clientId} disconnected: {cause}", happening);
       case "session-taken-over":
-        return logger.info("session {clientId} was taken over by a new connection", facts);
+        return lines.write("info", "session {clientId} was taken over by a new connection", happening);
       case "message-dropped":
-        return drops.add(`${happening.clientId} ${happening.cause}`, facts);
+        return drops.add(`${happening.clientId} ${happening.cause}`, happening);
       case "subscription-refused":
-        return subscriptions.add(`${happening.clientId} ${happening.cause}`, facts);
+        return subscriptions.add(`${happening.clientId} ${happening.cause}`, happening);
       case "store-full":
-        return logger.error("the disk is full: what would have to be stored is refused (0x97)", facts);
+        return lines.write("error", "the disk is full: what would have to be stored is refused (0x97)", happening);
       case "store-has-room":
-        return logger.warn("the disk has room again", facts);
+        return lines.write("warning", "the disk has room again", happening);
       case "connection-refused":
-        return refusals.add(`${happening.remoteAddress} ${happening.listener} ${happening.cause}`, facts);
+        return refusals.add(`${happening.remoteAddress} ${happening.listener} ${happening.cause}`, happening);
       case "queue-created":
-        return logger.info("the queue {queue} was made", facts);
+        return lines.write("info", "the queue {queue} was made", happening);
       case "queue-changed":
-        return logger.info("the queue {queue} was changed", facts);
+        return lines.write("info", "the queue {queue} was changed", happening);
       case "queue-deleted":
-        return logger.info("the queue {queue} was deleted", facts);
+        return lines.write("info", "the queue {queue} was deleted", happening);
       case "queue-purged":
-        return logger.info(`the queue {queue} was purged of ${several(happening.count, "message")}`, facts);
+        return lines.write("info", `the queue {queue} was purged of ${several(happening.count, "message")}`, happening);
       case "queue-message-dropped": {
         const words = happening.group === "" ? NOT_CAPTURED : QUEUE_DROPPED;
         const key = `drop ${happening.queue} ${happening.group} ${happening.cause}`;
-        return queues.add(key, { noun: "message", words, ...facts });
+        return queues.add(key, { noun: "message", words, ...happening });
       }
       case "message-dead-lettered":
-        return queues.add(`letter ${happening.queue} ${happening.group}`, { ...DEAD_LETTERED, ...facts });
+        return queues.add(`letter ${happening.queue} ${happening.group}`, { ...DEAD_LETTERED, ...happening });
       case "dead-letters-full":
-        return queues.add(`full ${happening.queue} ${happening.group}`, { ...DEAD_LETTERS_FULL, ...facts });
+        return queues.add(`full ${happening.queue} ${happening.group}`, { ...DEAD_LETTERS_FULL, ...happening });
       case "address-banned":
-        return bans.add("", facts);
+        return bans.add("", happening);
       default:
-        if (!logger.isEnabledFor("debug")) return;
-        return logger.debug(`${happening.kind} {facts}`, { kind: happening.kind, facts: describe(happening) });
+        if (!lines.isEnabledFor("debug")) return;
+        return lines.write("debug", `${happening.kind} {facts}`, { kind: happening.kind, facts: describe(happening) });
     }
   });
   return () => {
