@@ -1,5 +1,4 @@
 import type { Server, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import { plainAddress } from "../address/ip_address.ts";
 import { readSocketHeader } from "./proxy/proxied_socket.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
@@ -25,20 +24,20 @@ export interface HandshakesOptions {
 /** One that is under way. */
 interface Handshake {
   readonly socket: Socket;
-  readonly peer: string;
   /** Of the connection itself. */
   readonly address: string;
-  leave: (() => void) | undefined;
   readonly timer: ReturnType<typeof setTimeout>;
   readonly onClose: () => void;
+  leave: (() => void) | undefined;
 }
 
-/** The PROXY headers and TLS handshakes that are under way on one listener. */
+/** The PROXY headers and TLS handshakes that are under way on one listener, each from when its connection is accepted until it succeeds, is
+ * refused or cut, or its connection closes. */
 export class Handshakes {
   readonly #options: HandshakesOptions;
-  /** By the peer, since the socket of a handshake and the one that comes out of it are two. */
-  readonly #underWay = new Map<string, Handshake>();
-  /** Whose the sockets are whose handshake has not succeeded: that it failed may be told when they have closed. */
+  /** By the socket beneath that of TLS. */
+  readonly #underWay = new Map<Socket, Handshake>();
+  /** Whose they are that have not succeeded: that one failed may be told when its socket has closed. */
   readonly #sources = new WeakMap<Socket, ProxySource>();
   readonly #room = new WaitingRoom<Handshake>(HANDSHAKES_MAX);
 
@@ -46,95 +45,102 @@ export class Handshakes {
     this.#options = options;
   }
 
-  /** A connection was accepted. `onKnown` is called when it is known whose it is: at once, or when its PROXY header has been read and was one
-   * of a trusted proxy. */
+  /** A connection was accepted. `onKnown` is called when it is known whose it is, and it is not one too many of theirs: at once, or when its
+   * PROXY header has been read and was one of a trusted proxy. */
   meet(socket: Socket, onKnown: (source: ProxySource) => void): void {
-    this.#expect(socket);
-    const { proxies } = this.#options;
+    this.#begin(socket);
     const source = sourceOf(socket);
-    if (proxies === undefined) return onKnown(source);
+    const know = (source: ProxySource) => {
+      if (this.#count(socket, source)) onKnown(source);
+    };
+    this.#sources.set(socket, source);
+    const { proxies } = this.#options;
+    if (proxies === undefined) return know(source);
     if (!proxies.trusts(source.address)) return this.refuse(socket, UNTRUSTED);
     readSocketHeader(socket).then(
-      (said) => onKnown(said ?? source),
+      (said) => know(said ?? source),
       (error) => this.refuse(socket, badHeader(error)),
     );
   }
 
-  /** Whose connection it is. False when it is one too many of theirs, or gone. */
-  tell(socket: Socket, source: ProxySource): boolean {
-    const handshake = this.#underWay.get(peerOf(socket));
-    if (handshake?.socket !== socket || socket.destroyed) return false;
-    this.#sources.set(socket, source);
-    const { enter } = this.#options;
-    if (enter === undefined) return true;
-    handshake.leave = enter(source.address);
-    if (handshake.leave === undefined) socket.destroy();
-    return handshake.leave !== undefined;
-  }
-
-  /** It is over, and has succeeded; answers whose it is. The socket may be that of TLS. */
-  end(socket: Socket): ProxySource {
-    const under = this.#underWay.get(peerOf(socket))?.socket ?? socket;
-    const source = this.#sources.get(under) ?? sourceOf(socket);
+  /** One has succeeded; answers whose it is, undefined when it is under way no more. The socket may be that of TLS. */
+  end(socket: Socket): ProxySource | undefined {
+    const under = beneath(socket);
+    if (socket.destroyed || !this.#over(under)) return undefined;
+    const source = this.#sources.get(under);
     this.#sources.delete(under);
-    this.#over(peerOf(socket));
     return source;
   }
 
-  /** It has not, or what came out of it is not let in. Told once, and not of what was cut off to make room. */
-  refuse(socket: Socket, fault: PeerFault, source = this.#sources.get(socket)): void {
-    this.#sources.delete(socket);
+  /** One has not. Told once, and not of what was cut. */
+  refuse(socket: Socket, fault: PeerFault): void {
+    const under = beneath(socket);
+    const source = this.#sources.get(under);
+    this.#cut(under);
     socket.destroy();
     if (source !== undefined) this.#options.onRefusedPeer?.(source.address, fault);
   }
 
   /** The listener is closed. */
   cut(): void {
-    for (const { socket } of [...this.#underWay.values()]) socket.destroy();
+    for (const socket of [...this.#underWay.keys()]) this.#cut(socket);
   }
 
-  #expect(socket: Socket): void {
+  #begin(socket: Socket): void {
     socket.on("error", () => {}); // "close" follows
-    const source = sourceOf(socket);
-    const { address } = source;
-    const peer = peerOf(socket);
-    this.#over(peer); // that its former connection has gone is known now, its "close" may come later
-    this.#sources.set(socket, source);
+    const { address } = sourceOf(socket);
     const timer = setTimeout(
       () => this.refuse(socket, { kind: "late", reason: "the handshake took too long" }),
       this.#options.handshakeTimeoutMs,
     );
-    const onClose = () => this.#over(peer);
-    const handshake = { socket, peer, address, leave: undefined, timer, onClose };
-    this.#cut(this.#room.add(address, handshake));
-    this.#underWay.set(peer, handshake);
-    socket.once("close", onClose);
+    const handshake = { socket, address, timer, onClose: () => void this.#over(socket), leave: undefined };
+    const oldest = this.#room.add(address, handshake);
+    if (oldest !== undefined) this.#cut(oldest.socket);
+    this.#underWay.set(socket, handshake);
+    socket.once("close", handshake.onClose);
+  }
+
+  /** False when it is one too many from there, or under way no more. */
+  #count(socket: Socket, source: ProxySource): boolean {
+    const handshake = this.#underWay.get(socket);
+    if (handshake === undefined || socket.destroyed) return false;
+    this.#sources.set(socket, source);
+    const { enter } = this.#options;
+    if (enter === undefined) return true;
+    handshake.leave = enter(source.address);
+    if (handshake.leave === undefined) this.#cut(socket);
+    return handshake.leave !== undefined;
   }
 
   /** Without a word: a flood would fill the log. */
-  #cut(oldest: Handshake | undefined): void {
-    if (oldest === undefined) return;
-    this.#over(oldest.peer); // "close" comes later
-    this.#sources.delete(oldest.socket);
-    oldest.socket.destroy();
+  #cut(socket: Socket): void {
+    this.#over(socket); // "close" comes later
+    this.#sources.delete(socket);
+    socket.destroy();
   }
 
-  #over(peer: string): void {
-    const handshake = this.#underWay.get(peer);
-    if (handshake === undefined) return;
-    this.#underWay.delete(peer);
+  /** False when it was over before. */
+  #over(socket: Socket): boolean {
+    const handshake = this.#underWay.get(socket);
+    if (handshake === undefined) return false;
+    this.#underWay.delete(socket);
     this.#room.delete(handshake.address, handshake);
     clearTimeout(handshake.timer);
-    handshake.socket.off("close", handshake.onClose);
+    socket.off("close", handshake.onClose);
     handshake.leave?.();
+    return true;
   }
 }
 
-/** Puts off what a server of the runtime does with a connection: `onConnection` is told of each, and the answer goes on with it. */
-export function putOff(server: Server, onConnection: (socket: Socket) => void): (socket: Socket) => void {
-  const own = server.listeners("connection");
-  server.removeAllListeners("connection");
-  server.on("connection", onConnection);
+/** Puts off what a server of the runtime does with a connection at `event`: `onConnection` is told of each, and the answer goes on with it. */
+export function putOff<S extends Socket>(
+  server: Server,
+  event: "connection" | "secureConnection",
+  onConnection: (socket: S) => void,
+): (socket: S) => void {
+  const own = server.listeners(event);
+  server.removeAllListeners(event);
+  server.on(event, onConnection);
   return (socket) => {
     for (const listener of own) listener.call(server, socket);
   };
@@ -164,17 +170,12 @@ export function badCertificate(error: unknown): PeerFault {
   return { kind: "unwelcome", reason: error instanceof Error ? error.message : String(error) };
 }
 
-/** The socket that carries a handshake: that of TLS knows its peer no more once it has failed. */
-export function beneath(socket: TLSSocket): Socket {
+/** The socket of a connection: that of TLS stands on it, and knows its peer no more once its handshake has failed. */
+export function beneath(socket: Socket): Socket {
   return (socket as { _parent?: Socket })._parent ?? socket;
 }
 
 /** Where a connection comes from by itself. */
 export function sourceOf({ remoteAddress, remotePort }: Socket): ProxySource {
   return { address: plainAddress(remoteAddress ?? ""), port: remotePort ?? 0 };
-}
-
-/** Tells the connections that are open from each other. */
-export function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
 }

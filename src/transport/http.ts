@@ -2,36 +2,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { ClientCertificate } from "./certificate.ts";
-import { badCertificate, beneath, handshakeFailure, Handshakes, peerOf, putOff, sourceOf } from "./handshakes.ts";
+import { badCertificate, beneath, handshakeFailure, Handshakes, putOff, sourceOf } from "./handshakes.ts";
+import { HttpConnection, type HttpConnectionOptions } from "./http_connection.ts";
 import { strangerWords } from "./other_protocol.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import { certificateOf, contextOf, renewed, type TlsOptions, usable, type UsableTls } from "./tls.ts";
-import type { OnRefusedPeer } from "./transport.ts";
-
-/** A request as the listener hands it over; the target as it was sent. */
-export interface HttpRequestIn {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: Headers;
-  readonly body: ReadableStream<Uint8Array> | null;
-  /** Aborted when the peer has gone. */
-  readonly signal: AbortSignal;
-  readonly remoteAddress: string;
-  /** What was verified of the peer, where it is asked for a certificate. */
-  readonly certificate?: ClientCertificate;
-  /** Why nothing is done for the connection that it came by. */
-  readonly refusal?: Error;
-}
 
 /** Where and how to listen for HTTP. */
-export interface HttpListenOptions {
+export interface HttpListenOptions extends HttpConnectionOptions {
   readonly hostname: string;
   readonly port: number;
   /** In clear text when absent. */
   readonly tls?: TlsOptions;
-  readonly onRefusedPeer?: OnRefusedPeer;
   /** Set when a PROXY header from one of these stands at the start of each connection. */
   readonly proxies?: TrustedProxies;
   /** Connections at a time. */
@@ -40,43 +23,31 @@ export interface HttpListenOptions {
    * a handshake before them have as long. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  /** A peer that takes nothing of an answer for this long is cut. */
-  readonly writeTimeoutMs: number;
   /** Counts a connection from this address; undefined when it is one too many. The answer is called when it has gone. */
   readonly enter: (remoteAddress: string) => (() => void) | undefined;
-  /** Why a connection from this address is to be told no, and then closed; asked once for each. */
-  readonly refusalOf?: (remoteAddress: string) => Error | undefined;
-  readonly onRequest: (request: HttpRequestIn) => Promise<Response>;
-  readonly onError: (error: unknown) => void;
 }
 
 /** Bytes of the headers of one request. */
 const HEADER_BYTES_MAX = 16 * 1024;
 /** How long a connection may wait for its next request. */
 const IDLE_MS = 30_000;
-/** Requests of one connection that are not answered yet, those included that are not looked at before the ones before them are answered.
- * A second costs its sender 30 bytes, and us 4 KB. */
-const REQUESTS_MAX = 100;
 /** Between two looks at the deadlines. */
 const CHECK_MS = 500;
-/** Of an answer written at once: whoever takes so much in time takes something. */
-const SLICE_BYTES = 64 * 1024;
 
-/** An open HTTP listener, over `node:http`: `Deno.serve` has no deadline for headers (docs/decisions/0020). */
+/** An open HTTP listener, over `node:http`: `Deno.serve` has no deadline for headers (docs/decisions/0020). A connection is met (PROXY
+ * header), admitted, secured (TLS) and then served. */
 export class HttpListener {
   hostname: string;
   port: number;
   readonly #options: HttpListenOptions;
   readonly #server: Server;
   readonly #handshakes: Handshakes;
-  /** Serves a connection. */
+  /** Does the TLS handshake on a connection in clear text; serves it where there is none. */
   readonly #begin: (socket: Socket) => void;
-  /** Those that are served. By the peer: beneath the socket of TLS there is another. */
-  readonly #served = new Map<string, Served>();
-  /** What was found of the clients that have done their handshake. */
-  readonly #certificates = new WeakMap<Socket, Promise<ClientCertificate | undefined>>();
+  readonly #serveSecured: (socket: TLSSocket) => void;
+  /** Those that are admitted, by the socket beneath that of TLS. */
+  readonly #connections = new Map<Socket, HttpConnection>();
   #tls: UsableTls | undefined;
-  #isClosing = false;
 
   private constructor(options: HttpListenOptions, tls: UsableTls | undefined) {
     this.#options = options;
@@ -85,18 +56,22 @@ export class HttpListener {
     this.port = options.port;
     const { onRefusedPeer, proxies, headersTimeoutMs: handshakeTimeoutMs } = options;
     this.#handshakes = new Handshakes({ onRefusedPeer, proxies, handshakeTimeoutMs });
-    this.#server = serverOf(options);
-    this.#begin = putOff(this.#server, (socket) => this.#onConnection(socket));
-    this.#server.on("secureConnection", (socket: TLSSocket) => this.#onSecure(socket));
-    this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+    const server = this.#server = serverOf(options);
+    this.#begin = putOff(server, "connection", (socket) => {
+      this.#handshakes.meet(socket, (source) => this.#admit(socket, source));
+    });
+    this.#serveSecured = putOff(server, "secureConnection", (socket: TLSSocket) => void this.#secure(socket));
+    server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
       this.#handshakes.refuse(beneath(socket), handshakeFailure(error));
     });
-    this.#server.on("clientError", (error: ClientError, socket: Socket) => {
+    server.on("clientError", (error: ClientError, socket: Socket) => {
       if (error.code === "HPE_ERROR") this.#tellStranger(error, socket);
       refuse(error, socket);
     });
-    const onRequest = (request: IncomingMessage, response: ServerResponse) => void this.#onRequest(request, response);
-    this.#server.on("request", onRequest).on("checkContinue", onRequest);
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+      this.#connections.get(beneath(request.socket))?.take(request, response); // else it has gone
+    };
+    server.on("request", onRequest).on("checkContinue", onRequest);
   }
 
   /** @throws {Error} when certificate, key or lists are not usable, and as the system says, with its code (`EADDRINUSE`) */
@@ -125,114 +100,51 @@ export class HttpListener {
   /** Takes no more connections; those that are open end with the answer that is under way, or are cut after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#isClosing = true;
     this.#server.close(() => resolve());
     this.#handshakes.cut();
-    for (const { socket, requests } of [...this.#served.values()]) if (requests === 0) socket.destroy();
+    for (const connection of [...this.#connections.values()]) connection.end();
     const cut = setTimeout(() => {
-      for (const { socket } of [...this.#served.values()]) socket.destroy();
+      for (const connection of [...this.#connections.values()]) connection.cut();
     }, timeoutMs);
     await promise;
     clearTimeout(cut);
   }
 
-  #onConnection(socket: Socket): void {
-    const isKnown = this.#tls === undefined && this.#options.proxies === undefined;
-    if (isKnown) this.#serve(socket, sourceOf(socket));
-    else this.#handshakes.meet(socket, (source) => this.#serve(socket, source));
-  }
-
-  #serve(socket: Socket, source: ProxySource): void {
+  /** It is known whose the connection is. */
+  #admit(socket: Socket, { address }: ProxySource): void {
     const { connectionsMax, enter } = this.#options;
-    const leave = this.#served.size < connectionsMax ? enter(source.address) : undefined;
+    const leave = this.#connections.size < connectionsMax ? enter(address) : undefined;
     if (leave === undefined) return void socket.destroy();
-    const peer = peerOf(socket);
-    const refusal = this.#options.refusalOf?.(source.address);
-    const served: Served = { socket, source, refusal, requests: 0, answered: Promise.resolve() };
-    this.#served.set(peer, served);
+    this.#connections.set(socket, new HttpConnection(socket, address, this.#options));
     socket.on("error", () => {}); // "close" follows
     socket.once("close", () => {
-      if (this.#served.get(peer) === served) this.#served.delete(peer); // else its port is another connection's by now
+      this.#connections.delete(socket);
       leave();
     });
-    if (this.#tls !== undefined) {
-      this.#handshakes.tell(socket, source);
-      return this.#begin(socket);
-    }
+    if (this.#tls !== undefined) return this.#begin(socket);
     this.#handshakes.end(socket);
     this.#begin(socket);
     socket.resume(); // a PROXY header has been read of it, and no more
   }
 
-  #onSecure(socket: TLSSocket): void {
-    const source = this.#handshakes.end(socket);
+  /** Its TLS handshake is done. */
+  async #secure(socket: TLSSocket): Promise<void> {
     socket.on("error", () => {}); // "close" follows
-    const certificate = certificateOf(socket, this.#tls!);
-    certificate.catch((error: Error) => this.#handshakes.refuse(socket, badCertificate(error), source));
-    this.#certificates.set(socket, certificate);
+    try {
+      const certificate = await certificateOf(socket, this.#tls!);
+      if (this.#handshakes.end(socket) === undefined) return void socket.destroy();
+      this.#connections.get(beneath(socket))!.certificate = certificate;
+      this.#serveSecured(socket);
+    } catch (error) {
+      this.#handshakes.refuse(socket, badCertificate(error));
+    }
   }
 
   /** Who has taken the wrong port, perhaps. */
   #tellStranger({ rawPacket = new Uint8Array() }: ClientError, socket: Socket): void {
-    const { address } = this.#served.get(peerOf(socket))?.source ?? sourceOf(socket);
+    const address = this.#connections.get(beneath(socket))?.remoteAddress ?? sourceOf(socket).address;
     this.#options.onRefusedPeer?.(address, { kind: "stranger", reason: strangerWords(rawPacket, "HTTP") });
   }
-
-  /** Requests that come at once are carried out one after the other: a later one may rely on what an earlier one has done, and what is not
-   * looked at takes no place from anybody (RFC 9112 section 9.3.2). */
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const served = this.#served.get(peerOf(socket));
-    if (served === undefined) return void socket.destroy(); // it has gone
-    if (served.requests === REQUESTS_MAX) {
-      const reason = `${REQUESTS_MAX} requests were sent without waiting for an answer`;
-      this.#options.onRefusedPeer?.(served.source.address, { kind: "stranger", reason });
-      return void socket.destroy();
-    }
-    served.requests++;
-    served.answered = served.answered.then(() => this.#answer(request, response, served));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
-    const { socket } = request;
-    const gone = new AbortController();
-    response.on("error", () => {}); // "close" follows
-    response.once("close", () => gone.abort());
-    try {
-      const certificate = await this.#certificates.get(socket)?.catch(() => null);
-      if (certificate === null || socket.destroyed) return void response.destroy(); // where it was not let in, that is told
-      const answer = await this.#options.onRequest({
-        method: request.method ?? "",
-        target: request.url ?? "",
-        headers: headersOf(request),
-        body: bodyOf(request, response),
-        signal: gone.signal,
-        remoteAddress: served.source.address,
-        certificate,
-        refusal: served.refusal,
-      });
-      const isLast = this.#isClosing && served.requests === 1;
-      if (isLast || served.refusal !== undefined) response.setHeader("connection", "close");
-      await send(answer, request, new Taking(response, this.#options.writeTimeoutMs));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.TimedOut)) this.#options.onError(error); // else it is the peer's fault
-      response.destroy();
-    } finally {
-      served.requests--;
-      if (this.#isClosing && served.requests === 0) socket.destroySoon();
-    }
-  }
-}
-
-/** A connection, and whose it is. */
-interface Served {
-  readonly socket: Socket;
-  readonly source: ProxySource;
-  readonly refusal: Error | undefined;
-  /** Those that are not answered yet. */
-  requests: number;
-  /** Resolves when all that have come are answered. */
-  answered: Promise<void>;
 }
 
 /** What `node:http` says of a client that it has not understood. */
@@ -254,89 +166,6 @@ function serverOf({ tls, headersTimeoutMs, requestTimeoutMs }: HttpListenOptions
   };
   if (tls === undefined) return createServer(settings);
   return createSecureServer({ ...settings, ...contextOf(tls) }) as unknown as Server;
-}
-
-function headersOf(request: IncomingMessage): Headers {
-  const headers = new Headers();
-  const { rawHeaders } = request;
-  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i], rawHeaders[i + 1]);
-  return headers;
-}
-
-/** Nothing of it is read before it is asked for, and a client that waits for a word is told then that it may send it. */
-function bodyOf(request: IncomingMessage, response: ServerResponse): ReadableStream<Uint8Array> | null {
-  if (!hasBody(request)) return null;
-  const parts = request[Symbol.asyncIterator]();
-  let isWanted = true;
-  let isAwaited = request.headers.expect !== undefined && request.httpVersion !== "1.0";
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      if (isAwaited) response.writeContinue();
-      isAwaited = false;
-      const { done, value } = await parts.next();
-      if (!isWanted) return;
-      if (done === true) controller.close();
-      else controller.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-    },
-    cancel: () => void (isWanted = false),
-  }, { highWaterMark: 0 });
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-}
-
-/** A response, and how long its peer may take. */
-class Taking {
-  readonly response: ServerResponse;
-  readonly #timeoutMs: number;
-
-  constructor(response: ServerResponse, timeoutMs: number) {
-    this.response = response;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  /** Resolves when the peer has taken what was written; one that does not within its time is cut. */
-  taken(event: "drain" | "finish"): Promise<void> {
-    const { response } = this;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (response.destroyed || response.writableFinished) return Promise.resolve();
-    const cut = setTimeout(() => response.destroy(), this.#timeoutMs);
-    const settle = () => {
-      clearTimeout(cut);
-      response.off(event, settle).off("close", settle);
-      resolve();
-    };
-    response.once(event, settle).once("close", settle);
-    return promise;
-  }
-}
-
-/** Writes an answer as fast as the peer reads it.
- * @throws whatever the body of the answer ends with */
-async function send(answer: Response, request: IncomingMessage, taking: Taking): Promise<void> {
-  const { response } = taking;
-  if (response.destroyed) return await answer.body?.cancel(); // the peer has gone
-  for (const [name, value] of answer.headers) response.setHeader(name, value);
-  if (!request.complete && hasBody(request)) response.setHeader("connection", "close"); // what still comes is read by nobody
-  response.statusCode = answer.status;
-  if (answer.body !== null) await write(answer.body, taking);
-  if (response.destroyed) return;
-  response.end();
-  await taking.taken("finish");
-}
-
-async function write(body: ReadableStream<Uint8Array>, taking: Taking): Promise<void> {
-  const { response } = taking;
-  const reader = body.getReader();
-  response.once("close", () => void reader.cancel().catch(() => {}));
-  response.flushHeaders();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    for (let at = 0; at < part.value.length; at += SLICE_BYTES) {
-      if (response.destroyed) return;
-      if (!response.write(part.value.subarray(at, at + SLICE_BYTES))) await taking.taken("drain");
-    }
-  }
 }
 
 /** What never became a request. */

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type ClientCertificate, readCertificate, RevocationLists } from "./certificate.ts";
 import { badCertificate, beneath, handshakeFailure, Handshakes, putOff } from "./handshakes.ts";
@@ -103,8 +103,6 @@ class NodeTlsListener implements TlsListener {
   readonly connections: ReadableStream<TransportConnection>;
   readonly #options: TlsListenOptions;
   readonly #server: Server;
-  /** Does the handshake on a connection. */
-  readonly #begin: (socket: Socket) => void;
   #tls: UsableTls;
   #accepted!: ReadableStreamDefaultController<TransportConnection>;
   readonly #handshakes: Handshakes;
@@ -118,7 +116,7 @@ class NodeTlsListener implements TlsListener {
     this.port = options.port;
     this.connections = new ReadableStream({ start: (controller) => void (this.#accepted = controller) });
     this.#server = createServer({ ...contextOf(tls.options), noDelay: options.noDelay });
-    this.#begin = putOff(this.#server, (socket) => this.#onConnection(socket));
+    const begin = putOff(this.#server, "connection", (socket) => this.#handshakes.meet(socket, () => begin(socket)));
     this.#server.on(
       "tlsClientError",
       (error: Error, socket: TLSSocket) => this.#handshakes.refuse(beneath(socket), handshakeFailure(error)),
@@ -151,18 +149,12 @@ class NodeTlsListener implements TlsListener {
     this.#accepted.close();
   }
 
-  #onConnection(socket: Socket): void {
-    this.#handshakes.meet(socket, (source) => {
-      if (this.#handshakes.tell(socket, source)) this.#begin(socket);
-    });
-  }
-
   async #onSecure(socket: TLSSocket): Promise<void> {
-    const source = this.#handshakes.end(socket);
     socket.on("error", () => {}); // told by "close" to whoever reads
     try {
       const certificate = await certificateOf(socket, this.#tls);
-      if (this.#isClosed || socket.destroyed) return void socket.destroy();
+      const source = this.#handshakes.end(socket);
+      if (source === undefined) return void socket.destroy();
       if (this.#options.noDelay) socket.setNoDelay(true);
       this.#accepted.enqueue({
         remoteAddress: source.address,
@@ -171,7 +163,7 @@ class NodeTlsListener implements TlsListener {
         certificate,
       });
     } catch (error) {
-      this.#handshakes.refuse(socket, badCertificate(error), source);
+      this.#handshakes.refuse(socket, badCertificate(error));
     }
   }
 }

@@ -138,9 +138,7 @@ Deno.test("a connection from a port whose former one is not known to have gone i
   const handshakes = new Handshakes({ enter, handshakeTimeoutMs: 60_000 });
   const [former, next] = [new FakeSocket(), new FakeSocket()];
   for (const socket of [former, next]) {
-    handshakes.meet(socket as unknown as Socket, (source) => {
-      assert.equal(handshakes.tell(socket as unknown as Socket, source), true);
-    });
+    handshakes.meet(socket as unknown as Socket, () => {});
   }
   former.emit("close");
   assert.equal(inside, 1);
