@@ -41,8 +41,8 @@ export class QueueLoads {
   /** The store does it in pieces, so that commits come between. A piece that gets nowhere is the last one. */
   #compact(request: QueueCompactionRequest): void {
     const { queues, store } = this.#parts;
-    this.#ask(store.compactQueue(request), (done) => {
-      queues.compacted(done);
+    this.#ask(store.compactQueue(request), (done, turn) => {
+      queues.compacted(done, turn);
       if (done.to <= request.from || done.to >= request.to) return;
       queueMicrotask(() => this.#compact({ ...request, from: done.to }));
     });

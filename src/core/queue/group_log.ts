@@ -76,6 +76,11 @@ export class GroupLog {
     return this.load = { kind: "page", place: this, request };
   }
 
+  /** Whether what is not settled is an estimate for now. */
+  get isCounting(): boolean {
+    return this.#counting !== null;
+  }
+
   /** Puts the next record of the log into the window; undefined when it has been settled already. */
   push(record: QueueRecord): QueueItem | undefined {
     this.cursor = record.offset + 1;

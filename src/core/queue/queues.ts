@@ -330,9 +330,9 @@ export class Queues {
   }
 
   /** The answer to a load of the kind "compaction". */
-  compacted(compaction: QueueCompaction): void {
+  compacted(compaction: QueueCompaction, turn: Turn): void {
     for (const queue of this.list()) {
-      for (const log of queue.logs()) if (log.logId === compaction.logId) queue.upkeep.compacted(log, compaction);
+      for (const log of queue.logs()) if (log.logId === compaction.logId) queue.upkeep.compacted(log, compaction, turn);
     }
   }
 

@@ -67,16 +67,19 @@ export class Upkeep implements Due {
   }
 
   /** The store has compacted what it was asked to, or a piece of it. */
-  compacted(log: QueueLog, { to, removed }: QueueCompaction): void {
+  compacted(log: QueueLog, { to, removed }: QueueCompaction, turn: Turn): void {
+    const queue = this.#queue;
     this.#compacting.delete(log);
+    const places = [...queue.groups.values()].map((group) => group.placeIn(log));
+    if (queue.removed !== null) places.push(queue.removed.placeIn(log));
     for (const { offset, bytes } of removed) {
       if (!log.thin(offset, bytes)) continue;
-      this.#queue.count--;
-      this.#queue.bytes -= bytes;
-      for (const group of this.#queue.groups.values()) group.placeIn(log).miss(offset, bytes);
-      this.#queue.removed?.placeIn(log).miss(offset, bytes);
+      queue.count--;
+      queue.bytes -= bytes;
+      for (const place of places) place.miss(offset, bytes);
     }
     log.compactedTo = Math.max(log.compactedTo, to);
+    for (const place of places) if (place.isCounting) place.recount(turn); // the store may have counted with it or without
   }
 
   #retainAge(before: number, turn: Turn): boolean {

@@ -6,7 +6,7 @@ import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
 import type { QueueLoad } from "../../../src/core/queue/load.ts";
 import type { QueueConsumer, QueueMember } from "../../../src/core/queue/member.ts";
 import { isQueueMutation, type QueueMutation } from "../../../src/core/queue/mutation.ts";
-import type { QueueAmount, QueueCompactionRequest } from "../../../src/core/queue/ports.ts";
+import type { QueueCompaction, QueueCompactionRequest } from "../../../src/core/queue/ports.ts";
 import type { Publication } from "../../../src/core/queue/publication.ts";
 import { type JoinOptions, Queues, type QueuesOptions } from "../../../src/core/queue/queues.ts";
 import type { QueueRecord } from "../../../src/core/queue/record.ts";
@@ -93,11 +93,9 @@ export class BrokerOfQueues {
   /** Every mutation that was committed, for tests of what is written. */
   readonly written: QueueMutation[] = [];
   pages = 0;
-  /** Whether the store takes its time: what it is asked is answered when `answer` says so. */
+  /** Whether the store takes its time: what it is asked it does at once and in order, and answers when `answer` says so. */
   isSlow = false;
-  readonly pending: QueueLoad[] = [];
-  /** What is counted is what lay there when it was asked, however late the answer comes: a store does what it is asked in order. */
-  readonly #counts = new WeakMap<QueueLoad, QueueAmount>();
+  readonly pending: { readonly kind: QueueLoad["kind"]; readonly answer: () => void }[] = [];
   /** Called with what a compaction has taken out of a log. */
   onCompaction: (request: QueueCompactionRequest, removed: readonly QueueRecord[]) => void = () => {};
   /** Called for every commit, also for one of nothing, once it has been made. */
@@ -186,32 +184,46 @@ export class BrokerOfQueues {
       this.onCommit(writes, [...effects.happenings]);
       loads = [...effects.queueLoads];
       effects.clear();
-      for (const load of loads) if (load.kind === "count") this.#counts.set(load, this.store.count(load.request));
-      if (this.isSlow) this.pending.push(...loads.splice(0));
-      for (const load of loads) this.#answer(load);
+      const answers = loads.map((load) => ({ kind: load.kind, answer: this.#ask(load) }));
+      if (this.isSlow) this.pending.push(...answers);
+      else for (const { answer } of answers) answer();
     }
   }
 
-  /** The store answers one of the things that it was asked. */
-  answer(nth = 0): void {
-    const [load] = this.pending.splice(nth % Math.max(1, this.pending.length), 1);
-    if (load !== undefined) this.#answer(load);
+  /** The store gives its next answer. */
+  answer(): void {
+    this.pending.shift()?.answer();
     this.settle();
   }
 
-  #answer(load: QueueLoad): void {
-    if (load.kind === "page") this.pages++;
-    if (load.kind === "page") this.queues.refill(load, this.store.page(load.request), this.turn);
-    else if (load.kind === "count") this.queues.counted(load, this.#counts.get(load)!, this.turn);
-    else if (load.kind === "delays") this.queues.delaysDue(this.store.delaysDue(load.now, load.limit), this.turn);
-    else this.#compact(load.request);
+  #ask(load: QueueLoad): () => void {
+    const { queues, store, turn } = this;
+    switch (load.kind) {
+      case "page": {
+        this.pages++;
+        const records = store.page(load.request);
+        return () => queues.refill(load, records, turn);
+      }
+      case "count": {
+        const amount = store.count(load.request);
+        return () => queues.counted(load, amount, turn);
+      }
+      case "delays": {
+        const page = store.delaysDue(load.now, load.limit);
+        return () => queues.delaysDue(page, turn);
+      }
+      case "compaction": {
+        const done = this.#compact(load.request);
+        return () => queues.compacted(done, turn);
+      }
+    }
   }
 
-  #compact(request: QueueCompactionRequest): void {
+  #compact(request: QueueCompactionRequest): QueueCompaction {
     const before = this.store.logs.get(request.logId)?.records ?? [];
     const done = this.store.compact(request);
     const left = new Set(this.store.logs.get(request.logId)?.records);
     this.onCompaction(request, before.filter((record) => !left.has(record)));
-    this.queues.compacted(done);
+    return done;
   }
 }

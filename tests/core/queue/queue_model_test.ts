@@ -127,7 +127,7 @@ class Player {
     else if (what === "join" && world.consumers.length < 8) this.#join(queue, step);
     else if (what === "restart") this.#restart(queues[0], step);
     else if (what === "purge" && b % 4 === 0) world.purge(queue);
-    else if (what === "answer") world.answer(a);
+    else if (what === "answer") world.answer();
     else if (what === "take out") this.#takeOut(b % 3 === 0 ? queues[0] : queues[queues.length - 1], step);
     else if (what === "seek" && groups.length > 0) world.seek(queue, groups[a % groups.length], this.#start(c));
     else if (what === "growth" && this.#mayGrow(queues[0])) world.grow(queues[0]);

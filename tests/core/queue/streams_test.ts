@@ -176,6 +176,23 @@ Deno.test("compaction keeps the newest value of each key and honours tombstones;
   assert.equal(broker.queues.view("q")?.groups[0].unsettled, 0);
 });
 
+Deno.test("what a compaction takes while the store counts what a group has to settle goes from the count once", () => {
+  const broker = stream({ retention: { ...retention, isCompacted: true, compactionLagMs: 60_000 } });
+  const publish = (...keys: string[]) => keys.forEach((key) => broker.publish("q", key, { messageKey: key }));
+  publish("a", "b", "c", "a", "d"); // its segment has a gap when that is compacted
+  broker.leave(broker.join("alice"), false);
+  broker.advance(240_000);
+  publish("b", "c", "d", "e");
+  broker.isSlow = true;
+  while (broker.pending.length === 0) broker.advance(15_000);
+  broker.queues.seek({ queue: "q", group: "g", to: { kind: "offset", offset: 2 } }, broker.turn);
+  broker.settle();
+  assert.deepEqual(broker.pending.map(({ kind }) => kind), ["compaction", "count"]);
+  while (broker.pending.length > 0) broker.answer();
+  const { groups, stored } = broker.queues.view("q")!;
+  assert.deepEqual([stored.count, groups[0].unsettled], [5, 5]);
+});
+
 Deno.test("a stream has no priorities", () => {
   const broker = stream();
   const alice = broker.join("alice", { prefetch: 1 });

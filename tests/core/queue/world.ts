@@ -173,8 +173,8 @@ export class World {
     this.broker.settle();
   }
 
-  answer(nth: number): void {
-    this.broker.answer(nth);
+  answer(): void {
+    this.broker.answer();
   }
 
   /** From now on the store answers at once. */
