@@ -1,5 +1,5 @@
 import type { QueueLoad } from "../core/queue/load.ts";
-import type { QueueCompactionRequest, QueueStore } from "../core/queue/ports.ts";
+import type { QueueStore } from "../core/queue/ports.ts";
 import type { Queues } from "../core/queue/queues.ts";
 import type { Turn } from "../core/turn.ts";
 
@@ -32,20 +32,10 @@ export class QueueLoads {
       case "delays":
         return this.#ask(store.queueDelays(load.now, load.limit), (page, turn) => queues.delaysDue(page, turn));
       case "compaction":
-        return this.#compact(load.request);
+        return this.#ask(store.compactQueue(load.request), (done, turn) => queues.compacted(done, turn));
       default:
         load satisfies never;
     }
-  }
-
-  /** The store does it in pieces, so that commits come between. A piece that gets nowhere is the last one. */
-  #compact(request: QueueCompactionRequest): void {
-    const { queues, store } = this.#parts;
-    this.#ask(store.compactQueue(request), (done, turn) => {
-      queues.compacted(done, turn);
-      if (done.to <= request.from || done.to >= request.to) return;
-      queueMicrotask(() => this.#compact({ ...request, from: done.to }));
-    });
   }
 
   #ask<T>(answer: T | Promise<T>, use: (answer: T, turn: Turn) => void): void {

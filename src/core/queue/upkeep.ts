@@ -1,7 +1,7 @@
 import type { Deadline } from "../deadlines.ts";
 import type { Turn } from "../turn.ts";
 import type { Due } from "./due.ts";
-import type { QueueCompaction } from "./ports.ts";
+import type { QueueCompaction, QueueCompactionRequest } from "./ports.ts";
 import type { Queue, QueuePartition } from "./queue.ts";
 import type { QueueLog } from "./queue_log.ts";
 
@@ -13,8 +13,8 @@ const LOOK_MS_MAX = 60_000;
 export class Upkeep implements Due {
   readonly #queue: Queue;
   #next: Deadline<Due> | null = null;
-  /** The logs that the store is compacting. */
-  readonly #compacting = new Set<QueueLog>();
+  /** What the store is compacting. */
+  readonly #compacting = new Map<QueueLog, QueueCompactionRequest>();
 
   constructor(queue: Queue) {
     this.#queue = queue;
@@ -45,7 +45,7 @@ export class Upkeep implements Due {
     if (this.#retainAmount(partition, turn)) this.#queue.refresh(turn);
   }
 
-  /** The store has counted what was estimated of the partition. */
+  /** How much lies in the partition is known again. */
   counted(partition: QueuePartition, turn: Turn): void {
     if (!this.#queue.isGone && this.#retainAmount(partition, turn)) this.#queue.refresh(turn);
   }
@@ -66,10 +66,9 @@ export class Upkeep implements Due {
     this.schedule(turn.now);
   }
 
-  /** The store has compacted what it was asked to, or a piece of it. */
+  /** The store has compacted what it was asked to, or a piece of it; one that gets nowhere is the last one. */
   compacted(log: QueueLog, { to, removed }: QueueCompaction, turn: Turn): void {
     const queue = this.#queue;
-    this.#compacting.delete(log);
     const places = [...queue.groups.values()].map((group) => group.placeIn(log));
     if (queue.removed !== null) places.push(queue.removed.placeIn(log));
     for (const { offset, bytes } of removed) {
@@ -80,6 +79,10 @@ export class Upkeep implements Due {
     }
     log.compactedTo = Math.max(log.compactedTo, to);
     for (const place of places) if (place.isCounting) place.recount(turn); // the store may have counted with it or without
+    const request = this.#compacting.get(log);
+    this.#compacting.delete(log);
+    if (request !== undefined && to > request.from && to < request.to) this.#ask(log, { ...request, from: to }, turn);
+    else this.counted(queue.partitions[log.partition], turn);
   }
 
   #retainAge(before: number, turn: Turn): boolean {
@@ -95,11 +98,12 @@ export class Upkeep implements Due {
     return hasDropped;
   }
 
-  /** The oldest segments go while what is left is as much as is to be kept; not by an estimate, which may be too high. */
+  /** The oldest segments go while what is left is as much as is to be kept; not by an estimate, which may be too high, nor while a
+   * compaction makes it less. */
   #retainAmount({ logs }: QueuePartition, turn: Turn): boolean {
     const { messages, bytes } = this.#queue.definition.retention;
     if (messages === Infinity && bytes === Infinity) return false;
-    if (logs.some((log) => log !== undefined && log.uncounted > 0)) return false;
+    if (logs.some((log) => log !== undefined && (log.uncounted > 0 || this.#compacting.has(log)))) return false;
     for (let hasDropped = false;; hasDropped = true) {
       let count = 0;
       let size = 0;
@@ -130,8 +134,11 @@ export class Upkeep implements Due {
     const kept = log.between(log.first, log.compactedTo).count;
     const fresh = log.between(log.compactedTo, to).count;
     if (fresh === 0 || fresh * 2 < kept) return;
-    this.#compacting.add(log);
-    const request = { logId: log.logId, from: log.first, to, tombstonesBefore: before };
+    this.#ask(log, { logId: log.logId, from: log.first, to, tombstonesBefore: before }, turn);
+  }
+
+  #ask(log: QueueLog, request: QueueCompactionRequest, turn: Turn): void {
+    this.#compacting.set(log, request);
     turn.effects.queueLoads.push({ kind: "compaction", request });
   }
 }

@@ -210,7 +210,7 @@ class Player {
         world.join(queue, { group, filter: "#", prefetch: 2, start: { kind: "default" } });
       }
     }
-    for (let rounds = 0; rounds < 300; rounds++) {
+    for (let rounds = 0; rounds < 3_000; rounds++) {
       for (const delivery of world.consumers.flatMap(({ deliveries }) => deliveries)) {
         world.settle(delivery, "ack", undefined);
         world.compare();

@@ -46,6 +46,8 @@ export class ReferenceStore {
   keys: StoredQueueKey[] = [];
   consumers: StoredQueueConsumer[] = [];
   lastId = 0;
+  /** Offsets that it looks at in one piece of a compaction. */
+  pieceMax = Infinity;
 
   commit(mutations: readonly QueueMutation[]): void {
     for (const mutation of mutations) this.#apply(mutation);
@@ -96,13 +98,14 @@ export class ReferenceStore {
     return { delays, nextAt: sorted[delays.length]?.dueAt ?? Infinity };
   }
 
-  compact({ logId, from, to, tombstonesBefore }: QueueCompactionRequest): QueueCompaction {
+  compact({ logId, from, to: end, tombstonesBefore }: QueueCompactionRequest): QueueCompaction {
+    const to = Math.min(end, from + this.pieceMax);
     const log = this.logs.get(logId);
     if (log === undefined) return { logId, to, removed: [] };
     const newest = new Map<string, number>();
     for (const { messageKey, offset } of log.records) if (offset < to) newest.set(messageKey, offset);
     const removed = log.records.filter(({ messageKey, offset, payload, appendedAt }) => {
-      if (messageKey === "" || offset < from || offset >= to) return false;
+      if (messageKey === "" || offset >= to) return false;
       return newest.get(messageKey) !== offset || (payload.length === 0 && appendedAt < tombstonesBefore);
     });
     log.records = log.records.filter((record) => !removed.includes(record));

@@ -176,6 +176,19 @@ Deno.test("compaction keeps the newest value of each key and honours tombstones;
   assert.equal(broker.queues.view("q")?.groups[0].unsettled, 0);
 });
 
+Deno.test("a compaction goes on, piece by piece, until there is no more or the store gets no further", () => {
+  const broker = stream({ retention: { ...retention, isCompacted: true, compactionLagMs: 60_000 } });
+  for (const key of ["a", "b", "a", "b", "a", "c"]) broker.publish("q", key, { messageKey: key });
+  let pieces = 0;
+  broker.onCompaction = () => pieces++;
+  broker.store.pieceMax = 0;
+  broker.advance(75_000);
+  assert.deepEqual([pieces, broker.queues.view("q")?.stored.count], [1, 6]);
+  broker.store.pieceMax = 4;
+  broker.advance(15_000);
+  assert.deepEqual([pieces, broker.queues.view("q")?.stored.count], [3, 3]);
+});
+
 Deno.test("what a compaction takes while the store counts what a group has to settle goes from the count once", () => {
   const broker = stream({ retention: { ...retention, isCompacted: true, compactionLagMs: 60_000 } });
   const publish = (...keys: string[]) => keys.forEach((key) => broker.publish("q", key, { messageKey: key }));
@@ -191,6 +204,22 @@ Deno.test("what a compaction takes while the store counts what a group has to se
   while (broker.pending.length > 0) broker.answer();
   const { groups, stored } = broker.queues.view("q")!;
   assert.deepEqual([stored.count, groups[0].unsettled], [5, 5]);
+});
+
+Deno.test("retention by number does not count what a compaction is taking", () => {
+  const broker = stream({ retention: { ...retention, messages: 5, isCompacted: true, compactionLagMs: 60_000 } });
+  const publish = (key: string) => broker.publish("q", key, { messageKey: key });
+  for (const keys of ["a", "bc", "bb"]) { // each in a segment of its own
+    [...keys].forEach(publish);
+    broker.advance(60_000);
+  }
+  broker.isSlow = true;
+  broker.advance(60_000);
+  assert.deepEqual(broker.pending.map(({ kind }) => kind), ["compaction"]);
+  publish("d"); // in a segment of its own: retention looks
+  broker.answer();
+  broker.isSlow = false;
+  assert.deepEqual(broker.join("alice", { start: { kind: "first" } }).seen, ["a", "c", "b", "d"]);
 });
 
 Deno.test("a stream has no priorities", () => {

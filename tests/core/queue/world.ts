@@ -64,6 +64,7 @@ export class World {
 
   constructor(definition: QueueDefinition, deadLetters: QueueDefinition | undefined) {
     this.broker = this.#watch(new BrokerOfQueues());
+    this.broker.store.pieceMax = 5;
     for (const each of [definition, deadLetters]) {
       if (each === undefined) continue;
       this.broker.queues.create(each, this.broker.turn);
