@@ -19,9 +19,8 @@ export class Interruption extends Error {
 const EXPLAINED: ReadonlySet<string> = new Set([
   "CommandError",
   "DataFolderError",
-  "IdentityFileError",
   "ListenError",
-  "TlsFileError",
+  "NamedFileError",
   "UsersFileError",
 ]);
 

@@ -4,13 +4,9 @@ import { CalloutSource } from "../auth/callout_source.ts";
 import { RemoteKeys } from "../auth/remote_keys.ts";
 import { readTokenKeys, type TokenKeys, TokenKeysError } from "../auth/token_keys.ts";
 import { TokenSource } from "../auth/token_source.ts";
-import { whyNotKept } from "../auth/users_file.ts";
 import type { AuthConfig, ExternalConfig, JwtConfig } from "../config/config.ts";
-import { whyUnreadable } from "../config/unreadable.ts";
 import { wordsOf } from "../core/text.ts";
-
-/** Of a key, a certificate or a secret. */
-const FILE_BYTES_MAX = 1024 * 1024;
+import { NamedFileError, readNamedFile } from "./named_file.ts";
 
 /** A source with what it holds open. */
 export interface OpenSource<S> extends Disposable {
@@ -34,7 +30,7 @@ export async function openTokens(jwt: JwtConfig): Promise<OpenSource<TokenSource
     const source = new TokenSource(await keysOf(keyFile, jwt), options);
     return { source, reload: async () => source.replace(await keysOf(keyFile, jwt)), [Symbol.dispose]: () => {} };
   }
-  const authority = jwt.caFile && await readTextFile("auth.jwt.ca_file", jwt.caFile);
+  const authority = jwt.caFile && await readNamedFile("auth.jwt.ca_file", jwt.caFile);
   const keys = remoteKeys(jwt, authority);
   void keys.refresh(); // nobody waits: until there are keys nobody comes in by a token
   return {
@@ -63,19 +59,19 @@ function remoteKeys({ jwksUrl, algorithms, jwksMaxAgeMs }: JwtConfig, authority:
  * @throws {Error} naming the key and the file, when one cannot be used */
 export async function assertIdentityFiles({ jwt, external }: Pick<AuthConfig, "jwt" | "external">): Promise<void> {
   if (jwt?.keyFile !== undefined) await keysOf(jwt.keyFile, jwt);
-  if (jwt?.caFile !== undefined) await readTextFile("auth.jwt.ca_file", jwt.caFile);
-  if (external?.caFile !== undefined) await readTextFile("auth.external.ca_file", external.caFile);
+  if (jwt?.caFile !== undefined) await readNamedFile("auth.jwt.ca_file", jwt.caFile);
+  if (external?.caFile !== undefined) await readNamedFile("auth.external.ca_file", external.caFile);
   if (external?.tokenFile !== undefined) await readToken(external.tokenFile);
 }
 
 async function keysOf(path: string, { algorithms }: JwtConfig): Promise<TokenKeys> {
   const isSecret = algorithms.some((algorithm) => algorithm.startsWith("HS"));
-  const text = await readTextFile("auth.jwt.key_file", path, { isSecret });
+  const text = await readNamedFile("auth.jwt.key_file", path, { isSecret });
   try {
     return await readTokenKeys(text, algorithms);
   } catch (cause) {
     if (!(cause instanceof TokenKeysError)) throw cause;
-    throw new IdentityFileError(`Cannot use auth.jwt.key_file ${path}: ${cause.message}`, { cause });
+    throw new NamedFileError(`Cannot use auth.jwt.key_file ${path}: ${cause.message}`, { cause });
   }
 }
 
@@ -83,7 +79,7 @@ async function keysOf(path: string, { algorithms }: JwtConfig): Promise<TokenKey
 export async function openCallout(external: ExternalConfig): Promise<OpenSource<CalloutSource>> {
   const { url, timeoutMs, caFile, tokenFile, cacheMs, negativeCacheMs, cacheEntriesMax } = external;
   const logger = getLogger(["weir"]);
-  const authority = caFile && await readTextFile("auth.external.ca_file", caFile);
+  const authority = caFile && await readNamedFile("auth.external.ca_file", caFile);
   const token = tokenFile && await readToken(tokenFile);
   const source = new CalloutSource({
     url,
@@ -111,25 +107,7 @@ export async function openCallout(external: ExternalConfig): Promise<OpenSource<
 }
 
 async function readToken(path: string): Promise<string> {
-  const token = (await readTextFile("auth.external.token_file", path, { isSecret: true })).trim();
+  const token = (await readNamedFile("auth.external.token_file", path, { isSecret: true })).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new IdentityFileError(`Cannot use auth.external.token_file ${path}: expected one line without blanks`);
-}
-
-/** A file that a source of identities needs cannot be used; the message is for people. */
-class IdentityFileError extends Error {
-  override readonly name = "IdentityFileError";
-}
-
-async function readTextFile(key: string, path: string, options: { isSecret?: boolean } = {}): Promise<string> {
-  try {
-    const info = await Deno.stat(path);
-    if (!info.isFile || info.size > FILE_BYTES_MAX) throw new Error("it is no plain file of up to 1 MiB");
-    const why = options.isSecret ? whyNotKept(path, info) : undefined;
-    if (why !== undefined) throw new Error(why);
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
-    throw new IdentityFileError(`Cannot read ${key} ${path}: ${whyUnreadable(path, cause)}`, { cause });
-  }
+  throw new NamedFileError(`Cannot use auth.external.token_file ${path}: expected one line without blanks`);
 }

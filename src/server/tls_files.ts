@@ -1,17 +1,12 @@
 import { getLogger } from "@logtape/logtape";
 import { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
-import { whyUnreadable } from "../config/unreadable.ts";
 import { wordsOf } from "../core/text.ts";
 import { readCertificatePem, readPrivateKeyPem, type TlsOptions, usable } from "../transport/tls.ts";
-
-/** A file of a TLS listener cannot be used; the message is for people. */
-class TlsFileError extends Error {
-  override readonly name = "TlsFileError";
-}
+import { NamedFileError, readNamedFile } from "./named_file.ts";
 
 /** Reads the files of a TLS listener, and tells in the log when they are not good today.
- * @throws {TlsFileError} naming the key and the file, with what the system said as its cause */
+ * @throws {NamedFileError} naming the key and the file, with what the system said as its cause */
 export async function readTls(files: TlsFiles): Promise<TlsOptions> {
   const options = await readFiles(files);
   const why = whyNotValid(options, files);
@@ -22,17 +17,17 @@ export async function readTls(files: TlsFiles): Promise<TlsOptions> {
 async function readFiles(files: TlsFiles): Promise<TlsOptions> {
   const { certFile, keyFile, caFile, crlFile, clientAuth, minVersion } = files;
   return {
-    certificate: await read("cert_file", certFile),
-    privateKey: await read("key_file", keyFile),
-    clientAuthorities: caFile && await read("ca_file", caFile),
-    revocationLists: crlFile && await read("crl_file", crlFile),
+    certificate: await readNamedFile("cert_file", certFile),
+    privateKey: await readNamedFile("key_file", keyFile),
+    clientAuthorities: caFile && await readNamedFile("ca_file", caFile),
+    revocationLists: crlFile && await readNamedFile("crl_file", crlFile),
     clientCertificate: clientAuth,
     minVersion,
   };
 }
 
 /** Reads the files as a start would, for those who only want to know whether it could, and whether clients would go along.
- * @throws {TlsFileError} naming the key and the file */
+ * @throws {NamedFileError} naming the key and the file */
 export async function assertTlsFiles(files: TlsFiles): Promise<void> {
   const { certFile, keyFile, caFile, crlFile } = files;
   const options = await readFiles(files);
@@ -47,7 +42,7 @@ export async function assertTlsFiles(files: TlsFiles): Promise<void> {
     throw unusable(`cert_file ${certFile}, key_file ${keyFile}${which}`, cause);
   }
   const why = whyNotValid(options, files);
-  if (why !== undefined) throw new TlsFileError(why);
+  if (why !== undefined) throw new NamedFileError(why);
 }
 
 /** Why what a listener shows or asks for is not good today; undefined when it is, or is no certificate, which others tell. It still can
@@ -83,15 +78,6 @@ function parsed(what: string, parse: () => unknown): void {
   }
 }
 
-function unusable(what: string, cause: unknown): TlsFileError {
-  return new TlsFileError(`Cannot use ${what}: ${wordsOf(cause)}`, { cause });
-}
-
-async function read(key: string, path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause; // the command line says which flag is missing
-    throw new TlsFileError(`Cannot read ${key} ${path}: ${whyUnreadable(path, cause)}`, { cause });
-  }
+function unusable(what: string, cause: unknown): NamedFileError {
+  return new NamedFileError(`Cannot use ${what}: ${wordsOf(cause)}`, { cause });
 }

@@ -49,6 +49,9 @@ Deno.test(requires(["openssl"], {
     certificates.sign("late", { subject: "/CN=old.example", to: "20210101000000Z" });
     certificates.sign("early", { subject: "/CN=new.example", from: "20980101000000Z" });
     Deno.writeTextFileSync(at("garbage"), "no certificate");
+    Deno.symlinkSync("/dev/zero", at("endless"));
+    Deno.writeTextFileSync(at("huge"), "");
+    Deno.truncateSync(at("huge"), 64 * 1024 ** 2 + 1);
     Deno.writeTextFileSync(at("chain.crt"), certificates.read("server.crt") + certificates.read("late.crt"));
     const own = `cert_file: ${at("server.crt")}, key_file: ${at("server.key")}`;
     const asks = (ca: string) => `${own}, client_auth: require, ca_file: ${ca}`;
@@ -61,6 +64,11 @@ Deno.test(requires(["openssl"], {
         /Cannot read cert_file \S+none: there is no such file/,
       ],
       [`cert_file: ${at("server.crt")}, key_file: ${at("none")}`, /Cannot read key_file \S+none/],
+      [
+        `cert_file: ${at("endless")}, key_file: ${at("server.key")}`,
+        /Cannot read cert_file \S+endless: .*no plain file/,
+      ],
+      [asks(at("huge")), /Cannot read ca_file \S+huge: it is no plain file of up to 64 MiB/],
       [
         `cert_file: ${at("garbage")}, key_file: ${at("server.key")}`,
         /Cannot use cert_file \S+garbage: expected a certificate in PEM form, found none/,
