@@ -48,7 +48,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const rules = new AccessRules(listed, { otherwise });
   const store = await openStore(storage);
   const chain = await openChain(config, rules).catch(async (error) => {
-    await store.close(); // and with it the lock on the data folder
+    await undo(() => store.close()); // and with it the lock on the data folder
     throw error;
   });
   const options: BrokerOptions = {
@@ -67,7 +67,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   };
   const broker = await WeirBroker.start(options).catch(async (error) => {
     chain[Symbol.dispose]();
-    await store.close();
+    await undo(() => store.close());
     throw error;
   });
   const endLog = logHappenings(broker);
@@ -97,8 +97,17 @@ export async function serve(config: Config): Promise<RunningServer> {
       reload: (after) => reload({ broker, rules, chain }, config, after),
     };
   } catch (error) {
-    await broker.stop();
+    await undo(() => broker.stop());
     throw error;
+  }
+}
+
+/** Undoes a part of a start that has failed. Where that fails too, the log tells it: the caller is told why the start did. */
+async function undo(part: () => Promise<void>): Promise<void> {
+  try {
+    await part();
+  } catch (error) {
+    getLogger(["weir"]).error("what a start had opened could not be closed: {error}", { error });
   }
 }
 
