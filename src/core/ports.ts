@@ -6,8 +6,8 @@ import type { Mutation, StoredPage, StoredState, WillAuthor } from "./mutation.t
 export interface Peer {
   /** True while more bytes wait for the client than its outbox may hold; QoS 0 is then dropped. */
   readonly congested: boolean;
-  /** Whether a message that has waited for the client may still be sent, whose rights may have changed meanwhile. All may when absent. */
-  mayReceive?(identity: Identity, topic: string): boolean;
+  /** What the client may do; anything when absent. */
+  readonly policy?: Policy | null;
 }
 
 /** Who a client is, as authentication found out. */

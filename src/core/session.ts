@@ -101,9 +101,9 @@ export class Session implements Identity {
     if (this.#consumers?.size === 0) this.#consumers = null;
   }
 
-  /** Whether a message that has waited may still be sent to the client that is connected. */
+  /** Whether a message that has waited may still be sent to the client that is connected: its rights may have changed meanwhile. */
   mayReceive({ topic }: Message): boolean {
-    return this.peer?.mayReceive?.(this, topic.name) ?? true;
+    return this.peer?.policy?.mayReceive?.(this, topic.name) ?? true;
   }
 
   /** Whether a QoS 1 or 2 message would be sent at once. */

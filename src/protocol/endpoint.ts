@@ -1,5 +1,5 @@
 import type { Acknowledgement } from "../core/delivery.ts";
-import type { Identity, Peer, Policy } from "../core/ports.ts";
+import type { Peer, Policy } from "../core/ports.ts";
 import { type Send, SendKind } from "../core/effects.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
@@ -115,11 +115,6 @@ export class Endpoint implements Peer {
    * it is on disk. What the client sends from then on is for nobody: it would be done to the other's session, or to one that has ended. */
   get hasLeft(): boolean {
     return this.session !== null && this.session.peer !== this;
-  }
-
-  /** By the policy that the client has at that time. */
-  mayReceive(identity: Identity, topic: string): boolean {
-    return this.policy!.mayReceive?.(identity, topic) ?? true;
   }
 
   /** Says one thing, in this client's version. A message that is larger than the client accepts is given up, as if it had been

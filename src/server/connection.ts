@@ -178,7 +178,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
   endIfForbidden(): void {
     const { endpoint } = this;
     const { session } = endpoint;
-    if (this.#isClosed || session === null || session.peer !== endpoint) return;
+    if (this.#isClosed || session === null || endpoint.hasLeft) return;
     const { broker, turn, clock } = this.#parts;
     turn.now = clock.timeOfDay();
     const mayKeep = (filter: string, qos: QoS) => mayKeepSubscription(endpoint, session, { filter, qos });
@@ -373,7 +373,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     const { broker, turn, loop } = this.#parts;
     const { endpoint } = this;
     endpoint.isClosing = true;
-    if (endpoint.session === null || endpoint.session.peer !== endpoint) return;
+    if (endpoint.session === null || endpoint.hasLeft) return;
     turn.now = this.#parts.clock.timeOfDay();
     broker.detach(endpoint.session, { peer: endpoint, cause }, turn);
     loop.settle();
@@ -406,7 +406,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
   read(): void {
     const { endpoint } = this;
     const { session } = endpoint;
-    if (session === null || session.peer !== endpoint || !session.canSend) return;
+    if (session === null || endpoint.hasLeft || !session.canSend) return;
     const { turn, loop, clock } = this.#parts;
     turn.now = clock.timeOfDay();
     session.pump(turn);

@@ -108,6 +108,10 @@ export class GuestStream implements Speaker, GuestSubscription {
     return this.#parts.holds();
   }
 
+  get policy(): Policy {
+    return this.#parts.policy;
+  }
+
   get isStalled(): boolean {
     const { inflight, window, isWaiting } = this.#session;
     return isWaiting && this.#waiting.length === 0 && inflight !== null && inflight.size >= window;
@@ -204,11 +208,6 @@ export class GuestStream implements Speaker, GuestSubscription {
         `Cannot keep subscriptions for ${quoted(identity.clientId)}: the disk is full`,
       );
     }
-  }
-
-  /** Whether a message that has waited may still be had. */
-  mayReceive(identity: Identity, topic: string): boolean {
-    return this.#parts.policy.mayReceive?.(identity, topic) ?? true;
   }
 
   /** Whether a subscription that its session has from before may go on. */
