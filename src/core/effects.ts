@@ -70,9 +70,12 @@ export class Effects {
   filters = 0;
 
   get isEmpty(): boolean {
-    return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 &&
-      this.unfinished.size === 0 && this.loads.length === 0 && this.handOns.length === 0 &&
-      this.queueLoads.length === 0;
+    return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 && !this.hasErrands;
+  }
+
+  /** Whether something is to be done for sessions or queues when all has been said. */
+  get hasErrands(): boolean {
+    return this.unfinished.size > 0 || this.loads.length > 0 || this.handOns.length > 0 || this.queueLoads.length > 0;
   }
 
   /** Says a message to `peer`; `packetId` is 0 for QoS 0. */

@@ -206,6 +206,14 @@ export class CommitLoop {
     for (let i = 0; i < effects.length; i++) this.#say(effects.sends[i]);
     this.#parts.onRoundEnd();
     for (const happening of effects.happenings) this.#parts.onHappening(happening);
+    if (effects.hasErrands) this.#run(effects); // else four iterators would be made for nothing
+    effects.clear();
+    this.#keep(effects);
+    this.#transmissions.schedule();
+  }
+
+  /** Does what is to be done when all has been said. */
+  #run(effects: Effects): void {
     for (const session of effects.unfinished) {
       // Whoever has something to transmit goes on when that is written.
       if (session.peer !== null && !(session.peer as Speaker).isDirty) this.#pumpLater(session);
@@ -213,9 +221,6 @@ export class CommitLoop {
     for (const session of effects.loads) this.#parts.onLoad(session);
     for (const load of effects.queueLoads) this.#parts.onQueueLoad(load);
     for (const { session, after } of effects.handOns) this.#parts.onHandOn(session, after);
-    effects.clear();
-    this.#keep(effects);
-    this.#transmissions.schedule();
   }
 
   /** It has not found yet what it may send: it looks on when others have had their turn. */
