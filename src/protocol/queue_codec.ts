@@ -9,7 +9,7 @@ import { Topic } from "../core/topic.ts";
 import { PropertyCursor } from "../wire/property_cursor.ts";
 import { PropertyId } from "../wire/property_table.ts";
 import { PacketType } from "../wire/packet.ts";
-import { UserPropertyWriter } from "../wire/user_property_writer.ts";
+import { PropertyWriter } from "../wire/property_writer.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 
 /** The user properties that publishers and consumers of queues use. Of one that comes twice the first counts. */
@@ -29,7 +29,7 @@ const TOPICS_MAX = 4_096;
 /** Reads and writes what queues say in the user properties of MQTT 5. One serves every queue. */
 export class QueuePropertyCodec implements QueueCodec {
   readonly #cursor = new PropertyCursor(PacketType.publish);
-  readonly #writer = new UserPropertyWriter();
+  readonly #writer = new PropertyWriter();
   readonly #topics = new Memo<Topic>(TOPICS_MAX);
 
   readFacts(message: Message): QueueFacts {
@@ -59,23 +59,23 @@ export class QueuePropertyCodec implements QueueCodec {
   properties({ record, queue, partition, group, messageId, deliveryCount }: DeliveryFacts): Uint8Array {
     const writer = this.#writer;
     writer.begin(record.properties);
-    writer.add("message-id", messageId);
-    writer.add("group-id", group);
-    writer.add("queue", queue);
-    writer.add("partition", String(partition));
-    writer.add("offset", String(record.offset));
-    writer.add("delivery-count", String(deliveryCount));
-    writer.add("timestamp", String(record.appendedAt));
-    if (record.sourceTopic !== "") writer.add("source-topic", record.sourceTopic);
+    writer.addPair("message-id", messageId);
+    writer.addPair("group-id", group);
+    writer.addPair("queue", queue);
+    writer.addPair("partition", String(partition));
+    writer.addPair("offset", String(record.offset));
+    writer.addPair("delivery-count", String(deliveryCount));
+    writer.addPair("timestamp", String(record.appendedAt));
+    if (record.sourceTopic !== "") writer.addPair("source-topic", record.sourceTopic);
     const { origin } = record;
     if (origin !== undefined) {
-      writer.add("dead-letter-cause", origin.cause);
-      writer.add("dead-letter-reason", origin.reason);
-      writer.add("dead-letter-message-id", `${origin.queue}:${origin.partition}:${origin.offset}`);
-      writer.add("dead-letter-group", origin.group);
-      writer.add("dead-letter-delivery-count", String(origin.deliveryCount));
-      writer.add("dead-letter-first-failed-at", String(origin.failedAt));
-      writer.add("dead-letter-moved-at", String(origin.movedAt));
+      writer.addPair("dead-letter-cause", origin.cause);
+      writer.addPair("dead-letter-reason", origin.reason);
+      writer.addPair("dead-letter-message-id", `${origin.queue}:${origin.partition}:${origin.offset}`);
+      writer.addPair("dead-letter-group", origin.group);
+      writer.addPair("dead-letter-delivery-count", String(origin.deliveryCount));
+      writer.addPair("dead-letter-first-failed-at", String(origin.failedAt));
+      writer.addPair("dead-letter-moved-at", String(origin.movedAt));
     }
     return writer.end();
   }

@@ -1,9 +1,8 @@
 import { protocolError } from "./fault.ts";
 import { PacketType } from "./packet.ts";
 import { PropertyCursor } from "./property_cursor.ts";
-import { PropertyId, PropertyKind, propertyTable } from "./property_table.ts";
-import { encodeUtf8 } from "./utf8.ts";
-import { variableByteIntegerBytes, writeVariableByteInteger } from "./variable_byte_integer.ts";
+import { kindOf, PropertyId, PropertyKind } from "./property_table.ts";
+import { PropertyWriter } from "./property_writer.ts";
 
 /** One property as a value. Booleans are 0 or 1. */
 export interface Property {
@@ -63,7 +62,7 @@ export function decodeProperties(bytes: Uint8Array, start: number, end: number):
 }
 
 function valueAt(cursor: PropertyCursor): Property["value"] {
-  switch (kindOf(cursor.id)) {
+  switch (kindOf[cursor.id]) {
     case PropertyKind.text:
       return cursor.text();
     case PropertyKind.binary:
@@ -75,55 +74,14 @@ function valueAt(cursor: PropertyCursor): Property["value"] {
   }
 }
 
-function kindOf(id: number): number {
-  return propertyTable.find((rule) => rule.id === id)?.kind ?? 0;
-}
+/** One for all: nothing is left in it between two calls. */
+const writer = new PropertyWriter();
 
-/** The bytes of properties, without the length field. A text beyond 65535 bytes is a RangeError; a text that MQTT does not
- * allow (U+0000 [MQTT-1.5.4-2], a lone surrogate [MQTT-1.5.4-1]) is a TypeError. */
+/** The bytes of properties, without the length field. Throws as {@link PropertyWriter} does. */
 export function encodeProperties(properties: readonly Property[]): Uint8Array<ArrayBuffer> {
-  const parts = properties.flatMap(({ id, value }) => [Uint8Array.of(id), ...encodeValue(value, kindOf(id))]);
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
-function encodeValue(value: Property["value"], kind: number): Uint8Array[] {
-  if (typeof value === "number") return [encodeNumber(value, kind)];
-  if (typeof value === "string") return withLength(encodeText(value));
-  if (value instanceof Uint8Array) return withLength(value);
-  return value.flatMap((text) => withLength(encodeText(text)));
-}
-
-function encodeNumber(value: number, kind: number): Uint8Array {
-  if (kind === PropertyKind.integer) {
-    const bytes = new Uint8Array(variableByteIntegerBytes(value));
-    writeVariableByteInteger(bytes, 0, value);
-    return bytes;
-  }
-  const length = kind === PropertyKind.boolean ? 1 : kind === PropertyKind.uint16 ? 2 : 4;
-  return Uint8Array.from({ length }, (_, index) => value >>> (8 * (length - 1 - index)));
-}
-
-function encodeText(text: string): Uint8Array {
-  if (text.includes("\0")) {
-    throw new TypeError(`Cannot encode ${JSON.stringify(text)}: U+0000 is not allowed [MQTT-1.5.4-2]`);
-  }
-  if (!text.isWellFormed()) {
-    throw new TypeError(`Cannot encode ${JSON.stringify(text)}: a lone surrogate is not allowed [MQTT-1.5.4-1]`);
-  }
-  return encodeUtf8(text);
-}
-
-function withLength(bytes: Uint8Array): Uint8Array[] {
-  if (bytes.length > 0xffff) {
-    throw new RangeError(`Cannot encode a property value of ${bytes.length} bytes: the maximum is 65535`);
-  }
-  return [Uint8Array.of(bytes.length >> 8, bytes.length), bytes];
+  writer.begin();
+  for (const property of properties) writer.add(property);
+  return writer.end();
 }
 
 /** What the forwarded properties of a message say. */

@@ -1,15 +1,12 @@
 import { malformed, protocolError } from "./fault.ts";
 import { packetName } from "./packet.ts";
-import { PropertyId, PropertyKind, propertyTable } from "./property_table.ts";
+import { kindOf, PROPERTY_IDS, PropertyId, PropertyKind, propertyTable } from "./property_table.ts";
 import { decodeUtf8, scanUtf8, TextScan } from "./utf8.ts";
 import { INTEGER_INVALID, readVariableByteInteger, variableByteIntegerBytes } from "./variable_byte_integer.ts";
 
-const IDS = 64; // one past the largest identifier, rounded up: the tables below are indexed by identifier
-const kindOf = new Uint8Array(IDS);
-const packetsOf = new Uint16Array(IDS);
-const nonZero = new Uint8Array(IDS);
+const packetsOf = new Uint16Array(PROPERTY_IDS);
+const nonZero = new Uint8Array(PROPERTY_IDS);
 for (const rule of propertyTable) {
-  kindOf[rule.id] = rule.kind;
   packetsOf[rule.id] = rule.packets;
   nonZero[rule.id] = rule.nonZero ? 1 : 0;
 }
@@ -75,7 +72,7 @@ export class PropertyCursor {
     if (at >= this.#sectionEnd) return false;
     const id = this.#bytes[at];
     // [MQTT5 2.2.2.2] an identifier that is not valid for its packet type makes the packet malformed
-    if (id >= IDS || (packetsOf[id] & (1 << this.#type)) === 0) throw this.#strangerFault(id);
+    if (id >= PROPERTY_IDS || (packetsOf[id] & (1 << this.#type)) === 0) throw this.#strangerFault(id);
     if (id !== PropertyId.userProperty) this.#markOnce(id);
     this.id = id;
     this.entryStart = at;

@@ -87,6 +87,13 @@ export const propertyTable: readonly PropertyRule[] = [
   row(PropertyId.sharedAvailable, boolean, [connack]),
 ];
 
+/** One past the largest identifier, rounded up: tables are indexed by identifier. */
+export const PROPERTY_IDS = 64;
+
+/** The kind of each property; 0 where there is none. */
+export const kindOf = new Uint8Array(PROPERTY_IDS);
+for (const { id, kind } of propertyTable) kindOf[id] = kind;
+
 function row(id: number, kind: number, packets: readonly number[]): PropertyRule {
   const name = Object.entries(PropertyId).find(([, value]) => value === id)?.[0] ?? "";
   const mask = packets.reduce((bits, type) => bits | (1 << type), 0);

@@ -74,7 +74,7 @@ const PARTS: readonly (readonly [part: string, pattern: RegExp])[] = [
   ["read", /^op_read|^op_net_recv/],
   [
     "encode",
-    /^src\/(wire\/(outbox|buffer_pool|reply|user_property_writer)|protocol\/publish_writer)|^src\/wire\/.* write/,
+    /^src\/(wire\/(outbox|buffer_pool|reply|property_writer)|protocol\/publish_writer)|^src\/wire\/.* write/,
   ],
   ["parse", /^src\/(wire|protocol)\//],
   ["match", /^src\/(auth\/|core\/(topic|route|level_tree|subscri|shared|retained|replay|hand_on|queue\/captures))/],

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { decodeProperties, encodeProperties } from "../../src/wire/properties.ts";
 import { PropertyId } from "../../src/wire/property_table.ts";
-import { UserPropertyWriter } from "../../src/wire/user_property_writer.ts";
+import { PropertyWriter } from "../../src/wire/property_writer.ts";
 
 const id = PropertyId.userProperty;
 
 function written(pairs: readonly (readonly [string, string])[], before = new Uint8Array()): Uint8Array {
-  const writer = new UserPropertyWriter();
+  const writer = new PropertyWriter();
   writer.begin(before);
-  for (const [name, value] of pairs) writer.add(name, value);
+  for (const [name, value] of pairs) writer.addPair(name, value);
   return writer.end();
 }
 
@@ -31,21 +31,21 @@ for (
 }
 
 Deno.test("a writer of user properties starts anew and leaves what it has answered alone", () => {
-  const writer = new UserPropertyWriter();
+  const writer = new PropertyWriter();
   writer.begin(new Uint8Array());
-  writer.add("first", "1");
+  writer.addPair("first", "1");
   const first = writer.end();
   writer.begin(new Uint8Array());
-  writer.add("other", "2");
+  writer.addPair("other", "2");
   assert.deepEqual(decodeProperties(first, 0, first.length), [{ id, value: ["first", "1"] }]);
 });
 
 Deno.test("a user property that MQTT does not allow is refused, and what was written before stays", () => {
-  const writer = new UserPropertyWriter();
+  const writer = new PropertyWriter();
   writer.begin(new Uint8Array());
-  writer.add("a", "1");
-  assert.throws(() => writer.add("b", "nul \0"), { name: "TypeError", message: /MQTT-1.5.4-2/ });
-  assert.throws(() => writer.add("b", "half \ud800"), { name: "TypeError", message: /MQTT-1.5.4-1/ });
-  assert.throws(() => writer.add("b", "x".repeat(65_536)), { name: "RangeError", message: /65536/ });
+  writer.addPair("a", "1");
+  assert.throws(() => writer.addPair("b", "nul \0"), { name: "TypeError", message: /MQTT-1.5.4-2/ });
+  assert.throws(() => writer.addPair("b", "half \ud800"), { name: "TypeError", message: /MQTT-1.5.4-1/ });
+  assert.throws(() => writer.addPair("b", "x".repeat(65_536)), { name: "RangeError", message: /65536/ });
   assert.deepEqual(writer.end(), encodeProperties([{ id, value: ["a", "1"] }]));
 });
