@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { type AccessRequest, AccessRules } from "../auth/access_rules.ts";
 import type { KnownClient } from "../auth/authenticator.ts";
 import { readUsersFile } from "../auth/users_file.ts";
-import { PLAIN_LISTENER } from "../config/clash.ts";
+import { PLAIN_LISTENER } from "../config/listeners.ts";
 import { type Config, doorsOf } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { didYouMean } from "../config/near.ts";

@@ -1,9 +1,9 @@
 /** Access rules as they are written: those under `auth.acl`, then those of the file that `auth.acl_file` names. */
-import { OWN_LISTENERS } from "./clash.ts";
 import type { AclRule } from "./config.ts";
+import { OWN_LISTENERS } from "./listeners.ts";
 import { didYouMean } from "./near.ts";
-import { formatPlace, type Place, type Problem } from "./problem.ts";
-import { type Reading, readSettings } from "./reading.ts";
+import { formatPlace, type Problem } from "./problem.ts";
+import { placeOf, type Reading, readSettings } from "./reading.ts";
 import type { Lists } from "./schema.ts";
 import { describe, type Tree } from "./tree.ts";
 import { parseYaml } from "./yaml_tree.ts";
@@ -54,14 +54,14 @@ function listenerNames({ lists, problems }: Reading): ReadonlySet<string> | unde
   return new Set([...OWN_LISTENERS, ...lists["server.listeners"].map(({ name }) => name!)]);
 }
 
-function rulesOf({ lists, places }: Reading, known: ReadonlySet<string> | undefined): AclReading {
+function rulesOf(reading: Reading, known: ReadonlySet<string> | undefined): AclReading {
   const problems: Problem[] = [];
-  const rules = lists["auth.acl"].map((entry, index) => {
+  const rules = reading.lists["auth.acl"].map((entry, index) => {
     const path = `auth.acl[${index}]`;
     for (const [key, message] of mistakes(entry, known)) {
-      problems.push({ place: placeOf(places, `${path}.${key}`), path: `${path}.${key}`, message });
+      problems.push({ place: placeOf(reading, `${path}.${key}`), path: `${path}.${key}`, message });
     }
-    return ruleOf(entry, formatPlace(placeOf(places, path)));
+    return ruleOf(entry, formatPlace(placeOf(reading, path)));
   });
   return { rules, problems };
 }
@@ -86,8 +86,4 @@ function* mistakes(entry: Entry, known: ReadonlySet<string> | undefined): Iterab
 function ruleOf(entry: Entry, place: string): AclRule {
   const { permission = "deny", action = "all", filter = "#", client_id: clientId, max_qos: qosMax, ...rest } = entry;
   return { ...rest, permission, action, filter, clientId, qosMax, place };
-}
-
-function placeOf(places: ReadonlyMap<string, Place>, path: string): Place {
-  return places.get(path) ?? { variable: "default" };
 }

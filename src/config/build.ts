@@ -1,12 +1,8 @@
 /** From the values of the keys to what the broker is handed: units named, overrides resolved, 0 and words turned into numbers. */
 import { assertLimits, type Limits } from "../core/limits.ts";
-import { hasNames } from "./acl_clash.ts";
 import { buildExternal, buildFailedLogins, buildJwt } from "./build_identity.ts";
 import { buildRateLimits } from "./build_ratelimit.ts";
-import { COAP_LISTENER, HTTP_LISTENER, PLAIN_LISTENER, WEBSOCKET_LISTENER } from "./clash.ts";
-import { hasIdentities } from "./identity_clash.ts";
 import { buildQueues } from "./build_queues.ts";
-import { httpTls, type TlsKeys } from "./tls_clash.ts";
 import type {
   AclRule,
   AuthConfig,
@@ -19,8 +15,17 @@ import type {
   ScramUser,
   TlsFiles,
 } from "./config.ts";
+import {
+  COAP_LISTENER,
+  HTTP_LISTENER,
+  httpTls,
+  PLAIN_LISTENER,
+  type TlsKeys,
+  WEBSOCKET_LISTENER,
+} from "./listeners.ts";
 import type { Reading } from "./reading.ts";
 import type { Lists, Values } from "./schema.ts";
+import { hasIdentities, hasNames } from "./sources.ts";
 import type { Address } from "./text_type.ts";
 
 /** Expects values without problems and clashes.

@@ -1,7 +1,7 @@
 /** Loading the configuration: file, environment, options of the command line, in this order; the later ones win. */
 import { readAcl } from "./acl.ts";
 import { buildConfig } from "./build.ts";
-import { findClashes } from "./clash.ts";
+import { findClashes } from "./clash/find_clashes.ts";
 import type { Config } from "./config.ts";
 import { readEnvironment } from "./environment.ts";
 import { ConfigError, type Problem } from "./problem.ts";

@@ -23,6 +23,11 @@ export interface Reading {
   readonly problems: readonly Problem[];
 }
 
+/** Where a key was written, or that nobody has. */
+export function placeOf({ places }: Pick<Reading, "places">, path: string): Place {
+  return places.get(path) ?? { variable: "default" };
+}
+
 /** Reads the file's tree, if any, and then the overrides over it. */
 export function readSettings(root: Tree | undefined, overrides: readonly Override[]): Reading {
   const reader = new Reader();
