@@ -295,6 +295,16 @@ log: { level: loud }`;
   );
 });
 
+Deno.test("a time is not held against one that could not be read, and against others whatever else is wrong", () => {
+  const delayed = "server: { connect_timeout: soon }\nauth: { failed_login_delay: 15s }\n";
+  assert.deepEqual(problemsOf(delayed).map((line) => line.replace(/: expected.*/, "")), [
+    "weir.yaml:1:28: server.connect_timeout",
+  ]);
+  assert.deepEqual(problemsOf("auth: { chain: [nobody], ban_time: 1h, ban_time_max: 1m }").slice(1), [
+    "weir.yaml:1:54: auth.ban_time_max: it is shorter than auth.ban_time (weir.yaml:1:36)",
+  ]);
+});
+
 Deno.test("the error carries its problems for programs", () => {
   assert.throws(() => load("log:\n  level: loud\n"), (error) => {
     assert.ok(error instanceof ConfigError);

@@ -19,7 +19,7 @@ export function findClashes(reading: Reading): Problem[] {
     ...queueClashes(reading),
     ...isReadWell("server") ? noDoor(doors) : [],
     ...isReadWell("auth") ? [...openDoors(reading, doors), ...identityClashes(reading)] : [],
-    ...misfits(reading, { isAuthReadWell: isReadWell("auth") }),
+    ...misfits(reading, wrong),
   ];
   return clashes.filter(({ path }) => !wrong.has(path))
     .map(({ path, message }) => ({ place: placeOf(reading, path), path, message }));
@@ -39,11 +39,10 @@ const MISFITS = [
 ] as const;
 
 /** A default that nobody wrote gives way silently instead. */
-function* misfits(reading: Reading, { isAuthReadWell }: { isAuthReadWell: boolean }): Iterable<Clash> {
+function* misfits(reading: Reading, wrong: ReadonlySet<string>): Iterable<Clash> {
   const { values, places } = reading;
   for (const { path, how, other } of MISFITS) {
-    if (path.startsWith("auth.") && !isAuthReadWell) continue;
-    if (!places.has(path) || !HOW[how](values[path], values[other])) continue;
+    if (wrong.has(other) || !places.has(path) || !HOW[how](values[path], values[other])) continue;
     yield { path, message: `it ${how} ${other} (${whereOf(reading, other)})` };
   }
 }
