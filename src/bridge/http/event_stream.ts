@@ -36,32 +36,28 @@ export class EventStreams {
     return this.#options.heartbeatMs;
   }
 
-  /** Takes a place for a subscription; the answer gives it back.
+  /** Takes a place for a subscription, to be given back once.
    * @throws {HttpProblem} 503 when all are taken */
-  enter(): () => void {
+  enter(): Disposable {
     const { subscriptionsMax } = this.#options;
     if (this.#places >= subscriptionsMax) {
       const detail = `Cannot subscribe: ${subscriptionsMax} subscriptions are open, that is the maximum`;
       throw new HttpProblem(503, "server-busy", { detail, headers: { "retry-after": "5" } });
     }
     this.#places++;
-    let isInside = true;
-    return () => {
-      if (isInside) this.#places--;
-      isInside = false;
-    };
+    return { [Symbol.dispose]: () => void this.#places-- };
   }
 
-  /** Serves a subscription as events; `leave` is called when that has ended. */
+  /** Serves a subscription as events; `place` is given back when that has ended. */
   open(
     subscription: GuestSubscription,
-    options: { encoding: PayloadEncoding; isKept: boolean; leave: () => void },
+    options: { encoding: PayloadEncoding; isKept: boolean; place: Disposable },
   ): EventStream {
     const { heartbeatMs, writeTimeoutMs } = this.#options;
     const onEnd = () => {
       this.#streams.delete(stream);
       if (this.#streams.size === 0) clearInterval(this.#timer);
-      options.leave();
+      options.place[Symbol.dispose]();
     };
     const stream = new EventStream(subscription, { ...options, heartbeatMs, writeTimeoutMs, onEnd });
     if (this.#streams.size === 0) this.#timer = setInterval(() => this.#tick(), TICK_MS);

@@ -7,7 +7,7 @@ import type { GuestSettlement } from "../queue_gateway.ts";
 import { type Call, type Handler, jsonAnswer } from "./call.ts";
 import { encodingOf, Fields } from "./message_json.ts";
 import { HttpProblem } from "./problem.ts";
-import { queueEvents } from "./queue_events.ts";
+import { openQueueEvents } from "./queue_events.ts";
 import { queueMessageDocument } from "./queue_json.ts";
 import { admitted, messageIdsOf, queueOf, startOf } from "./queues.ts";
 
@@ -26,13 +26,9 @@ export async function pull(call: Call): Promise<Response> {
   const max = query.read("max", (text, name) => countOf(text, name, { from: 1, to: PULL_MAX })) ?? 1;
   const { queue, encoding, ...wish } = readWish(call);
   const waitMs = 1_000 * (seconds ?? WAIT_SECONDS);
-  const leave = streams.enter();
-  try {
-    const messages = await queues.pull(queue, { ...wish, max, waitMs, signal });
-    return jsonAnswer({ messages: messages.map((message) => queueMessageDocument(message, encoding)) });
-  } finally {
-    leave();
-  }
+  using _place = streams.enter();
+  const messages = await queues.pull(queue, { ...wish, max, waitMs, signal });
+  return jsonAnswer({ messages: messages.map((message) => queueMessageDocument(message, encoding)) });
 }
 
 /** `GET /queues/{queue}/subscribe` */
@@ -40,32 +36,16 @@ export async function subscribeQueue(call: Call): Promise<Response> {
   const { streams, request } = call;
   const queues = await admitted(call);
   const { queue, encoding, ...wish } = readWish(call);
-  const leave = streams.enter();
-  const gone = new AbortController();
-  const signal = AbortSignal.any([request.signal, gone.signal]);
-  let last: Promise<unknown> = Promise.resolve();
-  const next = (waitMs: number) => {
-    const messages = queues.pull(queue, { ...wish, max: STREAM_CHUNK, waitMs, signal });
-    last = messages.catch(() => {}); // it is told to who waits for it
-    return messages;
-  };
-  try {
-    const first = await next(0); // what is refused has a status
-    const body = queueEvents({
-      first,
-      next: () => next(streams.heartbeatMs),
-      document: (message) => queueMessageDocument(message, encoding),
-      onEnd: () => {
-        gone.abort();
-        leave();
-        last.then(() => queues.leave({ queue, group: wish.group }, { isLost: true })).catch(() => {}); // the store failed
-      },
-    });
-    return new Response(body, { headers: { "content-type": "text/event-stream" } });
-  } catch (error) {
-    leave();
-    throw error;
-  }
+  const { group } = wish;
+  const body = await openQueueEvents({
+    place: streams.enter(),
+    signal: request.signal,
+    pull: (waitMs, signal) => queues.pull(queue, { ...wish, max: STREAM_CHUNK, waitMs, signal }),
+    heartbeatMs: streams.heartbeatMs,
+    document: (message) => queueMessageDocument(message, encoding),
+    leave: () => queues.leave({ queue, group }, { isLost: true }).catch(() => {}), // the store failed, which is told elsewhere
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
 /** What is asked of a group, as the query says; the query is done with then. */

@@ -1,6 +1,6 @@
 /** Routes by which messages go out. */
 import { countOf, flagOf, qosOf, secondsOf } from "../fields.ts";
-import type { Guest, GuestFilter, GuestSubscribeOptions, GuestSubscription } from "../gateway.ts";
+import type { GuestFilter, GuestSubscribeOptions, GuestSubscription } from "../gateway.ts";
 import { type Call, jsonAnswer, notFound } from "./call.ts";
 import { encodingOf, Fields, messageDocument } from "./message_json.ts";
 
@@ -26,14 +26,12 @@ export async function subscribe(call: Call): Promise<Response> {
   const wish = readWish(call, isNamed);
   const settledThrough = eventId(call.request.headers.get("last-event-id"));
   query.end();
-  const leave = streams.enter();
+  using place = new DisposableStack();
+  place.use(streams.enter());
   let wake = () => {}; // until there is a stream to be woken
   const onReady = () => wake();
-  const subscription = await orLeave(
-    leave,
-    guest.subscribe(wish.filters, { ...wish.options, settledThrough, onReady }),
-  );
-  const stream = streams.open(subscription, { encoding, isKept: wish.isKept, leave });
+  const subscription = await guest.subscribe(wish.filters, { ...wish.options, settledThrough, onReady });
+  const stream = streams.open(subscription, { encoding, isKept: wish.isKept, place: place.move() });
   wake = () => stream.wake();
   const headers = { "content-type": "text/event-stream", "x-session-present": `${subscription.sessionPresent}` };
   return new Response(stream.body, { headers });
@@ -51,9 +49,9 @@ export async function poll(call: Call): Promise<Response> {
   const settledThrough = query.read("ack", idOf);
   const wish = readWish(call, isNamed);
   query.end();
-  const leave = streams.enter();
+  using _place = streams.enter();
   const options = { ...wish.options, settledThrough, window: limit, waitingMax: limit };
-  const subscription = await orLeave(leave, guest.subscribe(wish.filters, options));
+  const subscription = await guest.subscribe(wish.filters, options);
   try {
     const messages = await gather(subscription, { limit, seconds, signal: request.signal });
     if (!wish.isKept && !request.signal.aborted) { for (const message of messages) subscription.settle(message); }
@@ -63,7 +61,6 @@ export async function poll(call: Call): Promise<Response> {
     });
   } finally {
     await subscription.end();
-    leave();
   }
 }
 
@@ -154,13 +151,4 @@ async function gather(
     if (messages.length === limit) break;
   }
   return messages;
-}
-
-async function orLeave(leave: () => void, subscribing: ReturnType<Guest["subscribe"]>): Promise<GuestSubscription> {
-  try {
-    return await subscribing;
-  } catch (error) {
-    leave();
-    throw error;
-  }
 }

@@ -22,7 +22,7 @@ export async function request(call: Call): Promise<Response> {
   const payload = await call.body();
   const responseTopic = facts.responseTopic ?? `reply/${guest.clientId}/${crypto.randomUUID()}`;
   const correlationData = facts.correlationData ?? crypto.getRandomValues(new Uint8Array(16));
-  const leave = streams.enter();
+  using _place = streams.enter();
   let replies: GuestSubscription | undefined;
   try {
     replies = await guest.subscribe([{ filter: responseTopic, qos: 1, retainHandling: 2 }]);
@@ -35,7 +35,6 @@ export async function request(call: Call): Promise<Response> {
     return jsonAnswer(messageDocument(reply, encoding));
   } finally {
     await replies?.end();
-    leave();
   }
 }
 
