@@ -178,9 +178,11 @@ export class GroupLog {
     turn.effects.queueLoads.push(load);
   }
 
-  /** A message is not there any more. One in the window is: who reads it has it. */
+  /** A message is not there any more. One in the window is, as long as there is a window: who reads it has it. */
   miss(offset: number, bytes: number): void {
-    if (this.owes(offset)) this.pass(1, bytes);
+    const item = this.items.get(offset);
+    if (item !== undefined) item.isMissing = true;
+    else if (this.owes(offset)) this.pass(1, bytes);
   }
 
   /** Whether a message that is not in the window is not settled. */
@@ -212,7 +214,8 @@ export class GroupLog {
     if (this.first === null) return;
     this.ahead = this.settledAbove;
     for (const item of this.items.values()) {
-      if (item.failures > 0) this.failures.set(item.record.offset, failureOf(item));
+      if (item.isMissing) this.pass(1, item.bytes);
+      else if (item.failures > 0) this.failures.set(item.record.offset, failureOf(item));
     }
     this.cursor = this.first.record.offset;
     this.#empty();

@@ -18,6 +18,8 @@ export class QueueItem implements Due {
   readonly place: GroupLog;
   readonly bytes: number;
   state: ItemState = ItemState.waiting;
+  /** A compaction has taken it out of its log: it is nowhere but here. */
+  isMissing = false;
   /** Deliveries that have failed, and when the first one did. */
   failures = 0;
   failedAt = 0;

@@ -176,6 +176,27 @@ Deno.test("compaction keeps the newest value of each key and honours tombstones;
   assert.equal(broker.queues.view("q")?.groups[0].unsettled, 0);
 });
 
+Deno.test("what a compaction takes still comes to who has read it, again too, until nobody is there or the broker is another", () => {
+  const compaction = { retention: { ...retention, isCompacted: true, compactionLagMs: 60_000 } };
+  const broker = stream({ ...compaction, deliveryLimit: Infinity });
+  const unsettled = (at: BrokerOfQueues) => at.queues.view("q")?.groups.find(({ name }) => name === "g")?.unsettled;
+  const alice = broker.join("alice", { start: { kind: "first" } });
+  const publish = (text: string, messageKey: string) => broker.publish("q", text, { messageKey, key: "k" });
+  publish("1", "a");
+  publish("2", "a");
+  broker.advance(240_000);
+  assert.equal(broker.queues.view("q")?.stored.count, 1);
+  assert.ok(alice.seen.length > 1 && alice.seen.every((text) => text === "1"), "it was given out in vain");
+  broker.nack(alice, "1", 0);
+  assert.deepEqual(alice.holding, ["1"]);
+  assert.equal(unsettled(broker), 2);
+  assert.equal(unsettled(broker.restarted()), 1);
+  assert.deepEqual(broker.restarted().join("bob").seen, ["2"]);
+  broker.leave(alice, true);
+  assert.equal(unsettled(broker), 1);
+  assert.deepEqual(broker.join("carol").seen, ["2"]);
+});
+
 Deno.test("a compaction goes on, piece by piece, until there is no more or the store gets no further", () => {
   const broker = stream({ retention: { ...retention, isCompacted: true, compactionLagMs: 60_000 } });
   for (const key of ["a", "b", "a", "b", "a", "c"]) broker.publish("q", key, { messageKey: key });
