@@ -7,6 +7,7 @@ import type { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { AckHeader, writeAck, writePingresp } from "../wire/acknowledgement.ts";
 import type { Outbox } from "../wire/outbox.ts";
+import type { OutboxPool } from "../wire/outbox_pool.ts";
 import { PACKET_BYTES_MAX, type ProtocolVersion } from "../wire/packet.ts";
 import type { Dialect } from "./dialect.ts";
 import type { PublishWriter } from "./publish_writer.ts";
@@ -20,7 +21,6 @@ import { v5 } from "./v5.ts";
 /** What an endpoint is given to work with; shared by the endpoints of a listener. */
 export interface EndpointParts {
   readonly settings: EndpointSettings;
-  readonly outbox: Outbox;
   readonly writer: PublishWriter;
   readonly owner: Transmitter;
 }
@@ -46,6 +46,8 @@ type AnswerKind = Exclude<SendKind, typeof SendKind.publish>;
 
 /** Whoever empties an outbox. */
 export interface Transmitter {
+  /** Where outboxes come from. */
+  readonly outboxes: OutboxPool;
   /** Called when the outbox should be emptied, and when the connection is to end after that. */
   transmit(): void;
 }
@@ -54,9 +56,10 @@ export interface Transmitter {
  * what outlives it is the session. */
 export class Endpoint implements Peer {
   readonly settings: EndpointSettings;
-  readonly outbox: Outbox;
   readonly #owner: Transmitter;
   readonly #writer: PublishWriter;
+  /** Only while something waits or is being written. */
+  #outbox: Outbox | null = null;
 
   version: ProtocolVersion = 4;
   session: Session | null = null;
@@ -97,9 +100,25 @@ export class Endpoint implements Peer {
 
   constructor(parts: EndpointParts) {
     this.settings = parts.settings;
-    this.outbox = parts.outbox;
     this.#owner = parts.owner;
     this.#writer = parts.writer;
+  }
+
+  /** What is to be written; lent with the first of it. */
+  get outbox(): Outbox {
+    return this.#outbox ??= this.#owner.outboxes.take();
+  }
+
+  /** What has not been taken out of the outbox. */
+  get waitingBytes(): number {
+    return this.#outbox === null ? 0 : this.#outbox.size;
+  }
+
+  /** Gives the outbox back unless more waits in it. To be called when what was taken out of it is written. */
+  returnOutbox(): void {
+    if (this.#outbox === null || this.#outbox.size > 0) return;
+    this.#owner.outboxes.give(this.#outbox);
+    this.#outbox = null;
   }
 
   /** Empties the outbox; the owner decides when. */
@@ -124,7 +143,7 @@ export class Endpoint implements Peer {
     const { kind } = send;
     if (kind !== SendKind.publish) return this.#answer(kind, send);
     if (!this.#writer.write(this, send, turn.now)) this.#giveUp(send, turn);
-    this.congested ||= this.outbox.size + this.unwrittenBytes > this.settings.outboxBytesMax;
+    this.congested ||= this.waitingBytes + this.unwrittenBytes > this.settings.outboxBytesMax;
   }
 
   #answer(kind: AnswerKind, send: Send): void {

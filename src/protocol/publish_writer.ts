@@ -52,9 +52,10 @@ export class PublishWriter {
     shape.subscriptionIds = isV5 ? send.subscriptionIds : null;
     if (endpoint.aliasesOut !== null) return this.#writeAliased(endpoint, message);
     if (publishBytes(message, shape) > endpoint.packetBytesMax) return false;
-    const start = endpoint.outbox.length;
-    writePublish(endpoint.outbox, message, shape);
-    this.#remember(endpoint, message, start);
+    const { outbox } = endpoint;
+    const start = outbox.length;
+    writePublish(outbox, message, shape);
+    this.#remember(outbox, message, start);
     return true;
   }
 
@@ -78,12 +79,11 @@ export class PublishWriter {
     return true;
   }
 
-  #remember(endpoint: Endpoint, message: Message, start: number): void {
-    const { outbox } = endpoint;
+  #remember(outbox: Outbox, message: Message, start: number): void {
     this.#message = this.#shape.subscriptionIds === null && outbox.length > start ? message : null; // it may be attached
     this.#outbox = outbox;
     this.#buffer = outbox.bytes;
-    this.#isV5 = endpoint.version === 5;
+    this.#isV5 = this.#shape.version === 5;
     this.#qos = this.#shape.qos;
     this.#dup = this.#shape.dup;
     this.#retain = this.#shape.retain;

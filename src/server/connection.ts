@@ -9,7 +9,7 @@ import type { ByteChannel, ByteSink } from "../transport/byte_channel.ts";
 import { mayBeMqtt, strangerWords } from "../transport/other_protocol.ts";
 import { WireFault } from "../wire/fault.ts";
 import type { FrameReader } from "../wire/frame_reader.ts";
-import { Outbox } from "../wire/outbox.ts";
+import type { OutboxPool } from "../wire/outbox_pool.ts";
 import { packetName, PacketType } from "../wire/packet.ts";
 import type { Reader } from "../transport/read_rounds.ts";
 import type { Alarm, AlarmHandle } from "./clock.ts";
@@ -53,11 +53,13 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     this.remoteAddress = source.remoteAddress;
     this.listener = source.listener;
     this.certificate = source.certificate;
-    const { writer, buffers } = parts;
-    const outbox = new Outbox(buffers);
-    this.endpoint = new Endpoint({ settings: source.settings, outbox, writer, owner: this });
+    this.endpoint = new Endpoint({ settings: source.settings, writer: parts.writer, owner: this });
     this.#opening = new Opening(parts, this);
     this.#lastReceivedAt = parts.clock.now();
+  }
+
+  get outboxes(): OutboxPool {
+    return this.#parts.outboxes;
   }
 
   get address(): string | undefined {
@@ -384,7 +386,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     const { endpoint } = this;
     if (this.#isClosed) return;
     if (this.#writer !== null) this.#writer.noteBacklog();
-    else if (endpoint.outbox.size > 0) this.#writer = this.#parts.writers.begin(endpoint, this.#channel);
+    else if (endpoint.waitingBytes > 0) this.#writer = this.#parts.writers.begin(endpoint, this.#channel);
     else if (endpoint.isClosing) this.#onSaid();
   }
 
@@ -396,7 +398,7 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
     writers.give(this.#writer!);
     this.#writer = null;
     this.transmit();
-    if (endpoint.outbox.size > endpoint.settings.outboxBytesMax / 2) return;
+    if (endpoint.waitingBytes > endpoint.settings.outboxBytesMax / 2) return;
     endpoint.congested = false;
     // By turns, as reading: a socket that takes all at once would have its whole queue before others were looked at.
     if (endpoint.session?.canSend) rounds.again(this, bytes);

@@ -8,8 +8,8 @@ import type { PublishWriter } from "../protocol/publish_writer.ts";
 import type { EndpointSettings } from "../protocol/settings.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
 import type { ReadRounds } from "../transport/read_rounds.ts";
-import type { BufferPool } from "../wire/buffer_pool.ts";
 import type { FrameReaderPool } from "../wire/frame_reader_pool.ts";
+import type { OutboxPool } from "../wire/outbox_pool.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import type { ConnectionWriters } from "./connection_writer.ts";
@@ -25,7 +25,7 @@ export interface ConnectionParts {
   readonly connects: ConnectHandler;
   readonly packets: PacketHandler;
   readonly writer: PublishWriter;
-  readonly buffers: BufferPool;
+  readonly outboxes: OutboxPool;
   readonly frames: FrameReaderPool;
   readonly writers: ConnectionWriters;
   readonly traffic: Traffic;

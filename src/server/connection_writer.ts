@@ -88,6 +88,7 @@ export class ConnectionWriter {
     const endpoint = this.#endpoint!;
     this.#parts.traffic.bytesSent += endpoint.unwrittenBytes;
     endpoint.outbox.recycle(this.#bytes);
+    endpoint.returnOutbox();
     endpoint.unwrittenBytes = 0;
     this.end();
     return true;
@@ -96,7 +97,7 @@ export class ConnectionWriter {
   /** More waits for a peer that is behind: all of it counts until the peer has taken what is on its way. */
   noteBacklog(): void {
     const endpoint = this.#endpoint!;
-    const waiting = endpoint.outbox.size + endpoint.unwrittenBytes;
+    const waiting = endpoint.waitingBytes + endpoint.unwrittenBytes;
     if (this.#parts.traffic.backlog.isTooMuch(waiting, this.#counted)) endpoint.congested = true;
     this.#counted = waiting;
   }

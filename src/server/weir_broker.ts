@@ -19,6 +19,7 @@ import { ReadRounds } from "../transport/read_rounds.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import type { ByteStreams } from "../transport/transport.ts";
 import { BufferPool } from "../wire/buffer_pool.ts";
+import { OutboxPool } from "../wire/outbox_pool.ts";
 import { FrameReaderPool } from "../wire/frame_reader_pool.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { BridgeGateway } from "./bridge_gateway.ts";
@@ -145,7 +146,7 @@ export class WeirBroker {
       connects: new ConnectHandler(this.#broker, this.#topics, this.#turn),
       packets: new PacketHandler(this.#broker, this.#topics, this.#turn),
       writer,
-      buffers,
+      outboxes: new OutboxPool(buffers),
       frames: new FrameReaderPool(),
       writers: new ConnectionWriters({ clock: this.#clock, traffic: this.#traffic }),
       traffic: this.#traffic,

@@ -10,7 +10,7 @@ import { AliasesOut } from "../../src/protocol/topic_alias.ts";
 import { TopicTable } from "../../src/protocol/topic_table.ts";
 import { BufferPool } from "../../src/wire/buffer_pool.ts";
 import { FrameReader } from "../../src/wire/frame_reader.ts";
-import { Outbox } from "../../src/wire/outbox.ts";
+import { OutboxPool } from "../../src/wire/outbox_pool.ts";
 import { PACKET_BYTES_MAX, type ProtocolVersion } from "../../src/wire/packet.ts";
 import { libraryGenerate } from "../wire/library.ts";
 
@@ -44,9 +44,8 @@ export function endpointOf(options: EndpointOptions = {}): Endpoint {
   const { version = 5, aliases = 0, packetBytesMax = PACKET_BYTES_MAX } = options;
   const endpoint = new Endpoint({
     settings: { ...SETTINGS, ...options.settings },
-    outbox: new Outbox(options.pool ?? new BufferPool()),
     writer: options.writer ?? new PublishWriter(),
-    owner: { transmit() {} },
+    owner: { outboxes: new OutboxPool(options.pool ?? new BufferPool()), transmit() {} },
   });
   endpoint.version = version;
   endpoint.packetBytesMax = packetBytesMax;
