@@ -30,7 +30,7 @@ export function logHappenings(broker: WeirBroker): () => void {
   const unwatch = broker.watch((happening) => {
     switch (happening.kind) {
       case "client-connected":
-        return lines.write("info", connectedWords(happening.protocolVersion), happening);
+        return lines.write("info", CONNECTED[happening.protocolVersion] ?? CAME, happening);
       case "client-disconnected":
         return lines.write("info", "client {clientId} disconnected: {cause}", happening);
       case "session-taken-over":
@@ -76,6 +76,13 @@ export function logHappenings(broker: WeirBroker): () => void {
   };
 }
 
+const CAME = "client {clientId} connected from {remoteAddress} by {listener}";
+/** By protocol level, with its name among people; a guest speaks no MQTT. */
+const CONNECTED: Readonly<Record<number, string>> = {
+  3: `${CAME}, MQTT 3.1`,
+  4: `${CAME}, MQTT 3.1.1`,
+  5: `${CAME}, MQTT 5.0`,
+};
 const NOT_CAPTURED = "not copied into the queue {queue}: {cause}; the last one on {messageId}";
 const QUEUE_DROPPED = "of the queue {queue} dropped for group {group}: {cause}; the last one {messageId}";
 const DEAD_LETTERED = {
@@ -93,12 +100,6 @@ const BANNED = "banned; the last one, {remoteAddress}, for {seconds} s after {fa
 function several(count: number, noun: string): string {
   if (count === 1) return `{count} ${noun}`;
   return `{count} ${noun}${noun.endsWith("s") ? "es" : "s"}`;
-}
-
-/** The protocol level as people call it; that of a guest, who speaks no MQTT, is 0. */
-function connectedWords(protocolVersion: number): string {
-  const name = { 3: "3.1", 4: "3.1.1", 5: "5.0" }[protocolVersion];
-  return `client {clientId} connected from {remoteAddress} by {listener}${name === undefined ? "" : `, MQTT ${name}`}`;
 }
 
 function refusedWords(count: number, { clientId, listener }: Record<string, unknown>): string {
