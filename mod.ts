@@ -41,7 +41,8 @@ export {
   type ScramCredential,
   type ScramCredentialOptions,
 } from "./src/auth/scram_credential.ts";
-export { type FindCredential, type ScramDecoy, ScramSha256 } from "./src/auth/scram_sha_256.ts";
+export { ScramSha256 } from "./src/auth/scram_sha_256.ts";
+export type { FindCredential, ScramDecoy } from "./src/auth/scram_users.ts";
 export { type CalloutOptions, CalloutSource } from "./src/auth/callout_source.ts";
 export { type CertificateName, CertificateSource } from "./src/auth/certificate_source.ts";
 export type { Denial, Identification, IdentitySource } from "./src/auth/identity.ts";

@@ -37,5 +37,11 @@ export interface IdentitySource {
   refuse?(): Denial | Promise<Denial>;
 }
 
+/** What somebody is told who gives no name where one is asked for. */
+export const NAMELESS: Denial = { refusal: "not-authorized", reason: "A user name and password are asked for here" };
+
+/** What somebody is told whose password cannot be looked at. */
+export const BUSY: Denial = { refusal: "server-busy", reason: "Too many passwords are being checked" };
+
 /** What everybody is told who has not shown the right thing, whatever it was: it tells nobody which users there are. */
 export const WRONG: Denial = { refusal: "bad-user-name-or-password", reason: "User or password is wrong" };

@@ -8,7 +8,7 @@ import {
   type PolicyOf,
   type Verdict,
 } from "./authenticator.ts";
-import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { type Denial, type Identification, type IdentitySource, NAMELESS, WRONG } from "./identity.ts";
 
 /** What a chain is made of. */
 export interface IdentityChainOptions {
@@ -47,9 +47,7 @@ export class IdentityChain implements Authenticator {
   }
 
   async #refuse({ username }: Credentials): Promise<Denial> {
-    if (username === undefined) {
-      return { refusal: "not-authorized", reason: "A user name and password are asked for here" };
-    }
+    if (username === undefined) return NAMELESS;
     for (const source of this.#options.sources) {
       if (source.refuse !== undefined) return await source.refuse();
     }

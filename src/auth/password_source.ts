@@ -1,10 +1,10 @@
 import type { Credentials } from "./authenticator.ts";
-import { type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { BUSY, type Denial, type Identification, type IdentitySource, WRONG } from "./identity.ts";
+import { decoyAmong, isPasswordFor, type KeptPassword } from "./kept_password.ts";
 import { ProvenPasswords } from "./proven_passwords.ts";
-import { isScramPassword, type ScramCredential } from "./scram_credential.ts";
-import { DEFAULT_COST, isPasswordOf, type ScryptHash } from "./scrypt_hash.ts";
-import type { UserEntry } from "./user_list.ts";
+import type { ScramCredential } from "./scram_credential.ts";
 import { CHECKS_MAX, Turns } from "./turns.ts";
+import type { UserEntry } from "./user_list.ts";
 
 /** The users whose passwords are known here. */
 export interface PasswordSourceOptions {
@@ -14,8 +14,6 @@ export interface PasswordSourceOptions {
   readonly scramUsers?: ReadonlyMap<string, ScramCredential>;
 }
 
-const BUSY: Denial = { refusal: "server-busy", reason: "Too many passwords are being checked" };
-
 /** Knows the users of the users file and those of the configuration, by their passwords. */
 export class PasswordSource implements IdentitySource {
   /** Tells it from other sources. */
@@ -23,8 +21,9 @@ export class PasswordSource implements IdentitySource {
   #users: ReadonlyMap<string, UserEntry>;
   readonly #scramUsers: ReadonlyMap<string, ScramCredential>;
   readonly #checks = new Turns(CHECKS_MAX);
-  readonly #proven = new ProvenPasswords<UserEntry | ScramCredential>();
-  #decoy: () => Promise<unknown>;
+  readonly #proven = new ProvenPasswords();
+  /** What a name that nobody has is held against. */
+  #decoy: KeptPassword;
   /** Hashes made so far, for those who want to know that a wrong name costs one. */
   hashes = 0;
 
@@ -32,14 +31,14 @@ export class PasswordSource implements IdentitySource {
   constructor({ users, scramUsers = new Map() }: PasswordSourceOptions) {
     this.#users = users;
     this.#scramUsers = scramUsers;
-    this.#decoy = this.#decoyOf();
+    this.#decoy = this.#decoyNow();
   }
 
   /** Exchanges the users of the users file. Those who are connected and are not as they were no longer hold. */
   replace(users: ReadonlyMap<string, UserEntry>): void {
     this.#users = users;
     this.#proven.clear();
-    this.#decoy = this.#decoyOf();
+    this.#decoy = this.#decoyNow();
   }
 
   /** Whether there is such a user who may log in. */
@@ -52,16 +51,13 @@ export class PasswordSource implements IdentitySource {
   async identify({ username, password }: Credentials): Promise<Identification | Denial | undefined> {
     if (username === undefined) return undefined;
     const user = this.#users.get(username);
-    const credential = this.#scramUsers.get(username);
-    const known = user ?? credential;
-    if (known === undefined) return undefined;
-    if (user?.isDisabled || !this.#proven.has(username, { user: known, password })) {
-      const isRight = await this.#check(() => {
-        return user === undefined ? isScramPassword(password, credential!) : isPasswordOf(user.hash, password);
-      });
+    const kept = user?.hash ?? this.#scramUsers.get(username);
+    if (kept === undefined) return undefined;
+    if (user?.isDisabled || !this.#proven.has(username, { kept, password })) {
+      const isRight = await this.#check(kept, password);
       if (isRight === undefined) return BUSY;
       if (!isRight) return WRONG;
-      this.#proven.add(username, { user: known, password });
+      this.#proven.add(username, { kept, password });
     }
     if (user === undefined) return { username };
     const holds = () => this.#holds(user);
@@ -70,13 +66,14 @@ export class PasswordSource implements IdentitySource {
 
   /** Refuses somebody whom nobody knows, at the cost of a password that is wrong. */
   async refuse(): Promise<Denial> {
-    return await this.#check(this.#decoy) === undefined ? BUSY : WRONG;
+    return await this.#check(this.#decoy, undefined) === undefined ? BUSY : WRONG;
   }
 
-  #check<T>(check: () => Promise<T>): Promise<T | undefined> {
+  /** Undefined when too many others are being checked. */
+  #check(kept: KeptPassword, password: Uint8Array | undefined): Promise<boolean | undefined> {
     return this.#checks.run(() => {
       this.hashes++;
-      return check();
+      return isPasswordFor(kept, password);
     });
   }
 
@@ -86,29 +83,11 @@ export class PasswordSource implements IdentitySource {
     return now !== undefined && !now.isDisabled && isSame(now, user);
   }
 
-  /** What most users cost. */
-  #decoyOf(): () => Promise<unknown> {
-    const costs = [...this.#users.values()].map(({ hash: { logN, r, p } }) => `${logN} ${r} ${p}`);
-    const rounds = [...this.#scramUsers.values()].map(({ iterations }) => iterations);
-    if (rounds.length > costs.length) {
-      const known = { salt: new Uint8Array(16), iterations: mostOf(rounds)!, storedKey: undefined };
-      return () => isScramPassword(undefined, known);
-    }
-    const [logN, r, p] = mostOf(costs)?.split(" ").map(Number) ?? [DEFAULT_COST.logN, DEFAULT_COST.r, DEFAULT_COST.p];
-    const hash: ScryptHash = { logN, r, p, salt: new Uint8Array(16), key: new Uint8Array(32) };
-    return () => isPasswordOf(hash, undefined);
+  #decoyNow(): KeptPassword {
+    return decoyAmong([...this.#users.values().map(({ hash }) => hash), ...this.#scramUsers.values()]);
   }
 }
 
 function isSame(one: UserEntry, other: UserEntry): boolean {
   return one.hash.key.toBase64() === other.hash.key.toBase64() && one.groups.join() === other.groups.join();
-}
-
-/** The value that comes most often, the first of several; undefined when there are none. */
-export function mostOf<T>(values: readonly T[]): T | undefined {
-  const counts = new Map<T, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  let most: [T, number] | undefined;
-  for (const entry of counts) if (most === undefined || entry[1] > most[1]) most = entry;
-  return most?.[0];
 }

@@ -47,16 +47,11 @@ export async function deriveScramCredential(
   return { salt, iterations, storedKey, serverKey: await hmac(saltedPassword, "Server Key") };
 }
 
-/** What a password is held against; no key for a user that does not exist, which takes as long. */
-export type ScramPassword = Pick<ScramCredential, "salt" | "iterations"> & {
-  readonly storedKey: Uint8Array | undefined;
-};
-
 /** Whether `password` is that of a credential. What cannot be a password is derived from like any other: it takes as long. */
-export async function isScramPassword(password: Uint8Array | undefined, known: ScramPassword): Promise<boolean> {
+export async function isScramPassword(password: Uint8Array | undefined, known: ScramCredential): Promise<boolean> {
   const text = readPassword(password);
   const { storedKey } = await deriveScramCredential(text ?? " ", known);
-  return text !== undefined && known.storedKey !== undefined && equalBytes(storedKey, known.storedKey);
+  return text !== undefined && equalBytes(storedKey, known.storedKey);
 }
 
 /** A password as it is hashed; undefined for what is none: not there, not UTF-8, too long, or with characters that none has. */

@@ -10,7 +10,8 @@ import type { CalloutSource } from "../auth/callout_source.ts";
 import { CertificateSource } from "../auth/certificate_source.ts";
 import type { IdentitySource } from "../auth/identity.ts";
 import { IdentityChain } from "../auth/identity_chain.ts";
-import { mostOf, PasswordSource } from "../auth/password_source.ts";
+import { mostOf } from "../auth/kept_password.ts";
+import { PasswordSource } from "../auth/password_source.ts";
 import { ScramSha256 } from "../auth/scram_sha_256.ts";
 import { TokenMethod } from "../auth/token_method.ts";
 import type { TokenSource } from "../auth/token_source.ts";
@@ -131,8 +132,8 @@ function scramOf(
   { auth, policyOf, decoySecret }: Parts,
   users: ReadonlyMap<string, ScramUser>,
 ): ScramSha256 {
-  const iterations = mostOf(auth.scramUsers.map((user) => user.iterations))!;
-  const saltBytes = mostOf(auth.scramUsers.map((user) => user.salt.length));
+  const { iterations } = mostOf(auth.scramUsers, (user) => user.iterations)!;
+  const saltBytes = mostOf(auth.scramUsers, ({ salt }) => salt.length)!.salt.length;
   const decoy = decoySecret && { secret: decoySecret, iterations, saltBytes };
   return new ScramSha256((username) => users.get(username), { policyOf, decoy });
 }
