@@ -155,6 +155,22 @@ Deno.test("a session ends on time though nobody can have what it was given by a 
   assert.equal(broker.sessions.get("a"), undefined);
 });
 
+Deno.test("a client that is back in the second in which others get what its session left begins anew, and the rest is counted (decision 9)", () => {
+  const bench = new Bench();
+  const { broker, turn } = bench;
+  const a = bench.member("a");
+  const count = QUEUE_WINDOW_MESSAGES + a.window + 2;
+  for (let i = 0; i < count; i++) broker.publish(messageOf("a", { qos: 1 }), null, turn);
+  const b = bench.member("b");
+  bench.drop(a, 0);
+  assert.equal(a.queue?.spilledShared, 2, "its end is put off for them");
+  const back = broker.attach(attachRequestOf("a", { clean: false }), turn);
+  assert.equal(said(turn).at(-1), "CONNACK a session=absent");
+  assert.ok(back !== a && back.queue === null);
+  assert.equal(turn.statistics.droppedByCause["session-ended"], 2);
+  assert.equal(b.inflight!.size + b.queue!.count, count - 2);
+});
+
 /** Which bodies are stored while each delivery is written: what a store would find missing. */
 function missingBodies(writes: readonly Mutation[]): string[] {
   const bodies = new Set<number>();
