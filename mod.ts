@@ -177,7 +177,7 @@ export type {
   QueueMessage,
   QueueReader,
 } from "./src/server/queue_api.ts";
-export { MemoryStore } from "./src/store/memory.ts";
+export { MemoryStore, type MemoryStoreOptions } from "./src/store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./src/store/sqlite/open.ts";
 export type { StorageSync } from "./src/store/sqlite/sqlite_store.ts";
 export type { TlsOptions } from "./src/transport/tls.ts";

@@ -48,7 +48,12 @@ export function buildConfig(
     auth: buildAuth({ values, lists }, rules),
     rateLimits: buildRateLimits(values),
     log: { level: values["log.level"], format: values["log.format"] },
-    storage: { type: values["storage.type"], path: values["storage.path"], sync: values["storage.sync"] },
+    storage: {
+      type: values["storage.type"],
+      path: values["storage.path"],
+      sync: values["storage.sync"],
+      memoryLimit: values["storage.memory_limit"] ?? undefined,
+    },
     keys: keysOf({ ...values, ...lists, "auth.acl": rules }),
     shutdownTimeoutMs: values["server.shutdown_timeout"],
   };

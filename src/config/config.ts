@@ -283,4 +283,6 @@ export interface StorageConfig {
   readonly path: string;
   /** What a commit survives: `full` the loss of power, `normal` and `off` the crash of the process. */
   readonly sync: "full" | "normal" | "off";
+  /** Bytes of all that is kept in memory; undefined for what the program finds fit. */
+  readonly memoryLimit: number | undefined;
 }

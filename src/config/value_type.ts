@@ -131,6 +131,17 @@ export function openFlag(): ValueType<boolean | null> {
   return { ...flag(), format: (value) => value === null ? "" : String(value) };
 }
 
+/** A size, or `auto`, which is null: the program finds what is fit. */
+export function sizeOrAuto(range: RangeOptions): ValueType<number | null> {
+  const type = size(range);
+  return {
+    ...type,
+    expected: `${type.expected}, or auto`,
+    parse: (found) => found === "auto" ? null : type.parse(found),
+    format: (value) => value === null ? "auto" : type.format(value),
+  };
+}
+
 /** A version of TLS; YAML takes it for a number where it is not in quotes. */
 export function tlsVersion(): ValueType<"1.2" | "1.3"> {
   const versions = ["1.2", "1.3"] as const;

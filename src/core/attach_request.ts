@@ -1,4 +1,3 @@
-import type { Will } from "./will.ts";
 import type { Owner } from "./holdings.ts";
 import type { QoS } from "./message.ts";
 import type { Identity, Origin, Peer } from "./ports.ts";
@@ -6,6 +5,7 @@ import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 import { quoted } from "./text.ts";
 import type { Turn } from "./turn.ts";
+import { type Will, willBytes } from "./will.ts";
 
 /** What a CONNECT asks for, once it is authenticated. */
 export interface AttachRequest extends Identity, Owner {
@@ -21,10 +21,14 @@ export interface AttachRequest extends Identity, Owner {
   mayKeep?(filter: string, qos: QoS): boolean;
 }
 
+/** Topic, properties and payload of a will that is taken although the store is full: no more than the connection itself takes, so that
+ * who comes for what waits is let in. */
+const SMALL_WILL_BYTES = 4096;
+
 /** Refuses a client that may not have the session that there is, `before`, or a new one.
  * @throws {Refusal} client-identifier-not-valid when the session is another user's, quota-exceeded when a new one is one too many */
 export function assertMayAttach(
-  { clientId, username, expirySeconds }: AttachRequest,
+  { clientId, username, expirySeconds, will }: AttachRequest,
   { before, sessions }: { before: Session | undefined; sessions: number },
   turn: Turn,
 ): void {
@@ -38,7 +42,10 @@ export function assertMayAttach(
     );
   }
   if (turn.isStoreFull && expirySeconds > 0 && before?.isStored !== true) {
-    throw new Refusal("quota-exceeded", `Cannot open a session for ${quoted(clientId)}: the disk is full`);
+    throw new Refusal("quota-exceeded", `Cannot open a session for ${quoted(clientId)}: the storage is full`);
+  }
+  if (turn.isStoreFull && will !== undefined && willBytes(will) > SMALL_WILL_BYTES) {
+    throw new Refusal("quota-exceeded", `Cannot keep the will of ${quoted(clientId)}: the storage is full`);
   }
   if (before === undefined && sessions >= limits.sessionsMax) {
     throw new Refusal("quota-exceeded", `Cannot open a session for ${quoted(clientId)}: ${limits.sessionsMax} exist`);

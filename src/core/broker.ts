@@ -132,13 +132,13 @@ export class Broker {
   }
 
   /** To be asked before {@link publish} of what a client or the program wants to publish.
-   * @throws {Refusal} quota-exceeded when the message would have to be stored and there is no room for it.
+   * @throws {Refusal} quota-exceeded when the message would have to be stored and there is no room for it, and no reserve either
    * @throws {Refusal} what the queue that it is for says */
   assertStorable(message: Message, sender: Session | null, turn: Turn): void {
     const address = this.queues === null ? undefined : queueAddressOf(message.topic);
     if (address !== undefined) this.queues!.assertTaken(message, address, turn);
-    if (!turn.isStoreFull || !this.#wouldStore(message, sender)) return;
-    throw new Refusal("quota-exceeded", `Cannot publish to ${quoted(message.topic.name)}: the disk is full`);
+    if (!turn.isStoreFull || turn.hasReserve || !this.#wouldStore(message, sender)) return;
+    throw new Refusal("quota-exceeded", `Cannot publish to ${quoted(message.topic.name)}: the storage is full`);
   }
 
   /** As {@link publish}, for `$SYS` and the like: what is retained is not stored. */
@@ -328,11 +328,10 @@ export class Broker {
     this.#publishIfTaken(message, session, turn);
   }
 
-  /** A will has nobody who could be told that a queue does not take it. */
+  /** A will has nobody who could be told that there is no room for it. */
   #publishIfTaken(message: Message, sender: Session | null, turn: Turn): void {
     try {
-      const address = this.queues === null ? undefined : queueAddressOf(message.topic);
-      if (address !== undefined) this.queues!.assertTaken(message, address, turn);
+      this.assertStorable(message, null, turn); // it has no packet id of its sender's
       this.publish(message, sender, turn);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

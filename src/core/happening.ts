@@ -82,7 +82,7 @@ export type Happening =
   | { readonly kind: "message-retained"; readonly message: MessageFacts }
   | { readonly kind: "retained-cleared"; readonly topic: string }
   | { readonly kind: "will-published"; readonly clientId: string; readonly message: MessageFacts }
-  /** Told by the shell: nothing that would have to be stored is taken until there is room again. */
+  /** Told by the shell: no more is kept until there is room again. */
   | { readonly kind: "store-full" | "store-has-room" }
   | { readonly kind: "message-dropped"; readonly clientId: string; readonly topic: string; readonly cause: DropCause }
   | { readonly kind: "queue-created" | "queue-changed" | "queue-deleted"; readonly queue: string }

@@ -6,19 +6,20 @@ import type { Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
 
 /** Makes room in the queue, within the limits; what has to give way is dropped. False when it is this delivery. Where the oldest are in
- * the store, they are asked for and give way when they come; the queue is longer than allowed for that moment. */
+ * the store, they are asked for and give way when they come; the queue is longer than allowed for that moment, unless the store is full. */
 export function makeRoom(session: Session, delivery: Delivery, turn: Turn): boolean {
   const { queuedMessagesMax, queuedBytesMax, queueOverflow } = turn.limits;
   const queue = session.queueOn(turn);
   const { size, topic } = delivery.message;
-  if (size > queuedBytesMax || queuedMessagesMax === 0) { // nothing that could give way would be enough
+  const mayNotGrow = session.isStored ? turn.isStoreFull && turn.hasReserve : queue.isGreedy;
+  const bytesMax = mayNotGrow ? Math.min(queue.bytes, queuedBytesMax) : queuedBytesMax;
+  if (size > bytesMax || queuedMessagesMax === 0) { // nothing that could give way would be enough
     turn.drop(session.clientId, topic.name, "queue-full");
     return false;
   }
-  const bytesMax = queue.isGreedy && !session.isStored ? Math.min(queue.bytes, queuedBytesMax) : queuedBytesMax;
   while (queue.count >= queuedMessagesMax || queue.bytes + size > bytesMax) {
     if (queueOverflow === "drop-oldest" && evict(session, queue, turn)) continue;
-    if (queueOverflow === "drop-oldest" && queue.isLoading && session.isStored) return true;
+    if (queueOverflow === "drop-oldest" && queue.isLoading && session.isStored && !mayNotGrow) return true;
     turn.drop(session.clientId, topic.name, "queue-full");
     return false;
   }

@@ -73,6 +73,10 @@ export interface Store {
   page(request: PageRequest): StoredPage | Promise<StoredPage>;
   /** Whether there is no room left for new messages; what ends or shrinks can still be committed. Absent is never. */
   readonly isFull?: boolean;
+  /** Whether a store that is full still has room for what is under way, and for what takes the place of something else. Absent is never. */
+  readonly hasReserve?: boolean;
+  /** What it keeps, in bytes, for people to see. Absent where it does not know. */
+  readonly bytes?: number;
   /** Does some housekeeping, a bounded piece of it; true when more waits. Called every second or so, never during a commit. */
   maintain?(): boolean | Promise<boolean>;
   /** What keeps durable queues. Without it the broker has none, and `$queue/...` is refused. */

@@ -47,7 +47,7 @@ export class Retained {
   keep(message: Message, turn: Turn): void {
     const topic = message.topic.name;
     if (message.payloadEnd === message.payloadStart) return this.clear(topic, turn);
-    if (!this.#hasRoom(message)) {
+    if (!this.#hasRoom(message, turn)) {
       turn.drop("", topic, "retained-limit");
       return this.clear(topic, turn);
     }
@@ -82,10 +82,10 @@ export class Retained {
   }
 
   /** What takes no more than its topic's former message is no reason to lose that one, however the limits have changed. */
-  #hasRoom(message: Message): boolean {
+  #hasRoom(message: Message, { isStoreFull }: Turn): boolean {
     const { retainedMessagesMax, retainedBytesMax } = this.#limits;
     const growth = this.#tree.growth(message);
-    if (growth > 0 && this.#tree.bytes + growth > retainedBytesMax) return false;
+    if (growth > 0 && (isStoreFull || this.#tree.bytes + growth > retainedBytesMax)) return false;
     return this.count < retainedMessagesMax || this.get(message.topic.name) !== undefined;
   }
 

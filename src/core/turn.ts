@@ -14,8 +14,11 @@ export class Turn {
   effects: Effects = new Effects();
   /** Whether happenings of every single message are wanted; those of connections and sessions are always kept. */
   watchesMessages = false;
-  /** Whether the store has no room: new messages that would have to be stored are refused. Set by the shell. */
+  /** Whether the store has no room: nothing more is kept in it. Set by the shell. */
   isStoreFull = false;
+  /** Whether a store without room still takes messages that are under way to somebody, or take the place of others; what would have to
+   * be kept besides is dropped as at the limits of a session's queue and of retained messages. Otherwise it is refused. Set by the shell. */
+  hasReserve = false;
   readonly limits: Limits;
   readonly statistics: Statistics = new Statistics();
   /** What the queues of all sessions have in memory. */

@@ -22,6 +22,12 @@ export interface WillRights {
   readonly author?: WillAuthor;
 }
 
+/** Bytes of its topic, properties and payload. */
+export function willBytes({ topic, source }: Will): number {
+  const { propertiesStart, propertiesEnd, payloadStart, payloadEnd } = source;
+  return topic.bytes.length + propertiesEnd - propertiesStart + payloadEnd - payloadStart;
+}
+
 /** The will as a message published now. */
 export function willMessage(will: Will, turn: Turn): Message {
   const expiresAt = expiryTime(will.expirySeconds, turn.limits.messageExpirySecondsMax, turn.now);

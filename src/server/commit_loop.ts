@@ -91,6 +91,7 @@ export class CommitLoop {
   noteRoom(): void {
     const { turn, store } = this.#parts;
     const isFull = store.isFull ?? false;
+    turn.hasReserve = store.hasReserve ?? false;
     if (isFull === turn.isStoreFull) return;
     turn.isStoreFull = isFull;
     turn.effects.happenings.push({ kind: isFull ? "store-full" : "store-has-room" });

@@ -205,7 +205,7 @@ export class GuestStream implements Speaker, GuestSubscription {
     if (this.#isKept && turn.isStoreFull && requests.length > 0) {
       throw new Refusal(
         "quota-exceeded",
-        `Cannot keep subscriptions for ${quoted(identity.clientId)}: the disk is full`,
+        `Cannot keep subscriptions for ${quoted(identity.clientId)}: the storage is full`,
       );
     }
   }

@@ -40,9 +40,9 @@ export function logHappenings(broker: WeirBroker): () => void {
       case "subscription-refused":
         return subscriptions.add(`${happening.clientId} ${happening.cause}`, happening);
       case "store-full":
-        return lines.write("error", "the disk is full: what would have to be stored is refused (0x97)", happening);
+        return lines.write("error", "the storage is full: no more is kept", happening);
       case "store-has-room":
-        return lines.write("warning", "the disk has room again", happening);
+        return lines.write("warning", "the storage has room again", happening);
       case "connection-refused":
         return refusals.add(`${happening.remoteAddress} ${happening.listener} ${happening.cause}`, happening);
       case "queue-created":

@@ -111,8 +111,8 @@ async function undo(part: () => Promise<void>): Promise<void> {
   }
 }
 
-async function openStore({ type, path, sync }: StorageConfig): Promise<Store> {
-  if (type === "memory") return new MemoryStore();
+async function openStore({ type, path, sync, memoryLimit }: StorageConfig): Promise<Store> {
+  if (type === "memory") return new MemoryStore({ bytesMax: memoryLimit });
   const store = await openDataFolder(path, { sync });
   const { foundVersion } = store;
   if (foundVersion > 0 && foundVersion < SCHEMA_VERSION) {

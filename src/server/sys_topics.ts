@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { Message, messageSource } from "../core/message.ts";
+import type { Store } from "../core/ports.ts";
 import { Topic } from "../core/topic.ts";
 import type { Turn } from "../core/turn.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
@@ -14,6 +15,7 @@ export interface SysSources {
   readonly traffic: Traffic;
   readonly version: string;
   readonly limiter: RateLimiter;
+  readonly store: Store;
 }
 
 /** The state of the broker under `$SYS/broker/`, retained and with QoS 0; not stored. Numbers are decimal text, uptime is in seconds. What
@@ -47,7 +49,7 @@ export class SysTopics {
 
 /** The values by name. Refusals are told by their cause, each from the first on. */
 function sysValues(
-  { broker, turn, traffic, version, limiter }: SysSources,
+  { broker, turn, traffic, version, limiter, store }: SysSources,
   uptimeMs: number,
 ): Record<string, string | number> {
   const { statistics } = turn;
@@ -76,6 +78,7 @@ function sysValues(
     "ratelimit/refused": limiter.counts.refused,
     "ratelimit/paused": limiter.counts.paused,
     "storage/full": turn.isStoreFull ? 1 : 0,
+    ...store.bytes !== undefined && { "storage/bytes": store.bytes },
     "connections/accepted": traffic.connectionsAccepted,
     "connections/rejected": traffic.connectionsRejected,
     ...Object.fromEntries([...traffic.refusals].map(([cause, count]) => [`refusals/${cause}`, count])),

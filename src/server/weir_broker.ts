@@ -284,7 +284,7 @@ export class WeirBroker {
   /** Publishes a message; resolves when it is as safe as the store makes it.
    * @throws {Refusal} topic-name-invalid
    * @throws {Refusal} retain-not-supported when the limits rule that out
-   * @throws {Refusal} quota-exceeded when it would have to be stored and the disk is full
+   * @throws {Refusal} quota-exceeded when it would have to be stored and the storage is full
    * @throws {RangeError} for a QoS or an expiry that MQTT does not have
    * @throws {TypeError} for a payload that is neither text nor a Uint8Array */
   async publish(message: OutgoingMessage): Promise<void> {
@@ -381,6 +381,7 @@ export class WeirBroker {
       traffic: this.#traffic,
       version: VERSION,
       limiter: this.#metering.limiter,
+      store: this.#options.store,
     });
     this.#clock.set(this.#clock.now(), {
       ring: (now) => {

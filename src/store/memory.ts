@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { QUEUE_WINDOW_BYTES, QUEUE_WINDOW_MESSAGES, WindowTotal } from "../core/delivery_queue.ts";
 import type {
   Mutation,
@@ -15,27 +16,70 @@ import type { QueueStore } from "../core/queue/ports.ts";
 import { isQueueMutation } from "../core/queue/mutation.ts";
 import { bodyBytes } from "./body_bytes.ts";
 import { MemoryQueues } from "./memory_queues.ts";
+import { Tally, WeighedMap } from "./weighed_map.ts";
+import {
+  bodyWeight,
+  DELIVERY_BYTES,
+  RECEIVED_BYTES,
+  retainedWeight,
+  sessionWeight,
+  subscriptionWeight,
+  willWeight,
+} from "./weights.ts";
+
+/** The part of its bound that a store keeps in reserve: it is full when there is no more than that, and has room again when there is
+ * twice as much, so that it is not told of with every message. */
+const RESERVE = 1 / 16;
+
+/** How much a memory store keeps. */
+export interface MemoryStoreOptions {
+  /** Bytes of all that it keeps at most, with what that takes in memory around them; the last sixteenth is in reserve
+   * ({@link Store.hasReserve}). Half of what V8 may have for its heap when absent. */
+  readonly bytesMax?: number;
+}
 
 /** What belongs to one session. */
 interface SessionRows {
-  session: StoredSession;
+  readonly session: StoredSession;
   readonly subscriptions: Map<string, StoredSubscription>;
   /** By sequence, in the order of sequence. */
   readonly deliveries: Map<number, StoredDelivery>;
-  readonly received: Set<number>;
+  readonly received: Map<number, true>;
 }
 
 /** Keeps everything in memory: it is gone with the process. Also the model that other stores are held against. */
 export class MemoryStore implements Store {
-  readonly #queues = new MemoryQueues();
-  readonly #sessions = new Map<string, SessionRows>();
-  readonly #bodies = new Map<number, { readonly body: StoredBody; references: number }>();
-  readonly #retained = new Map<string, number>();
-  readonly #wills = new Map<string, StoredWill>();
+  readonly #bytesMax: number;
+  readonly #tally = new Tally();
+  readonly #queues = new MemoryQueues(this.#tally);
+  readonly #sessions = new WeighedMap<string, SessionRows>(this.#tally, sessionWeight);
+  readonly #bodies = new WeighedMap<number, { readonly body: StoredBody; references: number }>(this.#tally, bodyWeight);
+  readonly #retained = new WeighedMap<string, number>(this.#tally, (_, topic) => retainedWeight(topic));
+  readonly #wills = new WeighedMap<string, StoredWill>(this.#tally, willWeight);
   /** Bodies that lost a reference, or have none yet, in this commit. */
   readonly #unreferred = new Set<number>();
   #lastBodyId = 0;
   #lastSequence = 0;
+  #isFull = false;
+
+  /** An empty store. */
+  constructor({ bytesMax = defaultBytesMax() }: MemoryStoreOptions = {}) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Bytes of what it keeps, with what that takes in memory around them. */
+  get bytes(): number {
+    return this.#tally.bytes;
+  }
+
+  get isFull(): boolean {
+    this.#isFull = this.bytes > this.#bytesMax * (1 - (this.#isFull ? 2 : 1) * RESERVE);
+    return this.#isFull;
+  }
+
+  get hasReserve(): boolean {
+    return this.bytes <= this.#bytesMax;
+  }
 
   /** Durable queues. */
   get queues(): QueueStore {
@@ -63,7 +107,7 @@ export class MemoryStore implements Store {
       lastBodyId: this.#lastBodyId,
       lastSequence: this.#lastSequence,
       receivedPacketIds: rows.flatMap(({ session: { clientId }, received }) => {
-        return [...received].map((packetId) => ({ clientId, packetId }));
+        return [...received.keys()].map((packetId) => ({ clientId, packetId }));
       }),
       retained: [...this.#retained].map(([topic, bodyId]) => ({ topic, bodyId })),
       wills: [...this.#wills.values()],
@@ -161,7 +205,7 @@ export class MemoryStore implements Store {
       case "delivery-done":
         return this.#endDelivery(row, mutation.sequence);
       case "packet-id-received":
-        row.received.add(mutation.packetId);
+        row.received.set(mutation.packetId, true);
         return;
       case "packet-id-released":
         row.received.delete(mutation.packetId);
@@ -174,18 +218,20 @@ export class MemoryStore implements Store {
   #saveSession(saved: StoredSession): void {
     const { clientId, username, expirySeconds, offlineSince } = saved;
     const session = { clientId, username, expirySeconds, offlineSince };
-    const row = this.#sessions.get(clientId);
-    if (row === undefined) {
-      this.#sessions.set(clientId, { session, subscriptions: new Map(), deliveries: new Map(), received: new Set() });
-    } else {
-      row.session = session;
-    }
+    const rows = this.#sessions.get(clientId) ?? {
+      subscriptions: new WeighedMap<string, StoredSubscription>(this.#tally, subscriptionWeight),
+      deliveries: new WeighedMap<number, StoredDelivery>(this.#tally, () => DELIVERY_BYTES),
+      received: new WeighedMap<number, true>(this.#tally, () => RECEIVED_BYTES),
+    };
+    this.#sessions.set(clientId, { ...rows, session });
   }
 
   #endSession(clientId: string): void {
     const row = this.#sessions.get(clientId);
     if (row === undefined) return;
     for (const sequence of [...row.deliveries.keys()]) this.#endDelivery(row, sequence);
+    row.subscriptions.clear();
+    row.received.clear();
     this.#sessions.delete(clientId);
     this.#wills.delete(clientId);
     this.#queues.endSession(clientId);
@@ -258,6 +304,11 @@ export class MemoryStore implements Store {
       }
     }
   }
+}
+
+/** The other half is for whoever is connected, and for garbage that is not collected yet. */
+function defaultBytesMax(): number {
+  return getHeapStatistics().heap_size_limit / 2;
 }
 
 function update(row: SessionRows, sequence: number, change: Partial<StoredDelivery>): void {

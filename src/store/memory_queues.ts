@@ -22,6 +22,17 @@ import type {
 } from "../core/queue/ports.ts";
 import { type QueueRecord, recordBytes } from "../core/queue/record.ts";
 import { SettledRanges } from "../core/queue/settled_ranges.ts";
+import { type Tally, WeighedMap } from "./weighed_map.ts";
+import {
+  consumerWeight,
+  entryWeight,
+  FAILURE_BYTES,
+  groupWeight,
+  keyWeight,
+  LOG_BYTES,
+  PLACE_BYTES,
+  queueWeight,
+} from "./weights.ts";
 
 interface LogRows {
   readonly log: StoredQueueLog;
@@ -30,6 +41,11 @@ interface LogRows {
   /** By offset. */
   records: QueueRecord[];
   readonly segments: { -readonly [K in keyof QueueSegment]: QueueSegment[K] }[];
+}
+
+interface GroupRows {
+  readonly group: StoredQueueGroup;
+  readonly places: Map<number, PlaceRows>;
 }
 
 interface PlaceRows {
@@ -42,13 +58,24 @@ interface PlaceRows {
 
 /** The queues of the memory store. Also the model that other stores are held against. */
 export class MemoryQueues implements QueueStore {
-  readonly #queues = new Map<number, QueueDefinition>();
-  readonly #logs = new Map<number, LogRows>();
-  readonly #groups = new Map<number, { group: StoredQueueGroup; readonly places: Map<number, PlaceRows> }>();
-  readonly #delays = new Map<number, StoredQueueDelay>();
+  readonly #tally: Tally;
+  readonly #queues: Map<number, QueueDefinition>;
+  readonly #logs: Map<number, LogRows>;
+  readonly #groups: Map<number, GroupRows>;
+  readonly #delays: Map<number, StoredQueueDelay>;
   readonly #keys = new Map<number, Map<string, StoredQueueKey>>();
-  readonly #consumers = new Map<string, StoredQueueConsumer>();
+  readonly #consumers: Map<string, StoredQueueConsumer>;
   #lastId = 0;
+
+  /** @param tally goes with what is kept */
+  constructor(tally: Tally) {
+    this.#tally = tally;
+    this.#queues = new WeighedMap(tally, queueWeight);
+    this.#logs = new WeighedMap(tally, () => LOG_BYTES);
+    this.#groups = new WeighedMap<number, GroupRows>(tally, groupWeight);
+    this.#delays = new WeighedMap(tally, ({ entry }) => entryWeight(entry));
+    this.#consumers = new WeighedMap(tally, consumerWeight);
+  }
 
   loadQueues(): StoredQueues {
     const delays = [...this.#delays.values()];
@@ -126,7 +153,7 @@ export class MemoryQueues implements QueueStore {
       const isTombstone = record.payload.length === 0 && record.appendedAt < tombstonesBefore;
       if (isNewest && !isTombstone) continue;
       gone.add(record);
-      discount(log!, record);
+      this.#discount(log!, record);
     }
     if (gone.size > 0) log!.records = log!.records.filter((record) => !gone.has(record));
     return { logId, to, removed: [...gone].map((record) => ({ offset: record.offset, bytes: recordBytes(record) })) };
@@ -181,15 +208,19 @@ export class MemoryQueues implements QueueStore {
       case "queue-group-saved": {
         const { kind: _, ...group } = mutation;
         this.#noteId(group.groupId);
-        this.#groups.set(group.groupId, { group, places: this.#groups.get(group.groupId)?.places ?? new Map() });
+        const places = this.#groups.get(group.groupId)?.places ?? new WeighedMap(this.#tally, () => PLACE_BYTES);
+        this.#groups.set(group.groupId, { group, places });
         return;
       }
       case "queue-group-deleted":
-        this.#groups.delete(mutation.groupId);
+        return this.#deleteGroup(mutation.groupId);
+      case "queue-positioned": {
+        const { groupId, logId, position, notBefore } = mutation;
+        const places = this.#groups.get(groupId)?.places;
+        places?.get(logId)?.failures.clear();
+        places?.set(logId, this.#placeAt(position, notBefore));
         return;
-      case "queue-positioned":
-        this.#groups.get(mutation.groupId)?.places.set(mutation.logId, placeAt(mutation.position, mutation.notBefore));
-        return;
+      }
       case "queue-settled": {
         const place = this.#placeOf(mutation);
         if (place === undefined) return;
@@ -228,7 +259,7 @@ export class MemoryQueues implements QueueStore {
   #placeOf({ groupId, logId }: { groupId: number; logId: number }): PlaceRows | undefined {
     const places = this.#groups.get(groupId)?.places;
     if (places === undefined || !this.#logs.has(logId)) return undefined;
-    const place = places.get(logId) ?? placeAt(undefined, 0);
+    const place = places.get(logId) ?? this.#placeAt(undefined, 0);
     places.set(logId, place);
     return place;
   }
@@ -237,6 +268,7 @@ export class MemoryQueues implements QueueStore {
     const log = this.#logs.get(logId);
     if (log === undefined) return;
     log.records.push(record);
+    this.#tally.bytes += entryWeight(record);
     log.next = record.offset + 1;
     const { offset: from, appendedAt: firstAt } = record;
     const bytes = recordBytes(record);
@@ -253,7 +285,17 @@ export class MemoryQueues implements QueueStore {
     const log = this.#logs.get(logId);
     if (log === undefined) return;
     log.first = Math.max(log.first, before);
-    for (const record of log.records.splice(0, indexOf(log.records, before))) discount(log, record);
+    for (const record of log.records.splice(0, indexOf(log.records, before))) this.#discount(log, record);
+  }
+
+  /** Takes a record that goes out of its segment. */
+  #discount({ segments }: LogRows, record: QueueRecord): void {
+    this.#tally.bytes -= entryWeight(record);
+    const segment = segments.findLast(({ from }) => from <= record.offset)!;
+    segment.count--;
+    segment.bytes -= recordBytes(record);
+    if (segment.count === 0 && segment !== segments.at(-1)) segments.splice(segments.indexOf(segment), 1);
+    else if (segment.from === record.offset) segment.from++;
   }
 
   #purgeDelays({ queueId, lastId }: { queueId: number; lastId: number }): void {
@@ -265,7 +307,7 @@ export class MemoryQueues implements QueueStore {
 
   #noteKey(noted: StoredQueueKey): void {
     const { queueId, messageKey, at } = noted;
-    const keys = this.#keys.get(queueId) ?? new Map<string, StoredQueueKey>();
+    const keys = this.#keys.get(queueId) ?? new WeighedMap<string, StoredQueueKey>(this.#tally, keyWeight);
     keys.delete(messageKey); // to the end
     keys.set(messageKey, { queueId, messageKey, at });
     this.#keys.set(queueId, keys);
@@ -273,19 +315,32 @@ export class MemoryQueues implements QueueStore {
 
   #delete(queueId: number): void {
     this.#queues.delete(queueId);
+    this.#keys.get(queueId)?.clear();
     this.#keys.delete(queueId);
-    for (const [logId, { log }] of this.#logs) if (log.queueId === queueId) this.#logs.delete(logId);
-    for (const [groupId, { group }] of this.#groups) if (group.queueId === queueId) this.#groups.delete(groupId);
+    for (const [logId, { log, records }] of this.#logs) {
+      if (log.queueId !== queueId) continue;
+      for (const record of records) this.#tally.bytes -= entryWeight(record);
+      this.#logs.delete(logId);
+    }
+    for (const [groupId, { group }] of this.#groups) if (group.queueId === queueId) this.#deleteGroup(groupId);
     for (const [delayId, delay] of this.#delays) if (delay.queueId === queueId) this.#delays.delete(delayId);
+  }
+
+  #deleteGroup(groupId: number): void {
+    const { places } = this.#groups.get(groupId) ?? {};
+    for (const { failures } of places?.values() ?? []) failures.clear();
+    places?.clear();
+    this.#groups.delete(groupId);
+  }
+
+  #placeAt(position: number | undefined, notBefore: number): PlaceRows {
+    const failures = new WeighedMap<number, StoredQueueFailure>(this.#tally, () => FAILURE_BYTES);
+    return { position, notBefore, settled: new SettledRanges(), failures };
   }
 
   #noteId(id: number): void {
     this.#lastId = Math.max(this.#lastId, id);
   }
-}
-
-function placeAt(position: number | undefined, notBefore: number): PlaceRows {
-  return { position, notBefore, settled: new SettledRanges(), failures: new Map() };
 }
 
 function consumerKey({ clientId, filter }: { clientId: string; filter: string }): string {
@@ -302,13 +357,4 @@ function indexOf(records: readonly QueueRecord[], offset: number): number {
     else high = middle;
   }
   return low;
-}
-
-/** Takes a record that goes out of its segment. */
-function discount({ segments }: LogRows, record: QueueRecord): void {
-  const segment = segments.findLast(({ from }) => from <= record.offset)!;
-  segment.count--;
-  segment.bytes -= recordBytes(record);
-  if (segment.count === 0 && segment !== segments.at(-1)) segments.splice(segments.indexOf(segment), 1);
-  else if (segment.from === record.offset) segment.from++;
 }

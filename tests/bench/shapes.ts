@@ -11,6 +11,9 @@ import { describeMachine } from "./machine.ts";
 const PINGREQ = Uint8Array.of(0xc0, 0);
 const TICKS_PER_SECOND = 100;
 
+/** A session expiry of ten minutes. */
+const DURABLE: readonly Part[] = [0x11, uint16(0), uint16(600)];
+
 /** Ports of a broker. */
 interface Doors {
   readonly mqtt: number;
@@ -103,7 +106,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
   /** 60,000 messages in flight, resumed with a Receive Maximum of 10. */
   async resumed(port) {
-    const session = { clientId: "resumed", properties: [0x11, uint16(0), uint16(600)] };
+    const session = { clientId: "resumed", properties: DURABLE };
     const before = await RawPeer.connect(port, connect({ ...session, flags: 0 }));
     await before.send(subscribeTo("t", { qos: 1 }));
     const publisher = await open(port);
@@ -133,6 +136,34 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     return async () => {
       await blocks(200_000, () => message, publisher);
       return "200,000 messages";
+    };
+  },
+
+  /** Three clients that fill memory storage of 64 MiB for a minute with small messages, whatever they are told: for queues, to be retained,
+   * and for a hundred sessions that are away. */
+  async filling(port) {
+    for (let i = 0; i < 100; i++) {
+      const away = await open(port, DURABLE, `away-${i}`);
+      await away.send(subscribeTo(`away/${i}/#`, { qos: 1 }));
+      await away.packet();
+      away.close();
+    }
+    const payload = new Uint8Array(64);
+    const message = (topic: string, n: number, retain = false) =>
+      publish(topic, { qos: 1, packetId: 1 + n % 60_000, payload, retain });
+    const ways = [
+      (n: number) => message(`$queue/q${n % 10}`, n),
+      (n: number) => message(`kept/${n}`, n, true),
+      (n: number) => message(`away/${n % 100}/x`, n),
+    ];
+    const publishers = await times(ways.length, () => open(port));
+    return async () => {
+      const end = performance.now() + 60_000;
+      let sent = 0;
+      await Promise.all(ways.map(async (make, i) => {
+        while (performance.now() < end) await blocks(1_000, () => make(sent++), publishers[i]);
+      }));
+      return `${(sent / 1e6).toFixed(1)} million messages`;
     };
   },
 
@@ -194,13 +225,13 @@ async function main(): Promise<void> {
   for (const [name, shape] of Object.entries(SHAPES)) {
     if (!new RegExp(pattern).test(name)) continue;
     const http = freePort();
-    await using broker = await start(values.main, http);
+    await using broker = await start(values.main, http, name === "filling" ? "64MiB" : "auto");
     console.log(`${name}: ${await measured(broker, shape, http)}`);
   }
   Deno.exit(0); // clients that nobody reads any more
 }
 
-function start(main: string, http: number): Promise<RunningBroker> {
+function start(main: string, http: number, memoryLimit: string): Promise<RunningBroker> {
   return launch("weir", async (folder, port) => {
     const config = `server:
   tcp_addr: "127.0.0.1:${port}"
@@ -210,7 +241,7 @@ function start(main: string, http: number): Promise<RunningBroker> {
 log: { level: error }
 broker: { max_message_size: 256MiB }
 session: { max_inflight_messages: 65535 }
-storage: { type: memory }
+storage: { type: memory, memory_limit: ${memoryLimit} }
 `;
     await Deno.writeTextFile(`${folder}/weir.yaml`, config);
     return [Deno.execPath(), "run", "-A", HEAP, main, "--config", `${folder}/weir.yaml`];
@@ -246,8 +277,8 @@ function mebibytes(pid: number, field: "VmRSS" | "VmHWM"): number {
   return Math.round(Number(kilobytes) / 1024);
 }
 
-function open(port: number, properties: readonly Part[] = []): Promise<RawPeer> {
-  return RawPeer.connect(port, connect({ properties }));
+function open(port: number, properties: readonly Part[] = [], clientId?: string): Promise<RawPeer> {
+  return RawPeer.connect(port, connect({ properties, clientId }));
 }
 
 /** A connection that has subscribed to `t`; what comes is for the caller to read. */

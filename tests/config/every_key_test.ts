@@ -147,6 +147,7 @@ const EFFECTS: Readonly<Record<Key, readonly [string, (config: Config) => unknow
   "log.level": ["debug", (c) => c.log.level, "debug"],
   "log.format": ["json", (c) => c.log.format, "json"],
   "storage.type": ["memory", (c) => c.storage.type, "memory"],
+  "storage.memory_limit": ["64MiB", (c) => c.storage.memoryLimit, 67_108_864],
   "storage.path": ["elsewhere", (c) => c.storage.path, "elsewhere"],
   "storage.sync": ["normal", (c) => c.storage.sync, "normal"],
 };
@@ -169,6 +170,10 @@ const BESIDE: Readonly<Record<string, { yaml: string; env: Readonly<Record<strin
   "auth.allow_anonymous": {
     yaml: `auth:\n  scram: { users: [${SCRAM_USER}] }\n  allow_anonymous: `,
     env: { WEIR_SERVER_TCP_ADDR: ":1883" },
+  },
+  "storage.memory_limit": {
+    yaml: "storage:\n  type: memory\n  memory_limit: ",
+    env: { WEIR_STORAGE_TYPE: "memory" },
   },
   "auth.chain": {
     yaml: `auth:\n  users_file: users\n  external: { url: "https://id.example" }\n  chain: `,

@@ -162,6 +162,15 @@ const WRONG: Readonly<Record<string, readonly [string, ...string[]]>> = {
     'server:\n  listeners:\n    - { name: tcp, addr: "127.0.0.1:1" }\n',
     'weir.yaml:3:15: server.listeners[0].name: "tcp" is taken by server.tcp_addr (default)',
   ],
+  "a bound on memory that keeps nothing": [
+    "storage:\n  memory_limit: 1GiB\n",
+    "weir.yaml:2:17: storage.memory_limit: it needs storage.type: memory beside it",
+  ],
+  "a bound on memory of no size": [
+    "storage: { type: memory, memory_limit: 1kb }",
+    "weir.yaml:1:40: storage.memory_limit: expected a size from 1MiB to 1024GiB, in bytes or with KiB, MiB or GiB, or unlimited, " +
+    'or auto, found the text "1kb"',
+  ],
   "no listener at all": [
     'server: { tcp_addr: "" }',
     "weir.yaml:1:21: server.tcp_addr: nobody could connect: it is switched off and server.listeners has none",

@@ -11,7 +11,7 @@ import { type OpenStore, StoreBench } from "./store_contract.ts";
 const POSITION_MAX = 40;
 
 /** Gives out ids and offsets as a broker does, and knows what there is. */
-class Author {
+export class QueueAuthor {
   #lastId = 0;
   #now = 0;
   #queues: number[] = [];
@@ -113,7 +113,7 @@ class Author {
   }
 }
 
-const anyStep = fc.record({
+export const anyQueueStep = fc.record({
   what: fc.constantFrom(
     ...(["queue", "queue", "log", "log", "append", "append", "append", "append", "trim", "delete", "delay"] as const),
     ...([
@@ -139,15 +139,15 @@ const anyStep = fc.record({
   then: fc.constantFrom("nothing", "nothing", "nothing", "nothing", "nothing", "look", "maintain", "compact"),
 });
 
-type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
+type Step = typeof anyQueueStep extends fc.Arbitrary<infer T> ? T : never;
 
 export function queueRandomContract(name: string, open: OpenStore): void {
   Deno.test(`${name}: holds after any mutations of queues what the memory store holds`, async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyStep, { maxLength: 100, size: "max" }), async (steps) => {
+      fc.asyncProperty(fc.array(anyQueueStep, { maxLength: 100, size: "max" }), async (steps) => {
         const bench = new StoreBench(await open());
         const model = new MemoryStore();
-        const author = new Author();
+        const author = new QueueAuthor();
         let batch: Mutation[] = [];
         for (const step of steps) {
           batch.push(...author.write(step));
@@ -174,7 +174,7 @@ function byOffset(removed: QueueCompaction["removed"]): QueueCompaction["removed
 
 async function follow(
   { then, pick, size }: Step,
-  { bench, model, author }: { bench: StoreBench; model: MemoryStore; author: Author },
+  { bench, model, author }: { bench: StoreBench; model: MemoryStore; author: QueueAuthor },
 ): Promise<void> {
   if (then === "maintain") await bench.store.maintain?.();
   if (then === "look") {

@@ -20,7 +20,7 @@ import { type OpenStore, StoreBench } from "./store_contract.ts";
 type Row<Kind extends Mutation["kind"]> = Extract<Mutation, { kind: Kind }>;
 
 /** What a store shall hold, as plain lists. It gives out the ids, as a broker does. */
-class Model {
+export class Model {
   #sessions: Row<"session-saved">[] = [];
   #subscriptions: Row<"subscribed">[] = [];
   #bodies: Row<"body-stored">[] = [];
@@ -156,7 +156,7 @@ class Model {
   }
 }
 
-const anyStep = fc.record({
+export const anyStep = fc.record({
   what: fc.constantFrom(
     ...([
       "save",

@@ -12,7 +12,7 @@ async function fill(broker: WeirBroker): Promise<number> {
     try {
       await broker.publish({ topic: "$queue/tasks", payload: PAYLOAD, qos: 1 });
     } catch (error) {
-      assert.match(String(error), /disk is full/);
+      assert.match(String(error), /storage is full/);
       return count;
     }
   }

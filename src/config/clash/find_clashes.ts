@@ -1,7 +1,7 @@
 /** Values that are right by themselves and wrong together. */
 import type { Problem } from "../problem.ts";
 import { placeOf, type Reading } from "../reading.ts";
-import { type Clash, whereOf } from "./clash.ts";
+import { type Clash, isChanged, needs, whereOf } from "./clash.ts";
 import { identityClashes, sameUsers } from "./identity.ts";
 import { doorsOf, halfListeners, noDoor, openDoors, sameAddresses, sameNames } from "./listeners.ts";
 import { queueClashes } from "./queues.ts";
@@ -19,10 +19,18 @@ export function findClashes(reading: Reading): Problem[] {
     ...queueClashes(reading),
     ...isReadWell("server") ? noDoor(doors) : [],
     ...isReadWell("auth") ? [...openDoors(reading, doors), ...identityClashes(reading)] : [],
+    ...isReadWell("storage") ? idleMemoryLimit(reading) : [],
     ...misfits(reading, wrong),
   ];
   return clashes.filter(({ path }) => !wrong.has(path))
     .map(({ path, message }) => ({ place: placeOf(reading, path), path, message }));
+}
+
+/** Whoever writes it believes that memory is bounded by it. */
+function* idleMemoryLimit(reading: Reading): Iterable<Clash> {
+  const path = "storage.memory_limit";
+  const { "storage.type": type } = reading.values;
+  if (isChanged(reading, path) && type !== "memory") yield needs(path, "storage.type: memory");
 }
 
 const HOW = {

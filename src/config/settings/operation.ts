@@ -2,7 +2,7 @@ import type { LogConfig, LogLevel, SourceName, StorageConfig } from "../config.t
 import { words } from "../list_type.ts";
 import { required, setting } from "../setting.ts";
 import { base64, text } from "../text_type.ts";
-import { choice, count, openFlag } from "../value_type.ts";
+import { choice, count, openFlag, sizeOrAuto, UNLIMITED } from "../value_type.ts";
 
 /** What may tell who a client is, in the order in which it is asked. */
 const SOURCES: readonly SourceName[] = ["certificate", "jwt", "users", "external"];
@@ -69,6 +69,18 @@ export const STORAGE_SETTINGS = {
     type: choice(["sqlite", "memory"], { badger: "Weir keeps its data in SQLite" }),
     initial: "sqlite",
     about: "Where sessions, their queues, wills and retained messages live. `memory` loses them when the broker stops.",
+  }),
+  "storage.memory_limit": setting<number | null>({
+    type: sizeOrAuto({ from: 1024 ** 2, to: 1024 ** 4, special: UNLIMITED }),
+    initial: null,
+    about:
+      "With `type: memory`: bytes of all that is kept, for whomever: messages of queues and of sessions, retained messages, " +
+      "sessions, subscriptions, wills, each with what it takes in memory around its own bytes. `auto` is half of what V8 may have " +
+      "for its heap.",
+    atLimit:
+      "At 15/16 of it, until an eighth is free: a message for a queue is refused as at `queue.limits.max_depth`, one for a session " +
+      "takes its place by `session.offline_queue_policy`, one that is retained as at `max_retained_bytes`; new kept sessions and their " +
+      "subscriptions are refused (0x97). Who is connected goes on. docs/operations.md has the table.",
   }),
   "storage.path": setting<string>({
     type: text({ from: 1, to: 4096 }),

@@ -67,7 +67,7 @@ export class Queues {
       nextId: () => ++this.#lastId,
       bury: (item, why, turn) => this.#bury(item, why, turn),
       noteClientGroup: (group, isThere) => this.#noteClientGroup(group, isThere),
-      queueAdded: ({ name }, turn) => this.#rejoin(this.#orphans.take(name), turn),
+      queueAdded: ({ name }, turn) => this.#rejoinAll(this.#orphans.take(name), turn),
     };
     this.#registry = new QueueRegistry(options, this.#context);
   }
@@ -179,9 +179,21 @@ export class Queues {
     this.append(publication, turn);
   }
 
-  /** Lets a consumer in: messages come at once where there are any.
-   * @throws {Refusal} topic-filter-invalid for a name or filter that the queue or group cannot have, quota-exceeded for too many queues */
+  /** Lets a consumer in: messages come at once where there are any. While the store is full, a queue that has a group gets no other: the
+   * first one works it off, and what a second has not settled would only stay for longer.
+   * @throws {Refusal} topic-filter-invalid for a name or filter that the queue or group cannot have, quota-exceeded for too many queues,
+   * or want of room */
   join(options: JoinOptions, turn: Turn): QueueMember {
+    const { groups } = this.find(options.queue) ?? {};
+    if (turn.isStoreFull && groups !== undefined && groups.size > 0 && !groups.has(options.group)) {
+      throw refusedForRoom(`open the group ${quoted(options.group)}`);
+    }
+    return this.rejoin(options, turn);
+  }
+
+  /** As {@link join}, for a consumer that was in before.
+   * @throws {Refusal} as it does, but not for want of room where the queue is there */
+  rejoin(options: JoinOptions, turn: Turn): QueueMember {
     const found = this.find(options.queue);
     if (found === undefined) {
       this.#registry.assertMayCreate(options.queue, "topic-filter-invalid");
@@ -272,7 +284,7 @@ export class Queues {
     const found = this.#registry.existingGroup(queue, group);
     const left = joinsOf(found);
     found.queue.deleteGroup(found, turn);
-    this.#rejoin(left, turn);
+    this.#rejoinAll(left, turn);
   }
 
   /** The session of a client has ended: the groups that nobody named end with it. */
@@ -350,11 +362,11 @@ export class Queues {
   }
 
   /** Whoever makes the queue is not to fail with a consumer that cannot be in it: of one group two may have waited with a filter each. */
-  #rejoin(left: Iterable<JoinOptions>, turn: Turn): void {
+  #rejoinAll(left: Iterable<JoinOptions>, turn: Turn): void {
     for (const options of left) {
       const { consumer, queue } = options;
       try {
-        consumer.rejoined!(this.join(options, turn));
+        consumer.rejoined!(this.rejoin(options, turn));
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         turn.drop(consumer.id, queueTopic(queue, ""), "refused");
@@ -431,7 +443,7 @@ function assertGroupName(name: string): void {
 }
 
 function refusedForRoom(action: string): Refusal {
-  return new Refusal("quota-exceeded", `Cannot ${action}: the disk is full`);
+  return new Refusal("quota-exceeded", `Cannot ${action}: the storage is full`);
 }
 
 /** In a stream that is compacted a message key names what the message is about, and the next one with it is news. */

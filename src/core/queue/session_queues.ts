@@ -135,7 +135,7 @@ export class SessionQueues {
         );
       }
       const consumer = this.#consumer(session, stored);
-      this.#enter(consumer, consume.start, turn);
+      consumer.member = this.queues.join(joinOf(consumer, consume.start), turn);
       this.unsubscribe(session, filter, turn); // it replaces the former one, once it is in
       this.#add(consumer, session, turn);
       if (session.isStored) turn.effects.writes.push({ kind: "queue-consumer-saved", ...stored });
@@ -180,7 +180,7 @@ export class SessionQueues {
   attached(session: Session, turn: Turn): void {
     for (const consumer of session.consumers.values()) {
       try {
-        this.#enter(consumer, DEFAULT_START, turn);
+        consumer.member = this.queues.rejoin(joinOf(consumer, DEFAULT_START), turn);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         turn.drop(session.clientId, consumer.stored.filter, "refused"); // deleted, and not made by itself: nothing comes until it is
@@ -208,10 +208,6 @@ export class SessionQueues {
   #consumer(session: Session, stored: StoredQueueConsumer): SessionConsumer {
     const filter = parseQueueFilter(parseFilter(stored.filter)!)!;
     return new SessionConsumer({ session, queues: this.queues, codec: this.#codec, stored, filter });
-  }
-
-  #enter(consumer: SessionConsumer, start: GroupStart, turn: Turn): void {
-    consumer.member = this.queues.join(joinOf(consumer, start), turn);
   }
 
   #leave(session: Session, filter: string, turn: Turn): boolean {

@@ -98,6 +98,18 @@ Deno.test("a full disk refuses what would make a queue, and lets a new group wor
   assert.ok(broker.ack(broker.join("alice"), "1"));
 });
 
+Deno.test("a full disk refuses a second group of a queue, unless its members were in one before", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  broker.join("alice", { group: "first" });
+  Object.assign(broker.join("bob", { group: "second" }), { rejoined: () => {} });
+  broker.turn.isStoreFull = true;
+  assert.equal(refusalOf(() => broker.join("carol", { group: "third" })), "quota-exceeded");
+  broker.join("carol", { group: "second" });
+  broker.queues.deleteGroup("q", "second", broker.turn);
+  assert.deepEqual(broker.queues.view("q")!.groups.map(({ name }) => name), ["first", "second"], "begun anew");
+});
+
 Deno.test("a second publish with a message key is acknowledged and not appended, within the window, also over a restart", () => {
   const broker = new BrokerOfQueues();
   broker.create({ name: "q", deduplicationMs: 60_000, limits: { ...limits, messages: 1 } });
