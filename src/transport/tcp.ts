@@ -120,7 +120,7 @@ class TcpChannel implements ByteChannel {
   #onReadSettled(count: unknown): void {
     if (typeof count !== "number") {
       this.#count = ENDED;
-      return this.#rounds.again(this, 0); // by turns: when ten thousand go at once, their ends are work for a second
+      return this.#rounds.last(this);
     }
     this.#count = count;
     const pending = this.#sink.onChunk(this.#buffer.subarray(0, count));

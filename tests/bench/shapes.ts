@@ -171,11 +171,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   async filters(port) {
     const client = await open(port);
     const filters = Array.from({ length: 10_000 }, (_, i) => `site/${i % 100}/+/${i}`);
-    const subscription = packet(0x82, uint16(1), properties(), ...filters.flatMap((filter) => [filter, 0]));
+    const asking = subscription(filters);
     return async () => {
-      for (
-        const asked of [subscription, subscription, packet(0xa2, uint16(1), properties(), ...filters), subscription]
-      ) {
+      for (const asked of [asking, asking, packet(0xa2, uint16(1), properties(), ...filters), asking]) {
         await client.send(asked);
         await client.packet();
         await seconds(0.2);
@@ -183,6 +181,49 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       client.close();
       await seconds(0.2);
       return "subscribed, again, unsubscribed, subscribed, gone";
+    };
+  },
+
+  /** Thirty sessions of ten thousand filters that end at once. */
+  async laden_ends(port) {
+    const clients = await times(30, () => open(port));
+    for (const client of clients) {
+      await client.send(subscription(Array.from({ length: 10_000 }, (_, i) => `site/${i}/+`)));
+      await client.packet();
+    }
+    return async () => {
+      for (const client of clients) client.close();
+      await seconds(1);
+      return "300,000 filters";
+    };
+  },
+
+  /** 8,192 filters of 123 levels, which differ in the first thirteen: one client subscribes to them, publishes what they all match, and goes. */
+  async deep(port) {
+    const client = await open(port);
+    const levels = (i: number) => Array.from({ length: 123 }, (_, depth) => i >> depth & 1 ? "+" : "a").join("/");
+    const filters = Array.from({ length: 8_192 }, (_, i) => levels(i));
+    return async () => {
+      await client.send(subscription(filters));
+      await client.packet();
+      await client.send(publish(levels(0)));
+      await received(client, 1);
+      client.close();
+      await seconds(0.5);
+      return "subscribed, published, gone";
+    };
+  },
+
+  /** 900 KB each of three hundred messages of 1 MB, of which no more comes. */
+  async half_sent(port) {
+    const clients = await times(300, () => open(port));
+    const part = publish("t", { payload: new Uint8Array(1_000_000) }).subarray(0, 900_000);
+    return async () => {
+      await Promise.all(clients.map((client) => client.send(part)));
+      await seconds(1);
+      for (const client of clients) client.close();
+      await seconds(0.5);
+      return "270 MB";
     };
   },
 
@@ -279,6 +320,11 @@ function mebibytes(pid: number, field: "VmRSS" | "VmHWM"): number {
 
 function open(port: number, properties: readonly Part[] = [], clientId?: string): Promise<RawPeer> {
   return RawPeer.connect(port, connect({ properties, clientId }));
+}
+
+/** Filters in one packet. */
+function subscription(filters: readonly string[]): Uint8Array {
+  return packet(0x82, uint16(1), properties(), ...filters.flatMap((filter) => [filter, 0]));
 }
 
 /** A connection that has subscribed to `t`; what comes is for the caller to read. */
