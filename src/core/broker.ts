@@ -345,6 +345,7 @@ export class Broker {
     this.queues?.ended(session, turn);
     this.sessions.cancel(session);
     this.subscriptions.deleteAll(session, turn); // first, or its own share of a group could be the one to get its will
+    session.expirySeconds = 0; // nothing is kept for it where a filter of it is still found
     this.#publishWill(session, turn);
     this.handOn.absent(session, turn);
     session.dropAll(turn);

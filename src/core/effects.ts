@@ -62,12 +62,14 @@ export class Effects {
   readonly handOns: { readonly session: Session; readonly after: number }[] = [];
   /** What queues need from the store, once everything decided before is committed. */
   readonly queueLoads: QueueLoad[] = [];
+  /** What is left of decisions that are made a part at a time: for when others have had their turn. */
+  readonly rests: Iterator<void>[] = [];
   /** How many of `sends` count; those behind it are spare. */
   length = 0;
   /** Topics that were looked at for new subscriptions, whoever's: others get their turn after so many. */
   replaySteps = 0;
-  /** Filters that were subscribed to or unsubscribed from, which cost more than a message does. */
-  filters = 0;
+  /** Work on filters that were subscribed to or unsubscribed from ({@link filterWork}), which cost more than a message does. */
+  filterWork = 0;
 
   get isEmpty(): boolean {
     return this.length === 0 && this.writes.length === 0 && this.happenings.length === 0 && !this.hasErrands;
@@ -75,7 +77,8 @@ export class Effects {
 
   /** Whether something is to be done for sessions or queues when all has been said. */
   get hasErrands(): boolean {
-    return this.unfinished.size > 0 || this.loads.length > 0 || this.handOns.length > 0 || this.queueLoads.length > 0;
+    return this.unfinished.size > 0 || this.loads.length > 0 || this.handOns.length > 0 || this.queueLoads.length > 0 ||
+      this.rests.length > 0;
   }
 
   /** Says a message to `peer`; `packetId` is 0 for QoS 0. */
@@ -138,13 +141,14 @@ export class Effects {
   clear(): void {
     this.truncate(0);
     this.replaySteps = 0;
-    this.filters = 0;
+    this.filterWork = 0;
     this.writes.length = 0;
     this.happenings.length = 0;
     if (this.unfinished.size > 0) this.unfinished.clear(); // which makes a table anew
     this.loads.length = 0;
     this.handOns.length = 0;
     this.queueLoads.length = 0;
+    this.rests.length = 0;
   }
 
   #next(kind: SendKind, peer: Peer): Send {

@@ -71,6 +71,11 @@ export class Session implements Identity {
     return this.expirySeconds !== 0;
   }
 
+  /** Whether nobody comes back to it. */
+  get hasEnded(): boolean {
+    return this.peer === null && !this.isDurable;
+  }
+
   /** Whether something waits for {@link pump}, or could in a durable queue. */
   get isWaiting(): boolean {
     return this.queue !== null || this.#toResend.length > 0 || this.#replays !== null || this.#consumers !== null;
@@ -122,7 +127,7 @@ export class Session implements Identity {
     if (this.hasRoom) {
       this.#send(delivery, FIRST, turn);
       writeStored(this, delivery, turn);
-    } else if (makeRoom(this, delivery, turn)) {
+    } else if (!this.hasEnded && makeRoom(this, delivery, turn)) {
       this.#wait(delivery, this.isStored, turn);
     }
   }

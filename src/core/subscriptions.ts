@@ -1,3 +1,4 @@
+import { FILTER_WORK_MAX, filterWork } from "./filter_work.ts";
 import type { Limits } from "./limits.ts";
 import type { QoS } from "./message.ts";
 import type { Outcome, RefusalCause } from "./refusal.ts";
@@ -10,6 +11,9 @@ import { hasWildcard, type Topic } from "./topic.ts";
 import { TopicTrie } from "./topic_trie.ts";
 import type { Turn } from "./turn.ts";
 
+/** Work on the filters of a session that ends which is done at once: some twenty go with it. */
+const END_WORK_MAX = 1024;
+
 /** One filter of a SUBSCRIBE: its options, or why the protocol layer refused it (syntax, permission). */
 export type SubscribeRequest = SubscriptionOptions | RefusalCause;
 
@@ -18,6 +22,8 @@ export class Subscriptions {
   readonly #limits: Limits;
   readonly #retained: Retained;
   readonly #trie = new TopicTrie();
+  /** What is left in the trie of sessions that have ended. */
+  readonly #leftovers: Generator<void>[] = [];
 
   constructor(limits: Limits, retained: Retained) {
     this.#limits = limits;
@@ -74,14 +80,35 @@ export class Subscriptions {
     return lost.length;
   }
 
-  /** Takes every subscription of a session that ends. */
+  /** Takes every subscription of a session that ends. Of many filters most are taken out of the trie when others have had their turn: they lead
+   * to nobody until then. */
   deleteAll(session: Session, turn: Turn): void {
     const { subscriptions } = session;
     if (subscriptions === null) return;
     session.subscriptions = null;
     turn.statistics.subscriptions -= subscriptions.size;
     turn.holdings.countFilters(session, -subscriptions.size);
-    for (const filter of subscriptions.keys()) this.#trie.delete(parseFilter(filter)!, session);
+    const leftover = this.#takeOut(session, subscriptions.keys());
+    if (leftover.next().done) return;
+    this.#leftovers.push(leftover);
+    if (this.#leftovers.length === 1) turn.effects.rests.push(this.#takeOutLeftovers());
+  }
+
+  *#takeOut(session: Session, filters: Iterable<string>): Generator<void> {
+    let work = FILTER_WORK_MAX - END_WORK_MAX;
+    for (const filter of filters) {
+      this.#trie.delete(parseFilter(filter)!, session);
+      work += filterWork(filter);
+      if (work < FILTER_WORK_MAX) continue;
+      yield;
+      work = 0;
+    }
+  }
+
+  /** One session after the other, however many have ended. */
+  *#takeOutLeftovers(): Generator<void> {
+    for (const leftover of this.#leftovers) yield* leftover; // more may come meanwhile
+    this.#leftovers.length = 0;
   }
 
   /** Puts back a subscription that a restart found. */

@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import type { Delivery } from "../core/delivery.ts";
 import { SendKind } from "../core/effects.ts";
+import { FILTER_WORK_MAX, filterWork } from "../core/filter_work.ts";
 import type { DropCause } from "../core/happening.ts";
 import { type Outcome, Refusal } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
@@ -26,9 +27,6 @@ import type { Endpoint } from "./endpoint.ts";
 import { consumeOptions } from "./queue_codec.ts";
 import { RateRefusal } from "./rate_limiter.ts";
 import type { TopicTable } from "./topic_table.ts";
-
-/** Filters of one SUBSCRIBE or UNSUBSCRIBE that are gone through until others get their turn: a millisecond or two. */
-const FILTERS_MAX = 512;
 
 /** Turns the packets of connected clients into decisions of the core. One serves every connection: it keeps nothing of any. */
 export class PacketHandler {
@@ -185,11 +183,10 @@ export class PacketHandler {
     const isTooMuch = !this.#maySubscribe(endpoint, packet.requests.length);
     const consume = packet.userProperties.length === 0 ? undefined : consumeOptions(packet.userProperties);
     const subscribing = this.#broker.subscribing(session, consume);
-    for (let from = 0; from < packet.requests.length; from += FILTERS_MAX) {
-      if (from > 0) yield;
-      const part = packet.requests.slice(from, from + FILTERS_MAX);
-      this.#turn.effects.filters += part.length;
-      const requests = part.map((request): SubscribeRequest => {
+    for (const [index, { items, work }] of inParts(packet.requests, ({ filter }) => filter).entries()) {
+      if (index > 0) yield;
+      this.#turn.effects.filterWork += work;
+      const requests = items.map((request): SubscribeRequest => {
         if (isTaken) return "packet-identifier-in-use";
         if (isTooMuch) return "quota-exceeded";
         return this.#admitSubscription(endpoint, request, subscriptionId);
@@ -197,7 +194,7 @@ export class PacketHandler {
       for (const [index, request] of requests.entries()) {
         const cause = subscribing.take(request, this.#turn);
         if (typeof cause !== "string") continue;
-        const { filter } = part[index];
+        const { filter } = items[index];
         const { clientId } = session;
         this.#turn.effects.happenings.push({ kind: "subscription-refused", clientId, filter, cause });
       }
@@ -255,11 +252,10 @@ export class PacketHandler {
       return this.#turn.effects.unsuback(endpoint, packetId, filters.map(() => "packet-identifier-in-use"));
     }
     const answers: Outcome[] = [];
-    for (let from = 0; from < filters.length; from += FILTERS_MAX) {
-      if (from > 0) yield;
-      const part = { packetId: 0, filters: filters.slice(from, from + FILTERS_MAX) };
-      this.#turn.effects.filters += part.filters.length;
-      answers.push(...this.#broker.unsubscribe(endpoint.session!, part, this.#turn));
+    for (const [index, { items, work }] of inParts(filters, (filter) => filter).entries()) {
+      if (index > 0) yield;
+      this.#turn.effects.filterWork += work;
+      answers.push(...this.#broker.unsubscribe(endpoint.session!, { packetId: 0, filters: items }, this.#turn));
     }
     this.#turn.effects.unsuback(endpoint, packetId, answers);
   }
@@ -278,6 +274,21 @@ export class PacketHandler {
       expirySeconds: wished === undefined ? undefined : Math.min(wished, sessionExpirySecondsMax),
     }, this.#turn);
   }
+}
+
+/** Cuts what is asked for into parts: others get their turn before each but the first. */
+function inParts<T>(
+  all: readonly T[],
+  filterOf: (item: T) => string,
+): { readonly items: T[]; readonly work: number }[] {
+  const parts: { items: T[]; work: number }[] = [];
+  for (const item of all) {
+    let part = parts.at(-1);
+    if (part === undefined || part.work >= FILTER_WORK_MAX) parts.push(part = { items: [], work: 0 });
+    part.items.push(item);
+    part.work += filterWork(filterOf(item));
+  }
+  return parts;
 }
 
 /** Does the first part; undefined when that is all. */

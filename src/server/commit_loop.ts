@@ -1,4 +1,5 @@
 import { Effects, type Send, SendKind } from "../core/effects.ts";
+import { FILTER_WORK_MAX } from "../core/filter_work.ts";
 import type { Happening } from "../core/happening.ts";
 import type { Mutation } from "../core/mutation.ts";
 import type { Peer, Store } from "../core/ports.ts";
@@ -43,11 +44,10 @@ const HELD_SENDS_MAX = 50_000;
 const HELD_WRITES_MAX = 100_000;
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Sends, writes or filters of one chunk after which others get their turn, about five milliseconds of work: one message to a thousand
+/** Sends or writes of one chunk, or work on filters, after which others get their turn, about five milliseconds of work: one message to a thousand
  * subscribers is a thousand sends, and a chunk may hold a thousand messages or requests to subscribe. */
 const LADEN_SENDS = 16_384;
 const LADEN_WRITES = 4_096;
-const LADEN_FILTERS = 512;
 
 /** Records of spare buffers, of 100 bytes each. */
 const SPARE_SENDS_MAX = 65_536;
@@ -105,7 +105,8 @@ export class CommitLoop {
   /** Whether so much has been decided that it is to be settled, and others to get their turn, before the next packet. */
   get isLaden(): boolean {
     const { effects } = this.#parts.turn;
-    return effects.length >= LADEN_SENDS || effects.writes.length >= LADEN_WRITES || effects.filters >= LADEN_FILTERS;
+    return effects.length >= LADEN_SENDS || effects.writes.length >= LADEN_WRITES ||
+      effects.filterWork >= FILTER_WORK_MAX;
   }
 
   /** Resolves when everything decided so far is on disk and has been said; rejects when the store has failed. */
@@ -222,6 +223,7 @@ export class CommitLoop {
     for (const session of effects.loads) this.#parts.onLoad(session);
     for (const load of effects.queueLoads) this.#parts.onQueueLoad(load);
     for (const { session, after } of effects.handOns) this.#parts.onHandOn(session, after);
+    for (const rest of effects.rests) this.#goOnLater(rest);
   }
 
   /** It has not found yet what it may send: it looks on when others have had their turn. */
@@ -229,6 +231,15 @@ export class CommitLoop {
     this.#parts.pass().then(() => {
       session.pump(this.#parts.turn);
       this.settle();
+    });
+  }
+
+  /** Does the next part of a decision when others have had their turn. */
+  #goOnLater(rest: Iterator<void>): void {
+    this.#parts.pass().then(() => {
+      const { done } = rest.next();
+      this.settle();
+      if (!done) this.#goOnLater(rest);
     });
   }
 

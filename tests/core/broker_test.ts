@@ -14,6 +14,7 @@ import {
   said,
   StubPeer,
   subscribe,
+  topicOf,
   turnOf,
   willOf,
 } from "./building.ts";
@@ -319,6 +320,34 @@ Deno.test("a session that ends with a long queue tells the first thousand of its
   bench.drop(session);
   assert.equal(happenings(bench.turn).filter((each) => each === "message-dropped session-ended").length, 1_000);
   assert.equal(bench.turn.statistics.droppedByCause["session-ended"], 3_000);
+});
+
+Deno.test("of a session with many filters most are taken out in parts, and lead to nobody until then", () => {
+  const bench = new Bench();
+  const { turn, broker } = bench;
+  const filters = Array.from({ length: 1_000 }, (_, i) => i % 2 === 0 ? `a/+/${i}` : `$share/g/a/+/${i}`);
+  for (const clientId of ["alice", "bob"]) subscribe(bench, bench.attach(clientId), ...filters);
+  const old = broker.sessions.get("alice")!;
+  bench.attach("alice", { clean: true });
+  bench.drop(bench.attach("bob", { clean: true, expirySeconds: 0 }));
+  assert.equal(turn.statistics.subscriptions, 0);
+  const [rest, ...others] = turn.effects.rests;
+  assert.deepEqual(others, [], "one after the other, however many end");
+  const isFound = (i: number) => {
+    const { entries, groups } = broker.subscriptions.match(topicOf(`a/x/${i}`));
+    return entries.length + groups.length > 0;
+  };
+  assert.equal(isFound(0), false, "some go at once");
+  assert.equal(isFound(998), true);
+  drain(turn);
+  for (const qos of [0, 1] as const) {
+    for (const i of [998, 999]) assert.deepEqual(bench.publish(`a/x/${i}`, { qos }), []);
+  }
+  assert.deepEqual([old.queue, turn.statistics.messagesDropped], [null, 0]);
+  let parts = 1;
+  while (!rest.next().done) parts++;
+  assert.ok(parts >= 4, `${parts}`);
+  assert.deepEqual(filters.keys().filter(isFound).toArray(), []);
 });
 
 Deno.test("queues that cannot be spilled hold so much together: then who has more than a little loses the oldest for the newest", () => {

@@ -5,8 +5,8 @@ import { bodyOf, connect, packet, properties, uint16 } from "./bytes.ts";
 import { RawPeer } from "./raw_peer.ts";
 
 const COUNT = 2_000;
-/** Filters after which others get their turn. */
-const PART_MAX = 512;
+/** Filters of this length after which others get their turn. */
+const PART_MAX = 400;
 
 const FILTERS = Array.from({ length: COUNT }, (_, i) => `site/+/${i}`);
 const SUBSCRIBE = packet(0x82, uint16(7), properties(), ...FILTERS.flatMap((filter) => [filter, 1]));
@@ -67,5 +67,5 @@ Deno.test("whose connection is ended between the parts subscribes to no more", a
   await peer.send(SUBSCRIBE);
   const answers = await peer.untilClosed();
   assert.deepEqual(answers.map(([first]) => first), [0xe0], "DISCONNECT and no answer");
-  assert.deepEqual(parts, [PART_MAX]);
+  assert.equal(parts.length, 1, "no part but the first");
 });
