@@ -1,25 +1,30 @@
-import type { GuestMessage } from "../bridge/gateway.ts";
+import type { GuestDelivery } from "../bridge/gateway.ts";
 import type { Message, QoS } from "../core/message.ts";
-import { type MessageProperties, readMessageProperties } from "../wire/properties.ts";
+import { readMessageProperties } from "../wire/properties.ts";
 
-/** What was read of a message for one guest serves the others. */
-const decoded = new WeakMap<Message, MessageProperties>();
+/** What was made of a message for one guest serves the others. */
+const made = new WeakMap<Message, GuestDelivery>();
 
-/** A message as guests get it. It owns its bytes from now on, which all of them share. */
-export function guestMessage(message: Message, as: { qos: QoS; retain: boolean }, now: number): GuestMessage {
-  message.own();
-  let properties = decoded.get(message);
-  if (properties === undefined) {
-    properties = readMessageProperties(message.properties, message.propertiesStart, message.propertiesEnd);
-    decoded.set(message, properties);
-  }
+/** A message as guests get it, for who need not settle it. Those that get it alike share it, and what is made of it. It owns its bytes from
+ * now on. */
+export function guestMessage(message: Message, as: { qos: QoS; retain: boolean }, now: number): GuestDelivery {
+  const { qos, retain } = as;
   const { expiresAt } = message;
+  const expirySeconds = expiresAt === Infinity ? undefined : Math.max(0, Math.ceil((expiresAt - now) / 1000));
+  const last = made.get(message);
+  if (last?.qos === qos && last.retain === retain && last.expirySeconds === expirySeconds) return last;
+  const delivery = { ...(last ?? read(message)), qos, retain, expirySeconds };
+  made.set(message, delivery);
+  return delivery;
+}
+
+function read(message: Message): Omit<GuestDelivery, "qos" | "retain" | "expirySeconds"> {
+  message.own();
   return {
-    ...properties,
+    ...readMessageProperties(message.properties, message.propertiesStart, message.propertiesEnd),
     topic: message.topic.name,
     payload: message.payload,
-    qos: as.qos,
-    retain: as.retain,
-    expirySeconds: expiresAt === Infinity ? undefined : Math.max(0, Math.ceil((expiresAt - now) / 1000)),
+    id: 0,
+    isAgain: false,
   };
 }

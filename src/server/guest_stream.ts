@@ -33,9 +33,9 @@ export interface GuestStreamParts {
   readonly policy: Policy;
 }
 
-/** A delivery with what settles it. */
+/** A delivery with what settles it; without where nothing does. */
 interface Taken extends GuestDelivery {
-  readonly packetId: number;
+  readonly packetId?: number;
 }
 
 /** A subscription of a guest as a peer of the core, in the place of a socket. Over a session of its own that leaves nothing behind, or
@@ -144,7 +144,7 @@ export class GuestStream implements Speaker, GuestSubscription {
 
   settle(delivery: GuestDelivery): void {
     const { packetId } = delivery as Taken;
-    if (packetId === 0 || !this.#isCurrent) return;
+    if (packetId === undefined || !this.#isCurrent) return;
     this.#parts.decide((turn) => void this.#session.settle(packetId, turn));
   }
 
@@ -251,7 +251,8 @@ export class GuestStream implements Speaker, GuestSubscription {
       if (delivery?.message !== message) return; // it was settled before it was said
       id = delivery.sequence;
     }
-    this.#waiting.push({ ...guestMessage(message, { qos, retain }, turn.now), id, isAgain: dup, packetId });
+    const shared = guestMessage(message, { qos, retain }, turn.now);
+    this.#waiting.push(packetId === 0 ? shared : { ...shared, id, isAgain: dup, packetId });
     this.#waitingBytes += message.payloadEnd - message.payloadStart;
     this.#noteCongestion();
   }

@@ -143,7 +143,9 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
-async function listening(port: number, name: string): Promise<void> {
+/** Resolves when a server listens there.
+ * @throws {Error} when it does not in time */
+export async function listening(port: number, name: string): Promise<void> {
   const deadline = Date.now() + START_MS_MAX;
   for (;;) {
     try {

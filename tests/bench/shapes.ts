@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { type Part, publish, subscribe as subscribeTo } from "../hostile/bytes.ts";
 import { connect, join, packet, properties, uint16 } from "../hostile/bytes.ts";
 import { RawPeer } from "../hostile/raw_peer.ts";
-import { freePort, HEAP, launch, MAIN, type RunningBroker } from "./contender.ts";
+import { freePort, HEAP, launch, listening, MAIN, type RunningBroker } from "./contender.ts";
 import { describeMachine } from "./machine.ts";
 
 const PINGREQ = Uint8Array.of(0xc0, 0);
@@ -267,6 +267,7 @@ async function main(): Promise<void> {
     if (!new RegExp(pattern).test(name)) continue;
     const http = freePort();
     await using broker = await start(values.main, http, name === "filling" ? "64MiB" : "auto");
+    await listening(http, "weir");
     console.log(`${name}: ${await measured(broker, shape, http)}`);
   }
   Deno.exit(0); // clients that nobody reads any more

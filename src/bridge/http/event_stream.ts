@@ -81,6 +81,19 @@ export interface EventStreamOptions {
   readonly onEnd: () => void;
 }
 
+/** Events of deliveries that several streams may share: they have no id. */
+const shared = { base64: new WeakMap<GuestDelivery, string>(), text: new WeakMap<GuestDelivery, string>() };
+
+function eventOf(delivery: GuestDelivery, encoding: PayloadEncoding): string {
+  const made = shared[encoding].get(delivery);
+  if (made !== undefined) return made;
+  const data = JSON.stringify(messageDocument(delivery, encoding));
+  if (delivery.id !== 0) return `id: ${delivery.id}\ndata: ${data}\n\n`;
+  const event = `data: ${data}\n\n`;
+  shared[encoding].set(delivery, event);
+  return event;
+}
+
 /** A subscription as a stream of Server-Sent Events. Nothing is taken from the subscription before the reader asks for it, so that a
  * slow one costs no more than what the subscription keeps. */
 class EventStream {
@@ -153,8 +166,7 @@ class EventStream {
     for (let i = 0; i < CHUNK_EVENTS_MAX; i++) {
       const delivery = this.#subscription.take();
       if (delivery === undefined) break;
-      const data = JSON.stringify(messageDocument(delivery, this.#options.encoding));
-      text += delivery.id === 0 ? `data: ${data}\n\n` : `id: ${delivery.id}\ndata: ${data}\n\n`;
+      text += eventOf(delivery, this.#options.encoding);
       if (delivery.qos > 0) this.#sent.push(delivery);
     }
     return text;
