@@ -1,15 +1,29 @@
-/** One level of a tree of topics or filters. Most have a single child, which needs no map: a filter of a hundred levels would be a
- * hundred maps. */
+/** A level of a tree of topics or filters. Most have a single child, which needs no map. */
 export class LevelNode<T> {
-  readonly parent: LevelNode<T> | null;
-  readonly level: string;
+  #parent: LevelNode<T> | null;
+  #level: string;
+  #tail: string;
   value: T | null = null;
   #only: LevelNode<T> | null = null;
   #several: Map<string, LevelNode<T>> | null = null;
 
-  constructor(parent: LevelNode<T> | null, level: string) {
-    this.parent = parent;
-    this.level = level;
+  constructor(parent: LevelNode<T> | null, level: string, tail = "") {
+    this.#parent = parent;
+    this.#level = level;
+    this.#tail = tail;
+  }
+
+  get parent(): LevelNode<T> | null {
+    return this.#parent;
+  }
+
+  get level(): string {
+    return this.#level;
+  }
+
+  /** Further levels that it stands for, each behind its "/". */
+  get tail(): string {
+    return this.#tail;
   }
 
   get isLeaf(): boolean {
@@ -26,17 +40,30 @@ export class LevelNode<T> {
     return this.#several?.values() ?? (this.#only === null ? [] : [this.#only]).values();
   }
 
-  /** Makes the child of that level, which there is not. */
-  add(level: string): LevelNode<T> {
-    const child = new LevelNode<T>(this, level);
-    if (this.isLeaf) {
+  /** The child that is the only one. */
+  get single(): LevelNode<T> | undefined {
+    if (this.#several?.size === 1) return this.#several.values().next().value;
+    return this.#only ?? undefined;
+  }
+
+  /** Adds the child, or puts it in the place of the one of its level. */
+  put(child: LevelNode<T>): void {
+    if (this.#several !== null) {
+      this.#several.set(child.level, child);
+    } else if (this.#only === null || this.#only.level === child.level) {
       this.#only = child;
     } else {
-      this.#several ??= new Map([[this.#only!.level, this.#only!]]);
+      this.#several = new Map([[this.#only.level, this.#only], [child.level, child]]);
       this.#only = null;
-      this.#several.set(level, child);
     }
-    return child;
+  }
+
+  /** Becomes the child of another node, as a level of it. */
+  move(parent: LevelNode<T>, level: string, tail: string): void {
+    this.#parent = parent;
+    this.#level = level;
+    this.#tail = tail;
+    parent.put(this);
   }
 
   /** Takes `child` out. */
@@ -47,7 +74,7 @@ export class LevelNode<T> {
   }
 }
 
-/** A tree of topics or filters, by their levels. */
+/** A tree of topics, by their levels. */
 export class LevelTree<T> {
   readonly root = new LevelNode<T>(null, "");
   #size = 0;
@@ -97,6 +124,8 @@ export class LevelTree<T> {
 
   #add(node: LevelNode<T>, level: string): LevelNode<T> {
     this.#size++;
-    return node.add(level);
+    const child = new LevelNode<T>(node, level);
+    node.put(child);
+    return child;
   }
 }

@@ -335,15 +335,22 @@ export class Session implements Identity {
 
   /** Fills the queue with retained messages; they wait for room however long it is otherwise. */
   #takeReplays(replays: ReadonlyMap<string, Replay>, turn: Turn): void {
-    while (replays.size > 0 && (this.queue === null || this.queue.length < REPLAYED_MAX)) {
-      if (turn.effects.replaySteps++ >= REPLAY_STEPS_MAX) return;
-      const [replay] = replays.values();
-      const message = replay.next(turn.now);
-      if (message) this.#waitReplayed(message, replay.entry, turn);
-      if (message !== undefined) continue;
+    for (const replay of replays.values()) { // once through: a map that has lost its first ten thousand goes over them each time it begins
+      if (!this.#takeReplay(replay, turn)) return;
       this.endReplay(replay.options.filter);
       if (replay.isStored) turn.effects.writes.push({ kind: "subscribed", clientId: this.clientId, ...replay.options });
     }
+  }
+
+  /** Takes what there is room for; whether that is all. */
+  #takeReplay(replay: Replay, turn: Turn): boolean {
+    while (this.queue === null || this.queue.length < REPLAYED_MAX) {
+      if (turn.effects.replaySteps++ >= REPLAY_STEPS_MAX) return false;
+      const message = replay.next(turn.now);
+      if (message === undefined) return true;
+      if (message !== null) this.#waitReplayed(message, replay.entry, turn);
+    }
+    return false;
   }
 
   #waitReplayed(message: Message, entry: RouteEntry, turn: Turn): void {

@@ -1,4 +1,4 @@
-import { type LevelNode, LevelTree } from "./level_tree.ts";
+import { FilterTree } from "./filter_tree.ts";
 import { isMemorable } from "./memo.ts";
 import { RouteCache } from "./route_cache.ts";
 import type { Route } from "./route.ts";
@@ -16,7 +16,7 @@ const TOPICS_MAX = 100_000;
  * changes: one without wildcard makes one topic be looked up again, one with a wildcard all of them, which is a walk through the trie
  * and not a look at everyone who has subscribed. */
 export class TopicTrie {
-  readonly #tree = new LevelTree<Subscribers>();
+  readonly #tree = new FilterTree<Subscribers>();
   readonly #known = new Map<string, KnownRoute>();
   readonly #routes = new RouteCache();
   #version = 1;
@@ -61,7 +61,7 @@ export class TopicTrie {
     if (this.#known.size >= TOPICS_MAX || this.#routes.isFull) this.#forget();
     let known = this.#known.get(topic.name);
     if (known === undefined || known.version !== this.#version) {
-      const route = this.#routes.of(this.#matching(topic), this.#changes);
+      const route = this.#routes.of(this.#tree.matching(topic.name, !topic.isReserved), this.#changes);
       if (!isMemorable(topic.name)) return route;
       if (known === undefined) this.#known.set(topic.name, known = { route, version: this.#version });
       known.route = route;
@@ -69,31 +69,6 @@ export class TopicTrie {
     }
     topic.known = known;
     return known.route;
-  }
-
-  /** Who has subscribed to filters that match, found level by level: no recursion, however deep the topic. */
-  #matching(topic: Topic): Subscribers[] {
-    const levels = topic.name.split("/");
-    const found: Subscribers[] = [];
-    let here = [this.#tree.root];
-    for (let depth = 0; depth < levels.length && here.length > 0; depth++) {
-      const wildcardsApply = depth > 0 || !topic.isReserved; // [MQTT-4.7.2-1]
-      const next: LevelNode<Subscribers>[] = [];
-      for (const node of here) {
-        const exact = node.child(levels[depth]);
-        if (exact !== undefined) next.push(exact);
-        if (!wildcardsApply) continue;
-        const plus = node.child("+");
-        if (plus !== undefined) next.push(plus);
-        take(node.child("#"), found);
-      }
-      here = next;
-    }
-    for (const node of here) {
-      take(node, found);
-      take(node.child("#"), found); // "sport/#" matches "sport" too ([MQTT-4.7.1-2])
-    }
-    return found;
   }
 
   #note(subscribers: Subscribers, filter: string): void {
@@ -112,8 +87,4 @@ export class TopicTrie {
     this.#known.clear();
     this.#routes.clear();
   }
-}
-
-function take(node: LevelNode<Subscribers> | undefined, found: Subscribers[]): void {
-  if (node !== undefined && node.value !== null) found.push(node.value);
 }
