@@ -112,7 +112,7 @@ export class ModelSession {
       return each.message.payload === payload && each.retain === send.retain && each.ids === ids;
     };
     const index = alike.findIndex((each) => isSaid(each) && !this.#isPassable(each, now));
-    const optional = alike.findIndex((each) => isSaid(each) && each.isOptional);
+    const optional = alike.findIndex((each) => isSaid(each) && each.isOptional && each.message.expiresAt > now);
     // Of two that are alike, what was heard is the one that is due, unless it would be too early for that: then it is the other one.
     const isEarly = index >= 0 && alike.slice(0, index).some((earlier) => !this.#isPassable(earlier, now));
     const place = index < 0 || (isEarly && optional >= 0 && optional < index) ? optional : index;
