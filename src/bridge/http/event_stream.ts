@@ -104,19 +104,20 @@ class EventStream {
   /** Sent with the last chunk, and on its way until the next one is asked for. */
   #sent: GuestDelivery[] = [];
   #wake: (() => void) | undefined;
-  #hasBegun = false;
   #isEnded = false;
   /** Since when the reader has had something to take, or nothing was sent. */
   #since = performance.now();
   #stalledSince = Infinity;
-  #isBeatDue = false;
   #endedFor: string | undefined;
 
   constructor(subscription: GuestSubscription, options: EventStreamOptions) {
     this.#subscription = subscription;
     this.#options = options;
     this.body = new ReadableStream<Uint8Array>({
-      start: (controller) => void (this.#controller = controller),
+      start: (controller) => {
+        this.#controller = controller;
+        this.#say(`retry: ${RETRY_MS}\n\n`);
+      },
       pull: () => this.#pull(),
       cancel: () => this.#end(),
     }, { highWaterMark: 0 });
@@ -129,9 +130,8 @@ class EventStream {
 
   /** Looks after heartbeats, readers that take nothing, and streams that wait for acknowledgements. */
   tick(now: number): void {
-    const { heartbeatMs, writeTimeoutMs } = this.#options;
     const isAsked = this.#wake !== undefined;
-    if (!isAsked && now - this.#since > writeTimeoutMs) {
+    if (!isAsked && now - this.#since > this.#options.writeTimeoutMs) {
       this.#end();
       this.#controller.error(new Deno.errors.TimedOut("The reader takes nothing"));
       return;
@@ -139,23 +139,18 @@ class EventStream {
     if (!this.#subscription.isStalled) this.#stalledSince = Infinity;
     else if (this.#stalledSince === Infinity) this.#stalledSince = now;
     else if (isAsked && now - this.#stalledSince >= STALL_MS) this.#endedFor ??= "window-full";
-    if (isAsked && now - this.#since >= heartbeatMs) this.#isBeatDue = true;
-    if (this.#isBeatDue || this.#endedFor !== undefined) this.wake();
+    if (this.#isBeatDue(now) || this.#endedFor !== undefined) this.wake();
   }
 
   async #pull(): Promise<void> {
     if (!this.#options.isKept) { for (const delivery of this.#sent) this.#subscription.settle(delivery); }
     this.#sent = [];
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      return this.#say(`retry: ${RETRY_MS}\n\n`);
-    }
     while (!this.#isEnded) {
       const text = this.#events();
       if (text !== "") return this.#say(text);
       this.#endedFor ??= this.#subscription.endCause;
       if (this.#endedFor !== undefined) return this.#close(this.#endedFor);
-      if (this.#isBeatDue) return this.#say(": \n\n");
+      if (this.#isBeatDue(performance.now())) return this.#say(": \n\n");
       await new Promise<void>((resolve) => this.#wake = resolve);
       this.#wake = undefined;
     }
@@ -172,8 +167,11 @@ class EventStream {
     return text;
   }
 
+  #isBeatDue(now: number): boolean {
+    return now - this.#since >= this.#options.heartbeatMs;
+  }
+
   #say(text: string): void {
-    this.#isBeatDue = false;
     this.#since = performance.now();
     this.#controller.enqueue(new TextEncoder().encode(text));
   }
