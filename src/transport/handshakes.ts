@@ -72,6 +72,23 @@ export class Handshakes {
     return source;
   }
 
+  /** One of TLS has succeeded, and so it all has when the certificate is good. Answers whose it is; undefined when it was refused, or is under
+   * way no more. */
+  async secure<C>(
+    socket: Socket,
+    certificate: Promise<C>,
+  ): Promise<{ source: ProxySource; certificate: C } | undefined> {
+    socket.on("error", () => {}); // "close" follows
+    try {
+      const verified = await certificate;
+      const source = this.end(socket);
+      if (source !== undefined) return { source, certificate: verified };
+      socket.destroy();
+    } catch (error) {
+      this.refuse(socket, { kind: "unwelcome", reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
   /** One has not. Told once, and not of what was cut. */
   refuse(socket: Socket, fault: PeerFault): void {
     const under = beneath(socket);
@@ -163,11 +180,6 @@ export function handshakeFailure({ message }: Error): PeerFault {
   if (known === undefined) return { kind: /certificate/i.test(message) ? "unwelcome" : "stranger", reason: message };
   const [said, kind, words] = known;
   return { kind, reason: message.replace(new RegExp(`^.*${said.source}.*$`, "s"), words) };
-}
-
-/** A certificate that is not accepted after a handshake that went well. */
-export function badCertificate(error: unknown): PeerFault {
-  return { kind: "unwelcome", reason: error instanceof Error ? error.message : String(error) };
 }
 
 /** The socket of a connection: that of TLS stands on it, and knows its peer no more once its handshake has failed. */

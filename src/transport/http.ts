@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { badCertificate, beneath, handshakeFailure, Handshakes, putOff, sourceOf } from "./handshakes.ts";
+import { beneath, handshakeFailure, Handshakes, putOff, sourceOf } from "./handshakes.ts";
 import { HttpConnection, type HttpConnectionOptions } from "./http_connection.ts";
 import { strangerWords } from "./other_protocol.ts";
 import type { ProxySource } from "./proxy/proxy_header.ts";
@@ -129,15 +129,10 @@ export class HttpListener {
 
   /** Its TLS handshake is done. */
   async #secure(socket: TLSSocket): Promise<void> {
-    socket.on("error", () => {}); // "close" follows
-    try {
-      const certificate = await certificateOf(socket, this.#tls!);
-      if (this.#handshakes.end(socket) === undefined) return void socket.destroy();
-      this.#connections.get(beneath(socket))!.certificate = certificate;
-      this.#serveSecured(socket);
-    } catch (error) {
-      this.#handshakes.refuse(socket, badCertificate(error));
-    }
+    const peer = await this.#handshakes.secure(socket, certificateOf(socket, this.#tls!));
+    if (peer === undefined) return;
+    this.#connections.get(beneath(socket))!.certificate = peer.certificate;
+    this.#serveSecured(socket);
   }
 
   /** Who has taken the wrong port, perhaps. */

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type ClientCertificate, readCertificate, RevocationLists } from "./certificate.ts";
-import { badCertificate, beneath, handshakeFailure, Handshakes, putOff } from "./handshakes.ts";
+import { beneath, handshakeFailure, Handshakes, putOff } from "./handshakes.ts";
 import { NodeChannel } from "./node_channel.ts";
 import type { TrustedProxies } from "./proxy/trusted_proxies.ts";
 import type { TcpListenOptions } from "./tcp.ts";
@@ -150,21 +150,15 @@ class NodeTlsListener implements TlsListener {
   }
 
   async #onSecure(socket: TLSSocket): Promise<void> {
-    socket.on("error", () => {}); // told by "close" to whoever reads
-    try {
-      const certificate = await certificateOf(socket, this.#tls);
-      const source = this.#handshakes.end(socket);
-      if (source === undefined) return void socket.destroy();
-      if (this.#options.noDelay) socket.setNoDelay(true);
-      this.#accepted.enqueue({
-        remoteAddress: source.address,
-        remotePort: source.port,
-        channel: new NodeChannel(socket),
-        certificate,
-      });
-    } catch (error) {
-      this.#handshakes.refuse(socket, badCertificate(error));
-    }
+    const peer = await this.#handshakes.secure(socket, certificateOf(socket, this.#tls));
+    if (peer === undefined) return;
+    if (this.#options.noDelay) socket.setNoDelay(true);
+    this.#accepted.enqueue({
+      remoteAddress: peer.source.address,
+      remotePort: peer.source.port,
+      channel: new NodeChannel(socket),
+      certificate: peer.certificate,
+    });
   }
 }
 
