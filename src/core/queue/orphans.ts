@@ -34,6 +34,6 @@ export function joinsOf({ name, filter, clientId, queue, members }: Group): Join
     consumer,
     prefetch,
     start: { kind: "default" },
-    boundToClient: clientId !== "",
+    boundToClient: clientId === consumer.id, // of those who joined another's group each has named it
   }));
 }

@@ -281,15 +281,12 @@ export class Queues {
   /** Takes a group away. Consumers that it has begin it anew.
    * @throws {RangeError} no such queue or group */
   deleteGroup(queue: string, group: string, turn: Turn): void {
-    const found = this.#registry.existingGroup(queue, group);
-    const left = joinsOf(found);
-    found.queue.deleteGroup(found, turn);
-    this.#rejoinAll(left, turn);
+    this.#deleteGroup(this.#registry.existingGroup(queue, group), turn);
   }
 
-  /** The session of a client has ended: the groups that nobody named end with it. */
+  /** The session of a client has ended: the groups that nobody named end with it. Others who have joined one begin it anew. */
   endClient(clientId: string, turn: Turn): void {
-    for (const group of [...this.#clientGroups.get(clientId) ?? []]) group.queue.deleteGroup(group, turn);
+    for (const group of [...this.#clientGroups.get(clientId) ?? []]) this.#deleteGroup(group, turn);
   }
 
   /** Sends a dead letter back to its own queue, partition and key, for the group that it failed in, and takes it out of the dead letters
@@ -359,6 +356,12 @@ export class Queues {
       due.due(turn);
     }
     this.#delays.ask(turn);
+  }
+
+  #deleteGroup(group: Group, turn: Turn): void {
+    const left = joinsOf(group);
+    group.queue.deleteGroup(group, turn);
+    this.#rejoinAll(left, turn);
   }
 
   /** Whoever makes the queue is not to fail with a consumer that cannot be in it: of one group two may have waited with a filter each. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_QUEUE } from "../../../src/core/queue/definition.ts";
 import type { QueueDelivery } from "../../../src/core/queue/delivery.ts";
+import type { QueueMember } from "../../../src/core/queue/member.ts";
 import type { Turn } from "../../../src/core/turn.ts";
 import { BrokerOfQueues, definitionOf, START, StubConsumer, textOf } from "./broker_of_queues.ts";
 import { ReferenceStore } from "./reference_store.ts";
@@ -189,6 +190,32 @@ Deno.test("a group that nobody named ends with its client's session, a named one
   assert.deepEqual(again.queues.view("q")!.groups, []);
   broker.queues.endClient("alice", broker.turn);
   assert.deepEqual(names(), ["b"]);
+});
+
+class Faithful extends StubConsumer {
+  rejoined(member: QueueMember): void {
+    this.member = member;
+  }
+}
+
+Deno.test("who has joined the group of a client that nobody named goes on in one of its own when that client's session ends", () => {
+  const broker = new BrokerOfQueues();
+  broker.create({ name: "q" });
+  const alice = broker.join("alice", { group: "alice", boundToClient: true, consumer: new Faithful("alice") });
+  const bob = broker.join("bob", { group: "alice", consumer: new Faithful("bob") });
+  const end = (consumer: StubConsumer) => {
+    broker.leave(consumer, false);
+    broker.queues.endClient(consumer.id, broker.turn);
+    broker.settle();
+  };
+  end(alice);
+  broker.publish("q", "1");
+  assert.deepEqual(bob.holding, ["1"]);
+  broker.queues.deleteGroup("q", "alice", broker.turn);
+  broker.settle();
+  assert.deepEqual(bob.holding, ["1"]);
+  end(bob);
+  assert.deepEqual(broker.queues.view("q")?.groups.map(({ name }) => name), ["alice"], "bob has named it");
 });
 
 Deno.test("what a group had settled when it went does not come back to the next one", () => {
