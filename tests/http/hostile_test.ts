@@ -265,7 +265,7 @@ Deno.test("an answer that nobody takes is cut as well", async () => {
 });
 
 Deno.test("a reader that is slow gets its whole answer, however long that takes", async () => {
-  await using door = await HttpDoor.open({ connection: { writeTimeoutMs: 500 } });
+  await using door = await HttpDoor.open({ connection: { writeTimeoutMs: 1_000 } });
   for (let i = 0; i < 60; i++) {
     await door.broker.publish({ topic: `big/${i}`, payload: new Uint8Array(256 * 1024), retain: true });
   }
