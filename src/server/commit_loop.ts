@@ -176,7 +176,7 @@ export class CommitLoop {
 
   #committed(batch: readonly Effects[]): void {
     let hasOpened = false;
-    for (const effects of batch) { // what a watcher decides meanwhile is spoken after it
+    for (const effects of batch) {
       this.#heldSends -= effects.length;
       this.#heldWrites -= effects.writes.length;
       this.#heldBytes -= bodyBytes(effects);
@@ -184,9 +184,10 @@ export class CommitLoop {
         noteHeld(effects.sends[i], -1);
         hasOpened ||= isBarrier(effects.sends[i].kind);
       }
-      this.#speak(effects);
+      this.#sayAll(effects);
     }
     if (hasOpened) { for (const effects of this.#held) this.#passFree(effects); } // or what comes next would overtake it
+    for (const effects of batch) this.#tell(effects); // what a watcher decides meanwhile is spoken after all of it
     this.#isCommitting = false;
     this.noteRoom();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
@@ -205,8 +206,17 @@ export class CommitLoop {
   }
 
   #speak(effects: Effects): void {
+    this.#sayAll(effects);
+    this.#tell(effects);
+  }
+
+  #sayAll(effects: Effects): void {
     for (let i = 0; i < effects.length; i++) this.#say(effects.sends[i]);
     this.#parts.onRoundEnd();
+  }
+
+  /** What is left of it once all has been said. */
+  #tell(effects: Effects): void {
     for (const happening of effects.happenings) this.#parts.onHappening(happening);
     if (effects.hasErrands) this.#run(effects); // else four iterators would be made for nothing
     effects.clear();

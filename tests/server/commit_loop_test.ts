@@ -32,7 +32,7 @@ class Bench {
   readonly commits: (() => void)[] = [];
   readonly loop: CommitLoop;
 
-  constructor() {
+  constructor(onHappening: () => void = () => {}) {
     const store = new MemoryStore();
     const ignore = () => {};
     this.loop = new CommitLoop({
@@ -44,7 +44,7 @@ class Bench {
         commit: () => new Promise((resolve) => this.commits.push(resolve)),
       },
       pass: () => new Promise((resolve) => this.passes.push(resolve)),
-      ...{ onHappening: ignore, onLoad: ignore, onHandOn: ignore, onQueueLoad: ignore, onRoundEnd: ignore },
+      ...{ onHappening, onLoad: ignore, onHandOn: ignore, onQueueLoad: ignore, onRoundEnd: ignore },
       onFailure: ignore,
     });
   }
@@ -129,4 +129,24 @@ Deno.test("[MQTT-4.6.0-5] QoS 0 messages that wait behind a SUBACK are not overt
   say(publish("3"), false);
   assert.equal(commits.length, 1, "which is under way");
   assert.deepEqual(said, ["SUBACK", "1", "2", "3"]);
+});
+
+Deno.test("[MQTT-4.6.0-5] QoS 0 messages that wait behind a SUBACK are not overtaken by what a watcher publishes when it hears of it", async () => {
+  const alice = new Listener();
+  const said: string[] = [];
+  alice.speak = ({ kind, message }) => void said.push(kind === SendKind.suback ? "SUBACK" : payloadOf(message!));
+  const { turn, loop, commits } = new Bench(() => publish("2"));
+  const publish = (payload: string) => {
+    turn.effects.publish(alice, messageOf("t", { payload })).qos = 0;
+    loop.settle();
+  };
+  turn.effects.suback(alice, 1, [0]);
+  turn.effects.writes.push({ kind: "will-cleared", clientId: "another" });
+  turn.effects.happenings.push({ kind: "subscribed", clientId: "alice", filter: "t", qos: 0 });
+  loop.settle();
+  await microtasks();
+  publish("1");
+  commits.shift()!();
+  await microtasks();
+  assert.deepEqual(said, ["SUBACK", "1", "2"]);
 });
