@@ -26,7 +26,7 @@ export interface RunningServer {
   readonly httpListener?: ListenerAddress;
   /** The CoAP door, when it is open. */
   readonly coapListener?: ListenerAddress;
-  /** Where the data is, for people: "in memory only, lost at stop". */
+  /** Where the data is, for people: "in memory only, 2096 MiB at most, lost at stop". */
   readonly dataDescription: string;
   /** Settles when the broker has stopped, rejects when it had to. */
   readonly finished: Promise<void>;
@@ -89,9 +89,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       listeners,
       httpListener,
       coapListener,
-      dataDescription: storage.type === "memory"
-        ? "in memory only, lost at stop"
-        : `in the folder ${resolve(storage.path)}`,
+      dataDescription: store instanceof MemoryStore ? inMemory(store) : `in the folder ${resolve(storage.path)}`,
       finished: broker.finished,
       stop: () => broker.stop(),
       reload: (after) => reload({ broker, rules, chain }, config, after),
@@ -120,6 +118,12 @@ async function openStore({ type, path, sync, memoryLimit }: StorageConfig): Prom
     getLogger(["weir"]).info("the database was of version {foundVersion}, it is of version {version} now", versions);
   }
   return store;
+}
+
+/** What `storage.memory_limit: auto` has come to is told nowhere else. */
+function inMemory({ bytesMax }: MemoryStore): string {
+  const most = bytesMax === Infinity ? "" : `, ${Math.floor(bytesMax / 1024 ** 2)} MiB at most`;
+  return `in memory only${most}, lost at stop`;
 }
 
 /** When there are users with SCRAM, those who do not exist are answered as before a restart. */

@@ -49,7 +49,8 @@ interface SessionRows {
 
 /** Keeps everything in memory: it is gone with the process. Also the model that other stores are held against. */
 export class MemoryStore implements Store {
-  readonly #bytesMax: number;
+  /** Bytes of what it keeps at most. */
+  readonly bytesMax: number;
   readonly #tally = new Tally();
   readonly #queues = new MemoryQueues(this.#tally);
   readonly #sessions = new WeighedMap<string, SessionRows>(this.#tally, sessionWeight);
@@ -64,7 +65,7 @@ export class MemoryStore implements Store {
 
   /** An empty store. */
   constructor({ bytesMax = defaultBytesMax() }: MemoryStoreOptions = {}) {
-    this.#bytesMax = bytesMax;
+    this.bytesMax = bytesMax;
   }
 
   /** Bytes of what it keeps, with what that takes in memory around them. */
@@ -73,12 +74,12 @@ export class MemoryStore implements Store {
   }
 
   get isFull(): boolean {
-    this.#isFull = this.bytes > this.#bytesMax * (1 - (this.#isFull ? 2 : 1) * RESERVE);
+    this.#isFull = this.bytes > this.bytesMax * (1 - (this.#isFull ? 2 : 1) * RESERVE);
     return this.#isFull;
   }
 
   get hasReserve(): boolean {
-    return this.bytes <= this.#bytesMax;
+    return this.bytes <= this.bytesMax;
   }
 
   /** Durable queues. */

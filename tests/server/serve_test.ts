@@ -1,7 +1,8 @@
 import { configureSync, resetSync } from "@logtape/logtape";
 import assert from "node:assert/strict";
+import { getHeapStatistics } from "node:v8";
 import { loadConfig } from "../../src/config/load.ts";
-import { serve } from "../../src/server/serve.ts";
+import { type RunningServer, serve } from "../../src/server/serve.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Folder } from "../store/folder.ts";
 
@@ -26,7 +27,7 @@ async function logOf(start: () => Promise<unknown>): Promise<string[]> {
   }
 }
 
-function started(env: Record<string, string>, yaml = ""): Promise<unknown> {
+function started(env: Record<string, string>, yaml = ""): Promise<RunningServer> {
   const readFile = () => new TextEncoder().encode(yaml);
   const memory = { WEIR_STORAGE_TYPE: "memory", WEIR_SERVER_TCP_ADDR: "127.0.0.1:0" };
   return serve(loadConfig({ env: { ...memory, ...env }, path: "weir.yaml", readFile }));
@@ -55,5 +56,15 @@ Deno.test("a start that fails tells why, also where the store that it had opened
     const lines = await logOf(() => assert.rejects(start(), { message }));
     const told = lines.filter((line) => /^error .*(the disk has gone|could not be closed)/.test(line));
     assert.equal(told.length, 1, lines.join("\n"));
+  }
+});
+
+Deno.test("the start says how much memory storage may keep", async () => {
+  const half = Math.floor(getHeapStatistics().heap_size_limit / 2 / 1024 ** 2);
+  const limits = { "64MiB": ", 64 MiB at most", auto: `, ${half} MiB at most`, unlimited: "" };
+  for (const [limit, most] of Object.entries(limits)) {
+    const running = await started({ WEIR_STORAGE_MEMORY_LIMIT: limit });
+    await running.stop();
+    assert.equal(running.dataDescription, `in memory only${most}, lost at stop`);
   }
 });
