@@ -179,6 +179,8 @@ export interface GuestDelivery extends GuestMessage {
   readonly id: number;
   /** It was sent before, and not settled. */
   readonly isAgain: boolean;
+  /** What a door has made of it, in some form, for whoever gets the same one: of this delivery, since a copy of it is another. */
+  made?: { readonly delivery: GuestDelivery; readonly form: string; readonly text: string };
 }
 
 /** A subscription of a guest: a queue of deliveries, each to be settled once it is where it belongs. */

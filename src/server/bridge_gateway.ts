@@ -11,6 +11,7 @@ import { encodeUtf8 } from "../wire/utf8.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import { BridgeGuest } from "./bridge_guest.ts";
+import { GuestMessages } from "./guest_message.ts";
 import type { GuestStream } from "./guest_stream.ts";
 import type { LocalQueues } from "./local_queues.ts";
 import type { Metering } from "./metering.ts";
@@ -43,6 +44,7 @@ export interface GatewayParts {
 export class BridgeGateway implements Gateway {
   readonly #parts: GatewayParts;
   readonly #streams = new Set<GuestStream>();
+  readonly #messages = new GuestMessages();
   readonly #pulls: PullConsumers | undefined;
   readonly #key = randomBytes(32);
   #isDraining = false;
@@ -86,7 +88,13 @@ export class BridgeGateway implements Gateway {
       };
       const admission = await this.#authenticate(credentials);
       this.#assertAdmitting(); // it may have waited
-      const parts = { ...this.#parts, streams: this.#streams, pulls: this.#pulls, isDraining: () => this.#isDraining };
+      const parts = {
+        ...this.#parts,
+        streams: this.#streams,
+        messages: this.#messages,
+        pulls: this.#pulls,
+        isDraining: () => this.#isDraining,
+      };
       return new BridgeGuest(parts, credentials, admission);
     } catch (error) {
       if (error instanceof Refusal) this.#tell(error, brought);

@@ -27,7 +27,7 @@ import { encodeUtf8 } from "../wire/utf8.ts";
 import { variableByteIntegerBytes } from "../wire/variable_byte_integer.ts";
 import type { GatewayParts } from "./bridge_gateway.ts";
 import { FirstTopics } from "./first_topics.ts";
-import { guestMessage } from "./guest_message.ts";
+import { guestMessage, type GuestMessages } from "./guest_message.ts";
 import { LocalGuestQueues } from "./guest_queues.ts";
 import { assertOwn, GuestStream, settleThrough } from "./guest_stream.ts";
 import type { PullConsumers } from "./pull_consumers.ts";
@@ -36,6 +36,7 @@ import type { PullConsumers } from "./pull_consumers.ts";
 export interface GuestParts extends GatewayParts {
   /** The subscriptions of all guests. */
   readonly streams: Set<GuestStream>;
+  readonly messages: GuestMessages;
   /** Those of all guests that pull; undefined where the store keeps no durable queues. */
   readonly pulls: PullConsumers | undefined;
   /** Whether the broker is stopping. */
@@ -107,7 +108,7 @@ export class BridgeGuest implements Guest {
     options: GuestSubscribeOptions = {},
   ): Promise<GuestSubscription> {
     this.#assertCurrent();
-    const { broker, clock, decide, loop, metering, streams, turn } = this.#parts;
+    const { broker, clock, decide, loop, messages, metering, streams, turn } = this.#parts;
     turn.now = this.#now();
     metering.assertGuestMay({ subscribe: filters.length }, this.#metered);
     const requests = filters.map((filter) => this.#subscription(filter));
@@ -118,6 +119,7 @@ export class BridgeGuest implements Guest {
       clock,
       loop,
       streams,
+      messages,
       decide,
       identity: this,
       origin: { remoteAddress, listener, protocolVersion },

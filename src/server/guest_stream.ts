@@ -12,7 +12,7 @@ import type { Turn } from "../core/turn.ts";
 import { mayKeepSubscription } from "../protocol/admission.ts";
 import type { AlarmHandle, Clock } from "./clock.ts";
 import type { CommitLoop, Speaker } from "./commit_loop.ts";
-import { guestMessage } from "./guest_message.ts";
+import type { GuestMessages } from "./guest_message.ts";
 
 /** What a subscription of a guest is given to work with. */
 export interface GuestStreamParts {
@@ -21,6 +21,8 @@ export interface GuestStreamParts {
   readonly loop: CommitLoop;
   /** Those of all guests; this one is among them while it is open. */
   readonly streams: Set<GuestStream>;
+  /** Of all guests. */
+  readonly messages: GuestMessages;
   readonly decide: (decide: (turn: Turn) => void) => void;
   readonly identity: Identity;
   readonly origin: Origin;
@@ -100,6 +102,7 @@ export class GuestStream implements Speaker, GuestSubscription {
   }
 
   transmit(): void {
+    this.#parts.messages.forget();
     this.#wake?.();
     this.#options.onReady?.();
   }
@@ -251,7 +254,7 @@ export class GuestStream implements Speaker, GuestSubscription {
       if (delivery?.message !== message) return; // it was settled before it was said
       id = delivery.sequence;
     }
-    const shared = guestMessage(message, { qos, retain }, turn.now);
+    const shared = this.#parts.messages.of(message, { qos, retain }, turn.now);
     this.#waiting.push(packetId === 0 ? shared : { ...shared, id, isAgain: dup, packetId });
     this.#waitingBytes += message.payloadEnd - message.payloadStart;
     this.#noteCongestion();

@@ -35,6 +35,25 @@ Deno.test("retained messages are left out on request, and a text that is none is
   assert.deepEqual([event?.data.payload, event?.data.encoding, event?.id], ["/w==", "base64", undefined]);
 });
 
+Deno.test("streams that share a message get it each in its own encoding, and with its own id", async () => {
+  await using door = await HttpDoor.open();
+  const streams = await Promise.all([
+    door.subscribe("filter=m&encoding=text"),
+    door.subscribe("filter=m"),
+    door.subscribe(`filter=m&qos=1&${KEPT}`, AS_KEEPER),
+    door.subscribe("filter=m&encoding=text"),
+  ]);
+  await publish(door, "m", ["1", "2"]);
+  for (const payload of ["1", "2"]) {
+    const events = await Promise.all(streams.map((stream) => stream.next()));
+    const facts = events.map((event) => [event?.data.payload, event?.data.encoding, event?.data.qos, event?.id]);
+    const text = [payload, "text", 0, undefined];
+    const id = events[2]?.id;
+    assert.ok(Number(id) > 0);
+    assert.deepEqual(facts, [text, [btoa(payload), "base64", 0, undefined], [payload, "text", 1, id], text]);
+  }
+});
+
 Deno.test("a stream without events gets comments", async () => {
   await using door = await HttpDoor.open({ http: { heartbeatMs: 300 } });
   const events = await door.subscribe("filter=a");

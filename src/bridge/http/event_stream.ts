@@ -81,17 +81,14 @@ export interface EventStreamOptions {
   readonly onEnd: () => void;
 }
 
-/** Events of deliveries that several streams may share: they have no id. */
-const shared = { base64: new WeakMap<GuestDelivery, string>(), text: new WeakMap<GuestDelivery, string>() };
-
+/** A delivery as an event, made once for all streams that share it. */
 function eventOf(delivery: GuestDelivery, encoding: PayloadEncoding): string {
-  const made = shared[encoding].get(delivery);
-  if (made !== undefined) return made;
+  const { made } = delivery;
+  if (made?.delivery === delivery && made.form === encoding) return made.text;
   const data = JSON.stringify(messageDocument(delivery, encoding));
-  if (delivery.id !== 0) return `id: ${delivery.id}\ndata: ${data}\n\n`;
-  const event = `data: ${data}\n\n`;
-  shared[encoding].set(delivery, event);
-  return event;
+  const text = delivery.id === 0 ? `data: ${data}\n\n` : `id: ${delivery.id}\ndata: ${data}\n\n`;
+  delivery.made = { delivery, form: encoding, text };
+  return text;
 }
 
 /** A subscription as a stream of Server-Sent Events. Nothing is taken from the subscription before the reader asks for it, so that a
