@@ -16,6 +16,7 @@ export function buildQueues(values: Values, entries: Lists["queues"]): QueuesCon
     template: definitionOf({ ...defaults, topics: [] }),
     autoCreate: values["queue.auto_create"],
     queuesMax: values["queue.max_queues"],
+    groupsMax: values["queue.max_groups"],
     definitions: entries.map(({ name, topics = [], ...own }) => {
       return { name: name as string, ...definitionOf({ ...defaults, ...withoutUndefined(own), topics }) };
     }),

@@ -149,6 +149,8 @@ export interface QueuesConfig {
   readonly autoCreate: boolean;
   /** Queues, dead letters not counted, beyond which none is made by itself. */
   readonly queuesMax: number;
+  /** Groups of one queue beyond which none is made by itself. */
+  readonly groupsMax: number;
   /** Those that are there from the start. */
   readonly definitions: readonly QueueDefinition[];
 }

@@ -50,12 +50,12 @@ export interface QueueHost {
 /** The queues of a broker; undefined when its store keeps none.
  * @throws {TypeError} when some are wanted all the same */
 export function openQueues(options: ResolvedOptions, host: QueueHost): LocalQueues | undefined {
-  const { queues: { template, autoCreate, queuesMax, definitions }, store } = options;
+  const { queues: { template, autoCreate, queuesMax, groupsMax, definitions }, store } = options;
   if (store.queues === undefined) {
     if (definitions.length === 0) return undefined;
     throw new TypeError(`Cannot open the queue ${quoted(definitions[0].name)}: the store keeps no durable queues`);
   }
-  const defaults = { random: Math.random, template, autoCreate, queuesMax };
+  const defaults = { random: Math.random, template, autoCreate, queuesMax, groupsMax };
   return new LocalQueues({ queues: new Queues(defaults), store: store.queues, defaults, ...host });
 }
 

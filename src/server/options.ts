@@ -77,6 +77,8 @@ export interface QueueBrokerOptions {
   readonly autoCreate?: boolean;
   /** Queues beyond which none is made; 1,000. */
   readonly queuesMax?: number;
+  /** Groups of one queue beyond which none is made, those of clients that name none included; 10,000. */
+  readonly groupsMax?: number;
   /** Queues that are there from the start. One that is there already becomes what is said here; its type and ordering stay. */
   readonly definitions?: readonly QueueDefinition[];
 }
@@ -132,7 +134,10 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
       ...options.connection,
     },
     store: options.store ?? new MemoryStore(),
-    queues: { template: DEFAULT_QUEUE, autoCreate: true, queuesMax: 1_000, definitions: [], ...options.queues },
+    queues: {
+      ...{ template: DEFAULT_QUEUE, autoCreate: true, queuesMax: 1_000, groupsMax: 10_000, definitions: [] },
+      ...options.queues,
+    },
     authenticator: options.authenticator ?? anonymous,
     methods: new Map((options.authenticationMethods ?? []).map((method) => [method.name, method])),
     failedLogins: options.failedLogins ?? {},

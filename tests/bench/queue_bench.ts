@@ -33,7 +33,7 @@ interface Options {
 function roundOf({ consumers, groups = 1, keys, definition = {} }: Options): () => void {
   const turn = new Turn(DEFAULT_LIMITS);
   const template = { ...DEFAULT_QUEUE, deduplicationMs: 0, prefetch: MESSAGES };
-  const queues = new Queues({ random: Math.random, template, autoCreate: true, queuesMax: 10 });
+  const queues = new Queues({ random: Math.random, template, autoCreate: true, queuesMax: 10, groupsMax: 10 });
   queues.create({ ...template, name: "q", ...definition }, turn);
   const workers = Array.from({ length: consumers * groups }, (_, i) => new Worker(`${i}`));
   workers.forEach((consumer, i) => {

@@ -55,15 +55,15 @@ Deno.test("every key of a queue is in the table above", () => {
 });
 
 Deno.test("the defaults of the configuration are those of the library", () => {
-  const { template, autoCreate, queuesMax, definitions } = loadConfig().queues;
+  const { template, autoCreate, queuesMax, groupsMax, definitions } = loadConfig().queues;
   assert.deepEqual(template, DEFAULT_QUEUE);
-  assert.deepEqual([autoCreate, queuesMax, definitions], [true, 1_000, []]);
+  assert.deepEqual([autoCreate, queuesMax, groupsMax, definitions], [true, 1_000, 10_000, []]);
 });
 
-Deno.test("queue.auto_create and queue.max_queues have an effect", () => {
-  const env = { WEIR_QUEUE_AUTO_CREATE: "false", WEIR_QUEUE_MAX_QUEUES: "7" };
-  for (const { queues } of [load("queue: { auto_create: false, max_queues: 7 }"), loadConfig({ env })]) {
-    assert.deepEqual([queues.autoCreate, queues.queuesMax], [false, 7]);
+Deno.test("queue.auto_create, queue.max_queues and queue.max_groups have an effect", () => {
+  const env = { WEIR_QUEUE_AUTO_CREATE: "false", WEIR_QUEUE_MAX_QUEUES: "7", WEIR_QUEUE_MAX_GROUPS: "8" };
+  for (const { queues } of [load("queue: { auto_create: false, max_queues: 7, max_groups: 8 }"), loadConfig({ env })]) {
+    assert.deepEqual([queues.autoCreate, queues.queuesMax, queues.groupsMax], [false, 7, 8]);
   }
 });
 

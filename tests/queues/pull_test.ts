@@ -11,7 +11,13 @@ import { PullConsumers, type Puller } from "../../src/server/pull_consumers.ts";
 /** A broker's part in it, with a clock that a test moves. */
 class World {
   readonly turn = new Turn(DEFAULT_LIMITS);
-  readonly queues = new Queues({ random: () => 0.5, template: DEFAULT_QUEUE, autoCreate: true, queuesMax: 10 });
+  readonly queues = new Queues({
+    random: () => 0.5,
+    template: DEFAULT_QUEUE,
+    autoCreate: true,
+    queuesMax: 10,
+    groupsMax: 10,
+  });
   readonly pulls: PullConsumers;
   #now = 1_000;
   #alarms: { at: number; alarm: Alarm }[] = [];

@@ -155,6 +155,12 @@ export const QUEUE_SETTINGS = {
     about: "Queues, dead letters not counted, beyond which none is made by itself.",
     atLimit: "0x97 (Quota exceeded).",
   }),
+  "queue.max_groups": setting<number>({
+    type: count({ from: 1, to: 1_000_000 }),
+    initial: 10_000,
+    about: "Consumer groups of one queue, beyond which none is made; a consumer that names none has one of its own.",
+    atLimit: "Subscribe 0x97 (Quota exceeded), in 3.1.1 0x80; by HTTP 429.",
+  }),
 };
 
 /** `queues[]`. */

@@ -181,18 +181,19 @@ export class Queues {
 
   /** Lets a consumer in: messages come at once where there are any. While the store is full, a queue that has a group gets no other: the
    * first one works it off, and what a second has not settled would only stay for longer.
-   * @throws {Refusal} topic-filter-invalid for a name or filter that the queue or group cannot have, quota-exceeded for too many queues,
-   * or want of room */
+   * @throws {Refusal} topic-filter-invalid for a name or filter that the queue or group cannot have, quota-exceeded for too many queues
+   * or groups, or want of room */
   join(options: JoinOptions, turn: Turn): QueueMember {
-    const { groups } = this.find(options.queue) ?? {};
-    if (turn.isStoreFull && groups !== undefined && groups.size > 0 && !groups.has(options.group)) {
-      throw refusedForRoom(`open the group ${quoted(options.group)}`);
+    const queue = this.find(options.queue);
+    if (queue !== undefined && !queue.groups.has(options.group)) {
+      this.#registry.assertMayOpen(options.group, queue);
+      if (turn.isStoreFull && queue.groups.size > 0) throw refusedForRoom(`open the group ${quoted(options.group)}`);
     }
     return this.rejoin(options, turn);
   }
 
   /** As {@link join}, for a consumer that was in before.
-   * @throws {Refusal} as it does, but not for want of room where the queue is there */
+   * @throws {Refusal} as it does, but not for too many groups, nor for want of room where the queue is there */
   rejoin(options: JoinOptions, turn: Turn): QueueMember {
     const found = this.find(options.queue);
     if (found === undefined) {

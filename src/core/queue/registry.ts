@@ -18,6 +18,8 @@ export interface RegistryOptions {
   readonly autoCreate: boolean;
   /** Queues at most, dead-letter queues aside. */
   readonly queuesMax: number;
+  /** Groups of one queue at most. */
+  readonly groupsMax: number;
 }
 
 /** Which queues there are: made by hand or by their first use, changed, deleted. */
@@ -145,6 +147,15 @@ export class QueueRegistry {
     }
     const growthFault = this.#growthFault(name);
     if (growthFault !== undefined) throw new Refusal("quota-exceeded", growthFault);
+  }
+
+  /** Refuses one more group of a queue.
+   * @throws {Refusal} quota-exceeded for too many */
+  assertMayOpen(group: string, { name, groups }: Queue): void {
+    const { groupsMax } = this.#options;
+    if (groups.size < groupsMax) return;
+    const rule = `the queue ${quoted(name)} has ${groups.size}, the maximum is ${groupsMax}`;
+    throw new Refusal("quota-exceeded", `Cannot open the group ${quoted(group)}: ${rule}`);
   }
 
   /** What is wrong with one more queue; dead letters are as many as their queues and do not count. */

@@ -105,7 +105,14 @@ export class BrokerOfQueues {
     this.turn.now = options.now ?? START;
     this.store = options.store ?? new ReferenceStore();
     const template = { ...DEFAULT_QUEUE, partitions: 1 };
-    this.queues = new Queues({ random: () => 0.5, template, autoCreate: true, queuesMax: 100, ...options });
+    this.queues = new Queues({
+      random: () => 0.5,
+      template,
+      autoCreate: true,
+      queuesMax: 100,
+      groupsMax: 100,
+      ...options,
+    });
     this.queues.restore(structuredClone(this.store.load()), this.turn);
     this.settle();
   }

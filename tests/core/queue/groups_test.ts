@@ -393,7 +393,7 @@ Deno.test("what goes with its log while nobody has room for it is not kept for w
 });
 
 Deno.test("a group that comes begins where the others are, however many they are", () => {
-  const broker = new BrokerOfQueues();
+  const broker = new BrokerOfQueues({ groupsMax: Infinity });
   broker.create({ name: "q" });
   const alice = broker.join("alice");
   broker.publish("q", "1");

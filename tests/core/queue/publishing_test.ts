@@ -242,6 +242,22 @@ Deno.test("a queue comes into being by its first use, if it may, and not beyond 
   assert.equal(strict.queues.size, 0);
 });
 
+Deno.test("a queue has no more groups than the maximum, whatever joins those that there are", () => {
+  const broker = new BrokerOfQueues({ groupsMax: 2 });
+  const alice = broker.join("alice", { group: "g" });
+  broker.join("alice", { group: "h" });
+  assert.equal(refusalOf(() => broker.join("bob", { group: "i" })), "quota-exceeded");
+  broker.join("bob", { group: "h" });
+  broker.join("bob", { queue: "r", group: "i" });
+  broker.leave(alice, false);
+  assert.equal(refusalOf(() => broker.join("bob", { group: "i" })), "quota-exceeded");
+  broker.queues.deleteGroup("q", "g", broker.turn);
+  broker.join("bob", { group: "i" });
+  const restarted = broker.restarted({ groupsMax: 1 });
+  restarted.join("alice", { group: "h" });
+  assert.equal(refusalOf(() => restarted.join("alice", { group: "j" })), "quota-exceeded");
+});
+
 Deno.test("ordinary topics are captured by the queues whose filters match, and a full one does not refuse the publisher", () => {
   const broker = new BrokerOfQueues();
   assert.equal(broker.queues.capturesOf("a/b").length, 0);
