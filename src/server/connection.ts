@@ -314,15 +314,20 @@ export class Connection implements Alarm, ByteSink, OpeningConnection, Reader, T
   #handleOpening(frames: FrameReader): Promise<void> | undefined {
     const { endpoint } = this;
     const type = frames.first >> 4;
-    const session = endpoint.session;
+    if (endpoint.session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
+      return this.#parts.loop.settled().then(() => this.#handleOpened(frames));
+    }
     if (type === PacketType.auth && endpoint.version === 5 && this.#opening?.isAuthExpected) {
       return this.#opening.onAuth(frames);
     }
     if (type === PacketType.connect && this.#opening?.hasConnect === false) return this.#opening.onConnect(frames);
-    if (session !== null && !endpoint.isOpen) { // CONNACK waits for the disk: packets may come behind CONNECT ([MQTT-3.1.4-5])
-      return this.#parts.loop.settled().then(() => this.#handle(frames));
-    }
     throw new Refusal("protocol-error", `Cannot accept ${packetName(type)} now`); // [MQTT-3.1.0-1], [MQTT-4.12.0-6]
+  }
+
+  /** A packet that has waited for CONNACK. */
+  #handleOpened(frames: FrameReader): Promise<void> | undefined {
+    if (this.endpoint.isClosing) return undefined;
+    return frames.first >> 4 === PacketType.auth ? this.#handleOpening(frames) : this.#handle(frames);
   }
 
   /** The client is known: from now on it is the keep-alive, the writes and the end of what it has shown that are looked after. */

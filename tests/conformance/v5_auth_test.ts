@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { IAuthPacket, Packet } from "mqtt-packet";
+import { generate, type IAuthPacket, type Packet } from "mqtt-packet";
 import type { AuthenticationMethod, Exchange, ExchangeStep } from "../../src/auth/authenticator.ts";
 import type { Policy } from "../../src/core/ports.ts";
+import { HandStore } from "../embedding/hand_store.ts";
 import { TestBroker } from "../support/broker.ts";
 import type { ConnectOptions, TestClient } from "../support/client.ts";
 import { durable } from "../support/departure.ts";
@@ -388,3 +389,25 @@ for (const [what, bytes] of EARLY) {
     assert.equal(again.connack?.sessionPresent, false);
   });
 }
+
+Deno.test("MQTT5 4.12.1: a re-authentication that comes before CONNACK, which waits for the disk, is one after it", async () => {
+  const store = new HandStore();
+  const once: AuthenticationMethod = {
+    name: "ONCE",
+    begin: () => ({ step: () => ({ kind: "success", data: undefined, username: "u", policy: ownTopics }) }),
+  };
+  await using broker = await TestBroker.start({ store, authenticationMethods: [once] });
+  using _end = store;
+  const client = await broker.open();
+  const properties = { sessionExpiryInterval: 60, authenticationMethod: "ONCE" };
+  const connect = generate(client.connectPacket({ clientId: "c", properties }), { protocolVersion: 5 });
+  const auth = { cmd: "auth", reasonCode: REAUTHENTICATE, properties: { authenticationMethod: "ONCE" } } as Packet;
+  await client.sendBytes(join(connect, generate(auth, { protocolVersion: 5 })));
+  const commit = await store.nextCommit();
+  await new Promise((resolve) => setTimeout(resolve, 0)); // what came in the same chunk has been read
+  store.isFast = true;
+  commit.finish();
+  assert.equal((await client.expect("connack")).reasonCode, 0);
+  assert.equal((await client.expect("auth")).reasonCode, 0);
+  assert.equal(await client.publish("u/x", "x", { qos: 1 }), 0x10);
+});
