@@ -653,7 +653,9 @@ export class World {
       if (end === expected) return;
       assert.equal(end, "dead-letters-full", `${message.text} failed for good`);
       const letters = this.queues.get(deadLetterName(name))!;
-      assert.ok(letters.depth >= letters.definition.limits.messages, "dead letters had room");
+      // A group that began at a time has passed over what is older when it reads that, and without members it does not.
+      const isCounted = [...letters.groups.values()].every((group) => group.isCounted);
+      if (isCounted) assert.ok(letters.depth >= letters.definition.limits.messages, "dead letters had room");
       standing.isSettled = false;
       standing.dueAt = now + backoff.maxMs;
     };
