@@ -51,6 +51,7 @@ export class HttpConnection {
 
   /** Answers a request when its turn comes. */
   take(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#socket.destroyed) return; // the rest of what came at once
     if (this.#unanswered === REQUESTS_MAX) {
       const reason = `${REQUESTS_MAX} requests were sent without waiting for an answer`;
       this.#options.onRefusedPeer?.(this.remoteAddress, { kind: "stranger", reason });
@@ -74,8 +75,8 @@ export class HttpConnection {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#socket.destroyed) return;
     const { onRequest, onError } = this.#options;
-    const exchange = new HttpExchange(request, response, this.#options);
     try {
+      const exchange = new HttpExchange(request, response, this.#options);
       const { remoteAddress, certificate } = this;
       const refusal = this.#refusal;
       const answer = await onRequest({ ...exchange.request, remoteAddress, certificate, refusal });
@@ -83,7 +84,7 @@ export class HttpConnection {
       await exchange.respond(answer, { isLast });
     } catch (error) {
       if (!(error instanceof Deno.errors.TimedOut)) onError(error); // else it is the peer's fault
-      exchange.cut();
+      response.destroy();
     }
     this.#unanswered--;
     if (this.#isEnding && this.#unanswered === 0) request.socket.destroySoon();

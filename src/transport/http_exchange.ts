@@ -53,11 +53,6 @@ export class HttpExchange {
     await this.#taken("finish");
   }
 
-  /** Ends the connection, whatever was answered. */
-  cut(): void {
-    this.#response.destroy();
-  }
-
   /** The body; a client that waits for a word is told that it may send it. */
   async *#parts(): AsyncIterable<Uint8Array> {
     const { headers, httpVersion } = this.#request;

@@ -29,5 +29,6 @@ export function mayBeMqtt(bytes: Uint8Array): boolean {
 /** Why a client is refused that begins with `bytes` where `expected` is spoken. */
 export function strangerWords(bytes: Uint8Array, expected: string): string {
   const spoken = otherProtocol(bytes);
-  return spoken === undefined ? `This is not ${expected}` : `This is ${spoken}, and ${expected} is spoken here`;
+  if (spoken === undefined) return `This is not ${expected}`;
+  return spoken === expected ? `This is ${spoken} with a mistake` : `This is ${spoken}, and ${expected} is spoken here`;
 }

@@ -15,6 +15,7 @@ const FIRST_BYTES = {
   TLS: [0x16, 3, 1, 0, 5, 1, 0, 0, 1, 3],
   HTTP: Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
   PROXY: Buffer.from("PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n"),
+  malformed: Buffer.from("GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
   nothing: Buffer.from("yes\nyes\n"),
 };
 
@@ -36,6 +37,7 @@ const VISITS: readonly [door: "tcp" | "ws" | "http" | "tls", said: keyof typeof 
   ],
   ["http", "MQTT", 'protocol-error, "This is MQTT, and HTTP is spoken here"'],
   ["http", "TLS", 'protocol-error, "This is TLS, and HTTP is spoken here"'],
+  ["http", "malformed", 'protocol-error, "This is HTTP with a mistake"'],
   ["tls", "MQTT", 'protocol-error, "the client does not speak TLS, and this listener does"'],
 ];
 

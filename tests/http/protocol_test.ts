@@ -58,7 +58,10 @@ Deno.test("HTTP: of what comes at once on one connection nothing is begun that n
   await several.write(poll.repeat(100));
   const other = await door.fetch("/poll?filter=b&wait=0");
   assert.deepEqual([other.status, (await other.json()).messages], [200, []]);
-  assert.equal(await talk(door, poll.repeat(101)), "", "it is cut");
+  const refused: string[] = [];
+  door.broker.watch((each) => void (each.kind === "connection-refused" && refused.push(each.reason)));
+  assert.equal(await talk(door, poll.repeat(1_000)), "", "it is cut");
+  assert.deepEqual(refused, ["100 requests were sent without waiting for an answer"]);
 });
 
 Deno.test("HTTP: of several that came at once each is answered when the broker stops", async () => {

@@ -57,6 +57,14 @@ for (const [what, bytes] of Object.entries(REFUSED)) {
   });
 }
 
+Deno.test("PROXY before HTTP: who says nothing and no more is gone at once", async () => {
+  await using scene = await open({ connection: { connectTimeoutMs: 60_000 } });
+  const refused = happening(scene.door.broker, "connection-refused");
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: scene.door.port });
+  await conn.closeWrite();
+  assert.match((await refused).reason, /: it ended before its PROXY header had come$/);
+});
+
 Deno.test("PROXY before HTTP: who is no trusted proxy is cut off, and so is who speaks HTTP at once", async () => {
   await using scene = await open({ http: { proxyProtocol: { trustedAddresses: ["10.0.0.0/8", "::1"] } } });
   assert.equal(await RawHttp.exchange(scene.door.port, LINE + GET), "");

@@ -12,7 +12,7 @@ export function readSocketHeader(socket: Socket): Promise<ProxySource | undefine
     head = joined(head, chunk.subarray(0, HEADER_BYTES_MAX - before));
     const header = readProxyHeader(head);
     if (header === undefined) return;
-    socket.off("data", onData).off("close", onClose).pause();
+    unhear();
     const rest = chunk.subarray(header.bytes - before);
     if (rest.length > 0) socket.unshift(rest);
     resolve(header.source);
@@ -21,12 +21,13 @@ export function readSocketHeader(socket: Socket): Promise<ProxySource | undefine
     try {
       onChunk(chunk);
     } catch (error) {
-      socket.off("data", onData).off("close", onClose).pause();
+      unhear();
       reject(error);
     }
   };
-  const onClose = () => reject(new RangeError("it ended before its PROXY header had come"));
-  socket.on("data", onData).once("close", onClose);
+  const onEnd = () => reject(new RangeError("it ended before its PROXY header had come"));
+  const unhear = () => socket.off("data", onData).off("end", onEnd).off("close", onEnd).pause();
+  socket.on("data", onData).once("end", onEnd).once("close", onEnd);
   return promise;
 }
 
