@@ -14,6 +14,12 @@ import type { Turn } from "./turn.ts";
 /** Work on the filters of a session that ends which is done at once: some twenty go with it. */
 const END_WORK_MAX = 1024;
 
+/** What a session that has ended has left in the trie. */
+interface Leftover {
+  readonly session: Session;
+  readonly filters: Iterator<string>;
+}
+
 /** One filter of a SUBSCRIBE: its options, or why the protocol layer refused it (syntax, permission). */
 export type SubscribeRequest = SubscriptionOptions | RefusalCause;
 
@@ -22,8 +28,9 @@ export class Subscriptions {
   readonly #limits: Limits;
   readonly #retained: Retained;
   readonly #trie = new TopicTrie();
-  /** What is left in the trie of sessions that have ended. */
-  readonly #leftovers: Generator<void>[] = [];
+  /** Of those that ended first in front. */
+  readonly #leftovers: Leftover[] = [];
+  #isTakingOut = false;
 
   constructor(limits: Limits, retained: Retained) {
     this.#limits = limits;
@@ -42,6 +49,7 @@ export class Subscriptions {
     if (turn.isStoreFull && session.isStored) return "quota-exceeded";
     const isNew = session.subscriptions?.has(request.filter) !== true;
     if (isNew && !turn.holdings.hasRoomForFilter(session, this.#limits)) return "quota-exceeded";
+    if (isNew) this.#takeOutOldest(filterWork(request.filter)); // or those who subscribe and end in turn would fill the trie
     const options = request.qos > this.#limits.qosMax ? { ...request, qos: this.#limits.qosMax } : request;
     this.#put(session, options, turn);
     const { clientId } = session;
@@ -88,27 +96,37 @@ export class Subscriptions {
     session.subscriptions = null;
     turn.statistics.subscriptions -= subscriptions.size;
     turn.holdings.countFilters(session, -subscriptions.size);
-    const leftover = this.#takeOut(session, subscriptions.keys());
-    if (leftover.next().done) return;
+    const leftover = { session, filters: subscriptions.keys() };
+    if (this.#takeOut(leftover, END_WORK_MAX) > 0) return;
     this.#leftovers.push(leftover);
-    if (this.#leftovers.length === 1) turn.effects.rests.push(this.#takeOutLeftovers());
+    if (this.#isTakingOut) return;
+    this.#isTakingOut = true;
+    turn.effects.rests.push(this.#takeOutInParts());
   }
 
-  *#takeOut(session: Session, filters: Iterable<string>): Generator<void> {
-    let work = FILTER_WORK_MAX - END_WORK_MAX;
-    for (const filter of filters) {
-      this.#trie.delete(parseFilter(filter)!, session);
-      work += filterWork(filter);
-      if (work < FILTER_WORK_MAX) continue;
-      yield;
-      work = 0;
+  *#takeOutInParts(): Generator<void> {
+    while (this.#takeOutOldest(FILTER_WORK_MAX)) yield; // more may come meanwhile
+    this.#isTakingOut = false;
+  }
+
+  /** Does so much work on what is left, of one session after the other; whether there is more. */
+  #takeOutOldest(work: number): boolean {
+    while (work > 0 && this.#leftovers.length > 0) {
+      work = this.#takeOut(this.#leftovers[0], work);
+      if (work > 0) this.#leftovers.shift();
     }
+    return this.#leftovers.length > 0;
   }
 
-  /** One session after the other, however many have ended. */
-  *#takeOutLeftovers(): Generator<void> {
-    for (const leftover of this.#leftovers) yield* leftover; // more may come meanwhile
-    this.#leftovers.length = 0;
+  /** Does so much work on what one session has left; answers how much of it was not needed, when all is out. */
+  #takeOut({ session, filters }: Leftover, work: number): number {
+    while (work > 0) {
+      const { done, value } = filters.next();
+      if (done) break;
+      this.#trie.delete(parseFilter(value)!, session);
+      work -= filterWork(value);
+    }
+    return work;
   }
 
   /** Puts back a subscription that a restart found. */

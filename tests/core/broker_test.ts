@@ -350,6 +350,29 @@ Deno.test("of a session with many filters most are taken out in parts, and lead 
   assert.deepEqual(filters.keys().filter(isFound).toArray(), []);
 });
 
+Deno.test("who subscribes while filters of sessions that have ended are in the way takes out as many", () => {
+  const bench = new Bench();
+  const filtersOf = (round: number) => Array.from({ length: 1_000 }, (_, i) => `${round}/+/${i}`);
+  const comeAndGo = (round: number) => {
+    const session = bench.attach("alice", { expirySeconds: 0 });
+    subscribe(bench, session, ...filtersOf(round));
+    bench.drop(session);
+  };
+  const foundOf = (round: number) =>
+    filtersOf(round).filter((filter) => {
+      return bench.broker.subscriptions.match(topicOf(filter.replace("+", "x"))).entries.length > 0;
+    }).length;
+  for (let round = 0; round < 10; round++) comeAndGo(round); // others do not get their turn
+  const found = Array.from({ length: 10 }, (_, round) => foundOf(round));
+  assert.ok(found.reduce((sum, each) => sum + each) <= 1_000, found.join());
+  const [rest, ...others] = bench.turn.effects.rests;
+  assert.deepEqual(others, []);
+  while (rest.next().done !== true) continue;
+  assert.equal(foundOf(9), 0);
+  comeAndGo(10);
+  assert.equal(bench.turn.effects.rests.length, 2, "what ends later has its turn as well");
+});
+
 Deno.test("queues that cannot be spilled hold so much together: then who has more than a little loses the oldest for the newest", () => {
   const bench = new Bench({ inflightMax: 1, queuedBytesMax: Infinity });
   const stuck = (clientId: string) => {
