@@ -125,6 +125,18 @@ Deno.test("mqtt-packet reads the CONNACK that we write as it was meant", () => {
   });
 });
 
+Deno.test("mqtt-packet reads a CONNACK whose lengths just need one byte more, or a text as long as may be", () => {
+  for (const bytes of [0, 121, 122, 124, 125, 16_377, 16_378, 16_380, 16_381, 65_535]) {
+    const out = new Outbox();
+    const reasonString = "x".repeat(bytes);
+    const written = writeConnack(out, { ...connack(5, false, 0x87), properties: { reasonString } });
+    const taken = out.take();
+    assert.equal(taken.length, written);
+    const [packet, ...others] = libraryParse(taken, 5) as (Packet & { properties: Record<string, unknown> })[];
+    assert.deepEqual([packet.properties.reasonString === reasonString, others], [true, []], `${bytes}`);
+  }
+});
+
 Deno.test("what cannot be written is an error, not an empty packet", () => {
   const out = new Outbox();
   assert.throws(() => writeSuback(out, suback(5, [])));
