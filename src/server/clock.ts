@@ -69,7 +69,9 @@ export class Clock {
   #ring(): void {
     this.#armedFor = Infinity;
     const now = this.now();
-    this.#offset = Date.now() - now;
+    const offset = Date.now() - now;
+    // Their milliseconds begin at different moments, so this is one of two numbers: what has run out by one is to have by the other.
+    if (Math.abs(offset - this.#offset) > 1) this.#offset = offset;
     while (performance.now() - now < RINGING_MS_MAX) {
       const handle = this.#alarms.takeDeadline(now);
       if (handle === undefined) break;

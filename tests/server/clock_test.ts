@@ -44,3 +44,32 @@ Deno.test("what rings again in a minute does so together with others, and never 
   for (const ms of late) assert.ok(ms >= 0 && ms < 500, `${ms} ms late`);
   assert.deepEqual(handles.slice(0, 2).map(({ at }) => at % 500), [0, 0]);
 });
+
+Deno.test("the time of day goes with the count of the clock from ring to ring, and follows a step of the system's clock", async () => {
+  using date = stubDate();
+  const clock = new Clock();
+  const before = clock.timeOfDay(0);
+  const afterRing = async (ms: number) => {
+    date.shift = ms;
+    const { promise, resolve } = Promise.withResolvers<number>();
+    clock.set(clock.now(), {
+      ring: () => {
+        resolve(clock.timeOfDay(0));
+        return Infinity;
+      },
+    });
+    return await promise - before;
+  };
+  for (let i = 0; i < 5; i++) assert.equal(await afterRing(0), 0, "whatever parts of a millisecond either clock is at");
+  const hour = await afterRing(3_600_000);
+  assert.ok(Math.abs(hour - 3_600_000) <= 1, `${hour}`);
+  clock.stop();
+});
+
+/** A clock of the system that somebody sets. */
+function stubDate(): Disposable & { shift: number } {
+  const real = Date.now;
+  const stub = { shift: 0, [Symbol.dispose]: () => void (Date.now = real) };
+  Date.now = () => real() + stub.shift;
+  return stub;
+}
