@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { Broker } from "../../src/core/broker.ts";
-import type { Limits } from "../../src/core/limits.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import type { Session } from "../../src/core/session.ts";
 import type { Turn } from "../../src/core/turn.ts";
 import {
-  attachRequestOf,
+  Bench,
   drain,
-  limitsOf,
   messageOf,
   type MessageOptions,
   optionsOf,
@@ -15,23 +12,10 @@ import {
   StubPeer,
   subscribe,
   topicOf,
-  turnOf,
   willOf,
 } from "./building.ts";
 
-class Bench {
-  readonly turn: Turn;
-  readonly broker: Broker;
-
-  constructor(limits: Partial<Limits> = {}) {
-    this.turn = turnOf(limitsOf(limits));
-    this.broker = new Broker(this.turn.limits);
-  }
-
-  attach(clientId: string, request: Parameters<typeof attachRequestOf>[1] = {}): Session {
-    return this.broker.attach(attachRequestOf(clientId, request), this.turn);
-  }
-
+class BrokerBench extends Bench {
   subscriber(clientId: string, filter: Parameters<typeof subscribe>[2]): Session {
     const session = this.attach(clientId);
     subscribe(this, session, filter);
@@ -54,7 +38,7 @@ function happenings(turn: Turn): string[] {
 }
 
 Deno.test("[MQTT-3.1.4-3] who connects with a client id in use takes the session over, and the other is told", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const old = new StubPeer("old");
   const session = bench.attach("alice", { peer: old });
   drain(bench.turn);
@@ -68,7 +52,7 @@ Deno.test("[MQTT-3.1.4-3] who connects with a client id in use takes the session
 
 Deno.test("[MQTT-3.1.2-4] clean start ends the session that was there, connected or not", () => {
   for (const isConnected of [true, false]) {
-    const bench = new Bench();
+    const bench = new BrokerBench();
     const session = bench.subscriber("alice", "a");
     if (!isConnected) bench.drop(session);
     drain(bench.turn);
@@ -83,7 +67,7 @@ Deno.test("[MQTT-3.1.2-4] clean start ends the session that was there, connected
 });
 
 Deno.test("a session without expiry ends with its connection", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const session = bench.attach("alice", { expirySeconds: 0 });
   subscribe(bench, session, "a");
   drain(bench.turn);
@@ -95,7 +79,7 @@ Deno.test("a session without expiry ends with its connection", () => {
 });
 
 Deno.test("a session ends when its expiry has passed, not a moment before, and a reconnect calls that off", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const session = bench.attach("alice", { expirySeconds: 10 });
   bench.drop(session);
   assert.equal(bench.broker.nextDeadline, 10_000);
@@ -115,7 +99,7 @@ Deno.test("a session ends when its expiry has passed, not a moment before, and a
 });
 
 Deno.test("DISCONNECT may change the expiry, to the end of the session even", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const session = bench.attach("alice", { expirySeconds: 10 });
   const { peer } = session;
   bench.broker.detach(session, { peer: peer!, cause: "normal", expirySeconds: 0 }, bench.turn);
@@ -124,7 +108,7 @@ Deno.test("DISCONNECT may change the expiry, to the end of the session even", ()
 });
 
 Deno.test("one session too many is refused with the number; one that exists is not", () => {
-  const bench = new Bench({ sessionsMax: 1 });
+  const bench = new BrokerBench({ sessionsMax: 1 });
   bench.attach("alice");
   bench.attach("alice");
   assert.throws(
@@ -135,7 +119,7 @@ Deno.test("one session too many is refused with the number; one that exists is n
 });
 
 Deno.test("an administrator's end of a session ends its connection, and the count of clients is right", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const session = bench.subscriber("alice", "a");
   const { peer } = session;
   bench.broker.endSession(session, bench.turn);
@@ -147,7 +131,7 @@ Deno.test("an administrator's end of a session ends its connection, and the coun
 
 Deno.test("[MQTT-3.14.4-3] a will is published unless the client says goodbye", () => {
   for (const cause of ["connection-lost", "with-will", "keep-alive-timeout", "normal"] as const) {
-    const bench = new Bench();
+    const bench = new BrokerBench();
     bench.subscriber("watcher", "will");
     const session = bench.attach("alice", { will: willOf("will", { qos: 1 }) });
     drain(bench.turn);
@@ -159,7 +143,7 @@ Deno.test("[MQTT-3.14.4-3] a will is published unless the client says goodbye", 
 });
 
 Deno.test("[MQTT-3.1.3-9] a delayed will waits, and a reconnect calls it off", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.subscriber("watcher", "will");
   const session = bench.attach("alice", { will: willOf("will", { delaySeconds: 5 }) });
   bench.drop(session);
@@ -173,7 +157,7 @@ Deno.test("[MQTT-3.1.3-9] a delayed will waits, and a reconnect calls it off", (
 });
 
 Deno.test("[MQTT-3.1.2-8] a delayed will comes with the end of the session when that is earlier", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.subscriber("watcher", "will");
   const session = bench.attach("alice", { expirySeconds: 3, will: willOf("will", { delaySeconds: 5 }) });
   bench.drop(session);
@@ -188,7 +172,7 @@ Deno.test("[MQTT-3.1.2-8] a delayed will comes with the end of the session when 
 });
 
 Deno.test("a delayed will comes at once when a clean start ends its session", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.subscriber("watcher", "will");
   bench.drop(bench.attach("alice", { will: willOf("will", { delaySeconds: 5 }) }));
   drain(bench.turn);
@@ -197,7 +181,7 @@ Deno.test("a delayed will comes at once when a clean start ends its session", ()
 });
 
 Deno.test("[MQTT-3.3.1-5] [MQTT-3.3.1-6] a retained message replaces the former one, an empty one removes it", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.publish("a", { payload: "1", retain: true });
   bench.publish("a", { payload: "2", retain: true });
   const alice = bench.attach("alice");
@@ -211,7 +195,7 @@ Deno.test("[MQTT-3.3.1-5] [MQTT-3.3.1-6] a retained message replaces the former 
 });
 
 Deno.test("[MQTT-3.3.1-12] [MQTT-3.3.1-13] RETAIN is as published only where the subscription asks for it", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.subscriber("plain", "a");
   bench.subscriber("asking", optionsOf("a", { retainAsPublished: true }));
   assert.deepEqual(bench.publish("a", { payload: "x", retain: true }), [
@@ -221,7 +205,7 @@ Deno.test("[MQTT-3.3.1-12] [MQTT-3.3.1-13] RETAIN is as published only where the
 });
 
 Deno.test("a retained message that expires is gone from memory and from disk", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.publish("a", { payload: "x", retain: true, expiresAt: 1_000 });
   bench.turn.now = 1_000;
   bench.broker.tick(bench.turn);
@@ -230,7 +214,7 @@ Deno.test("a retained message that expires is gone from memory and from disk", (
 });
 
 Deno.test("a retained message that was replaced does not take the new one with it when it expires", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   bench.publish("a", { payload: "x", retain: true, expiresAt: 1_000 });
   bench.publish("a", { payload: "y", retain: true });
   bench.turn.now = 1_000;
@@ -239,7 +223,7 @@ Deno.test("a retained message that was replaced does not take the new one with i
 });
 
 Deno.test("a topic whose retained message is replaced again and again leaves nothing behind to wait for", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   for (let i = 1; i <= 10_000; i++) {
     bench.publish("a", { payload: "x", retain: true, expiresAt: i });
   }
@@ -252,7 +236,7 @@ Deno.test("a topic whose retained message is replaced again and again leaves not
 });
 
 Deno.test("[MQTT-3.8.3-3] a no-local subscriber does not receive its own publish, over another subscription it does", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const alice = bench.subscriber("alice", optionsOf("a", { noLocal: true, subscriptionId: 1 }));
   assert.deepEqual(bench.publish("a", {}, alice), []);
   assert.deepEqual(bench.publish("a"), ['PUBLISH alice a "" ids=1']);
@@ -263,7 +247,7 @@ Deno.test("[MQTT-3.8.3-3] a no-local subscriber does not receive its own publish
 });
 
 Deno.test("subscriptions count what is in place: replaced, refused and unsubscribed ones included", () => {
-  const bench = new Bench({ subscriptionsPerSessionMax: 2 });
+  const bench = new BrokerBench({ subscriptionsPerSessionMax: 2 });
   const alice = bench.attach("alice");
   subscribe(bench, alice, "a", "a", "$share/g/a", "c");
   assert.equal(bench.turn.statistics.subscriptions, 2);
@@ -278,7 +262,7 @@ Deno.test("subscriptions count what is in place: replaced, refused and unsubscri
 });
 
 Deno.test("what a limit has switched off is refused with its cause", () => {
-  const bench = new Bench({ wildcardAvailable: false, sharedAvailable: false, qosMax: 1 });
+  const bench = new BrokerBench({ wildcardAvailable: false, sharedAvailable: false, qosMax: 1 });
   subscribe(bench, bench.attach("alice"), "a/+", "$share/g/a", "$share/g", "a");
   assert.equal(
     said(bench.turn).at(-1),
@@ -287,14 +271,14 @@ Deno.test("what a limit has switched off is refused with its cause", () => {
 });
 
 Deno.test("publish answers whether anybody was reached", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   assert.equal(bench.broker.publish(messageOf("a"), null, bench.turn), "no-matching-subscribers");
   bench.subscriber("alice", "a");
   assert.equal(bench.broker.publish(messageOf("a"), null, bench.turn), "success");
 });
 
 Deno.test("of what falls due together, some hundreds end in one go, and the others are due at once again", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const count = 2_000;
   for (let i = 0; i < count; i++) {
     bench.drop(bench.attach(`s${i}`, { expirySeconds: 1 }));
@@ -312,7 +296,7 @@ Deno.test("of what falls due together, some hundreds end in one go, and the othe
 });
 
 Deno.test("a session that ends with a long queue tells the first thousand of its messages and counts them all", () => {
-  const bench = new Bench({ inflightMax: 1 });
+  const bench = new BrokerBench({ inflightMax: 1 });
   const session = bench.attach("alice", { expirySeconds: 0 });
   subscribe(bench, session, optionsOf("a", { qos: 1 }));
   for (let i = 0; i < 3_000; i++) bench.publish("a", { payload: "x", qos: 1 });
@@ -323,7 +307,7 @@ Deno.test("a session that ends with a long queue tells the first thousand of its
 });
 
 Deno.test("of a session with many filters most are taken out in parts, and lead to nobody until then", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const { turn, broker } = bench;
   const filters = Array.from({ length: 1_000 }, (_, i) => i % 2 === 0 ? `a/+/${i}` : `$share/g/a/+/${i}`);
   for (const clientId of ["alice", "bob"]) subscribe(bench, bench.attach(clientId), ...filters);
@@ -351,7 +335,7 @@ Deno.test("of a session with many filters most are taken out in parts, and lead 
 });
 
 Deno.test("who subscribes while filters of sessions that have ended are in the way takes out as many", () => {
-  const bench = new Bench();
+  const bench = new BrokerBench();
   const filtersOf = (round: number) => Array.from({ length: 1_000 }, (_, i) => `${round}/+/${i}`);
   const comeAndGo = (round: number) => {
     const session = bench.attach("alice", { expirySeconds: 0 });
@@ -374,7 +358,7 @@ Deno.test("who subscribes while filters of sessions that have ended are in the w
 });
 
 Deno.test("queues that cannot be spilled hold so much together: then who has more than a little loses the oldest for the newest", () => {
-  const bench = new Bench({ inflightMax: 1, queuedBytesMax: Infinity });
+  const bench = new BrokerBench({ inflightMax: 1, queuedBytesMax: Infinity });
   const stuck = (clientId: string) => {
     const session = bench.attach(clientId, { expirySeconds: 0 });
     subscribe(bench, session, optionsOf(clientId, { qos: 1 }));

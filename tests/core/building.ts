@@ -1,11 +1,12 @@
 // What the tests of the core are built from: topics, messages, peers that do nothing, and a turn. Imports the core only.
 import type { AttachRequest } from "../../src/core/attach_request.ts";
-import type { Broker } from "../../src/core/broker.ts";
+import { Broker } from "../../src/core/broker.ts";
 import type { Send } from "../../src/core/effects.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
 import { Message, messageSource, type QoS } from "../../src/core/message.ts";
 import type { Mutation } from "../../src/core/mutation.ts";
 import type { Peer } from "../../src/core/ports.ts";
+import { Refusal } from "../../src/core/refusal.ts";
 import { Session } from "../../src/core/session.ts";
 import type { SubscriptionOptions } from "../../src/core/subscription.ts";
 import { Topic } from "../../src/core/topic.ts";
@@ -85,6 +86,32 @@ export function attachRequestOf(clientId: string, request: Partial<AttachRequest
     will: undefined,
     ...request,
   };
+}
+
+/** A broker and the turn in which it decides. */
+export class Bench {
+  readonly turn: Turn;
+  readonly broker: Broker;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.turn = turnOf(limitsOf(limits));
+    this.broker = new Broker(this.turn.limits);
+  }
+
+  attach(clientId: string, request: Parameters<typeof attachRequestOf>[1] = {}): Session {
+    return this.broker.attach(attachRequestOf(clientId, request), this.turn);
+  }
+}
+
+/** What an action is refused for; undefined when it is not. */
+export function refusalOf(run: () => unknown): string | undefined {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Refusal) return error.refusal;
+    throw error;
+  }
+  return undefined;
 }
 
 export function subscribe(

@@ -1,36 +1,24 @@
 // What becomes of messages of a shared group whose members come and go.
 import assert from "node:assert/strict";
-import { Broker } from "../../src/core/broker.ts";
 import { Delivery } from "../../src/core/delivery.ts";
 import { QUEUE_WINDOW_MESSAGES } from "../../src/core/delivery_queue.ts";
-import type { Limits } from "../../src/core/limits.ts";
 import type { Mutation } from "../../src/core/mutation.ts";
 import type { Session } from "../../src/core/session.ts";
-import type { Turn } from "../../src/core/turn.ts";
 import {
   attachRequestOf,
+  Bench,
   drain,
   inWords,
-  limitsOf,
   messageOf,
   type MessageOptions,
   said,
   subscribe,
-  turnOf,
   willOf,
 } from "./building.ts";
 
-class Bench {
-  readonly turn: Turn;
-  readonly broker: Broker;
-
-  constructor(limits: Partial<Limits> = {}) {
-    this.turn = turnOf(limitsOf(limits));
-    this.broker = new Broker(this.turn.limits);
-  }
-
+class GroupBench extends Bench {
   member(clientId: string, request: Parameters<typeof attachRequestOf>[1] = {}): Session {
-    const session = this.broker.attach(attachRequestOf(clientId, request), this.turn);
+    const session = this.attach(clientId, request);
     if (!session.subscriptions?.has("$share/g/a")) subscribe(this, session, "$share/g/a");
     drain(this.turn);
     return session;
@@ -48,7 +36,7 @@ class Bench {
 }
 
 Deno.test("QoS 1 that a member leaves unacknowledged goes to another one, for the first time and not again", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const [a, b] = [bench.member("a"), bench.member("b")];
   assert.deepEqual(bench.publish({ qos: 1, payload: "x" }), ['PUBLISH a a "x" qos=1 id=1']);
   assert.deepEqual(bench.drop(a), ['PUBLISH b a "x" qos=1 id=1']);
@@ -58,7 +46,7 @@ Deno.test("QoS 1 that a member leaves unacknowledged goes to another one, for th
 });
 
 Deno.test("[MQTT-4.8.2-4] QoS 2 that was sent is completed with the member that has it", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const a = bench.member("a");
   bench.member("b");
   assert.deepEqual(bench.publish({ qos: 2, payload: "x" }), ['PUBLISH a a "x" qos=2 id=1']);
@@ -68,7 +56,7 @@ Deno.test("[MQTT-4.8.2-4] QoS 2 that was sent is completed with the member that 
 });
 
 Deno.test("[MQTT-4.8.2-5] QoS 2 that was sent goes to nobody else when the member's session ends", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const a = bench.member("a");
   bench.member("b");
   bench.publish({ qos: 2, payload: "x" });
@@ -76,7 +64,7 @@ Deno.test("[MQTT-4.8.2-5] QoS 2 that was sent goes to nobody else when the membe
 });
 
 Deno.test("messages that wait for a member's window go to another when it leaves", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const a = bench.member("a", { receiveMaximum: 1 });
   assert.equal(bench.publish({ qos: 2, payload: "1" }).length, 1);
   assert.equal(bench.publish({ qos: 2, payload: "2" }).length, 0);
@@ -85,7 +73,7 @@ Deno.test("messages that wait for a member's window go to another when it leaves
 });
 
 Deno.test("however many messages wait for a member that goes, all of them go to another", () => {
-  const bench = new Bench({ queuedMessagesMax: Infinity });
+  const bench = new GroupBench({ queuedMessagesMax: Infinity });
   const [a, b] = ["a", "b"].map((clientId) => bench.member(clientId, { expirySeconds: 0, receiveMaximum: 1 }));
   bench.broker.subscriptions.unsubscribe(b, "$share/g/a", bench.turn);
   for (let i = 0; i < 150_001; i++) bench.publish({ qos: 1 }); // more than a call takes arguments
@@ -95,7 +83,7 @@ Deno.test("however many messages wait for a member that goes, all of them go to 
 });
 
 Deno.test("[MQTT-3.3.2-5] a message that expired while it waited for one member is not sent to another", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const a = bench.member("a", { receiveMaximum: 1 });
   bench.publish({ qos: 1, payload: "under way" });
   bench.publish({ qos: 1, payload: "waits", expiresAt: 1_000 });
@@ -106,7 +94,7 @@ Deno.test("[MQTT-3.3.2-5] a message that expired while it waited for one member 
 });
 
 Deno.test("messages wait with an offline member when nobody is connected", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const [a, b] = [bench.member("a"), bench.member("b")];
   bench.publish({ qos: 1, payload: "x" });
   bench.drop(b);
@@ -116,7 +104,7 @@ Deno.test("messages wait with an offline member when nobody is connected", () =>
 });
 
 Deno.test("a will for the shared group of the session that ends with it goes to a member that lives on", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const dying = bench.member("a", { expirySeconds: 1, will: willOf("a", { qos: 1, delaySeconds: 9 }) });
   const other = bench.member("b");
   bench.drop(other);
@@ -129,7 +117,7 @@ Deno.test("a will for the shared group of the session that ends with it goes to 
 });
 
 Deno.test("a session ends on time though nobody can have what it was given by a shared group", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const { broker, turn } = bench;
   bench.member("b");
   const a = bench.member("a", { expirySeconds: 1 });
@@ -156,7 +144,7 @@ Deno.test("a session ends on time though nobody can have what it was given by a 
 });
 
 Deno.test("a client that is back in the second in which others get what its session left begins anew, and the rest is counted (decision 9)", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const { broker, turn } = bench;
   const a = bench.member("a");
   const count = QUEUE_WINDOW_MESSAGES + a.window + 2;
@@ -186,7 +174,7 @@ function missingBodies(writes: readonly Mutation[]): string[] {
 }
 
 Deno.test("what a session that is stored no longer hands on is stored anew for the member that takes it", () => {
-  const bench = new Bench();
+  const bench = new GroupBench();
   const writes: Mutation[] = [];
   const keep = () => writes.push(...drain(bench.turn).writes);
   const a = bench.broker.attach(attachRequestOf("a"), bench.turn);

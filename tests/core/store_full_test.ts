@@ -1,36 +1,20 @@
 /** What the broker takes, and what not, while the store has no room, and while it has a reserve. */
 import assert from "node:assert/strict";
-import { Broker } from "../../src/core/broker.ts";
 import type { Limits } from "../../src/core/limits.ts";
-import { Refusal } from "../../src/core/refusal.ts";
 import type { Session } from "../../src/core/session.ts";
-import type { Turn } from "../../src/core/turn.ts";
 import {
-  attachRequestOf,
+  Bench,
   drain,
-  limitsOf,
   messageOf,
   type MessageOptions,
   payloadOf,
+  refusalOf,
   said,
   subscribe,
-  turnOf,
   willOf,
 } from "./building.ts";
 
-class FullBench {
-  readonly turn: Turn;
-  readonly broker: Broker;
-
-  constructor(limits: Partial<Limits> = {}) {
-    this.turn = turnOf(limitsOf(limits));
-    this.broker = new Broker(this.turn.limits);
-  }
-
-  attach(clientId: string, request: Parameters<typeof attachRequestOf>[1] = {}): Session {
-    return this.broker.attach(attachRequestOf(clientId, request), this.turn);
-  }
-
+class FullBench extends Bench {
   /** What was written, each in a word. */
   publish(topic: string, options: MessageOptions): string[] {
     drain(this.turn);
@@ -46,16 +30,6 @@ class FullBench {
     const writes = this.turn.effects.writes.map(({ kind }) => kind);
     return { sends: said(this.turn), writes: writes.filter((kind) => kind !== "session-ended") };
   }
-}
-
-function refusalOf(run: () => unknown): string | undefined {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof Refusal) return error.refusal;
-    throw error;
-  }
-  return undefined;
 }
 
 for (

@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
 import { DEFAULT_QUEUE } from "../../../src/core/queue/definition.ts";
 import { keyHash } from "../../../src/core/queue/key_hash.ts";
-import { Refusal } from "../../../src/core/refusal.ts";
+import { refusalOf } from "../building.ts";
 import { BrokerOfQueues, definitionOf, publicationOf } from "./broker_of_queues.ts";
 
 const { limits } = DEFAULT_QUEUE;
-
-function refusalOf(run: () => unknown): string | undefined {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof Refusal) return error.refusal;
-    throw error;
-  }
-  return undefined;
-}
 
 Deno.test("a key is hashed by FNV-1a over its UTF-8 bytes", () => {
   assert.equal(keyHash(""), 0x811c9dc5);
